@@ -1,0 +1,113 @@
+# `make` lists what there is. Every target sets up .venv by itself when pyproject.toml has changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+PIP    := $(BIN)/pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+
+# Iteration of a Python set depends on it; without it no seed of a simulation can be repeated.
+export PYTHONHASHSEED := 0
+
+# Seeds of the convergence test; the pure build is ten times slower and gets a tenth of them.
+SEEDS      ?= 200
+PURE_SEEDS  = $(shell expr \( $(SEEDS) + 9 \) / 10)
+SOAK_SEEDS ?= 5000
+JOBS       ?= 2
+# More arguments for pytest, as in: make test PYTEST_ARGS='-k hashes'
+PYTEST_ARGS ?=
+# What `make bench` runs, as in: make bench SCRIPTS=bench/resp_micro.py
+SCRIPTS ?= $(wildcard bench/*.py)
+# Arguments of `make up`, as in: make up ARGS='--nodes 3'
+ARGS ?=
+
+# Real processes and a real browser measure time and share the cores: one after another.
+SERIAL := tests/wire tests/admin_ui
+BESIDE := --ignore=tests/wire --ignore=tests/admin_ui
+
+# Left by `make build` in the source tree; named one by one so that nothing else can match.
+BUILT = find conf node mesh admin_ui -name '*.so' -print; find . -maxdepth 1 -name 'plexis__mypyc*.so' -print
+
+.PHONY: help up test test-compiled test-pure lint types system build pure bench soak docs rewrite clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet 'setuptools>=77' wheel
+	PLEXIS_PURE=1 $(PIP) install --quiet --no-build-isolation \
+	    --config-settings editable_mode=compat --editable '.[dev]'
+	touch $@
+
+up: $(STAMP)  ## a mesh of two nodes on this machine, with its admin page
+	$(BIN)/plexis up $(ARGS)
+
+.NOTPARALLEL:  # the targets of `test` are in the order in which they must run
+test: system lint build test-compiled test-pure  ## lint, types, compiled build, the suite on it and on pure Python
+
+test-compiled: build  ## the suite on the compiled build, sockets and browser included
+	@echo "compiled: PYTHONHASHSEED=$$PYTHONHASHSEED PLEXIS_SEEDS=$(SEEDS)"
+	$(BIN)/python -c 'from node.build import compiled; assert compiled(), "not compiled"'
+	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist loadfile $(BESIDE) $(PYTEST_ARGS)
+	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) $(SERIAL) $(PYTEST_ARGS)
+
+test-pure: export PLEXIS_PURE := 1
+test-pure: $(STAMP)  ## the suite on pure Python, without sockets and browser
+	@echo "pure Python: PYTHONHASHSEED=$$PYTHONHASHSEED PLEXIS_SEEDS=$(PURE_SEEDS)"
+	$(BIN)/python -c 'from node.build import compiled; assert not compiled(), "not pure"'
+	PLEXIS_SEEDS=$(PURE_SEEDS) $(PYTEST) -n $(JOBS) --dist loadfile --ignore=tests/wire \
+	    -m 'not wire and not browser' $(PYTEST_ARGS)
+
+lint: types  ## ruff and mypy
+	$(BIN)/ruff check .
+
+types: $(STAMP)  ## mypy --strict over the packages and the tests
+	$(BIN)/mypy
+
+# What the suite needs beside Python. apt-get is called only when something is missing and we may.
+system:  ## system packages of the suite: says what is missing; installs it as root
+	@missing=(); \
+	command -v redis-cli >/dev/null || missing+=(redis-tools); \
+	command -v redis-server >/dev/null || missing+=(redis-server); \
+	test -e /usr/share/dict/words || missing+=(wamerican); \
+	command -v chromium >/dev/null || missing+=(chromium); \
+	if [ $${#missing[@]} -eq 0 ]; then echo "system packages: all there"; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "system packages: installing $${missing[*]}"; \
+	    apt-get update -q; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	else \
+	    echo "system packages missing: apt-get install $${missing[*]}"; \
+	    if [ "$${CI:-}" = true ]; then exit 1; fi; \
+	    echo "the tests that need them are skipped"; \
+	fi
+
+build: $(STAMP)  ## compile the hot modules in place
+	$(BIN)/python setup.py --quiet build_ext --inplace
+
+pure: $(STAMP)  ## remove what `make build` left, so that pure Python runs without PLEXIS_PURE
+	@{ $(BUILT); } | while read -r file; do rm -v "$$file"; done
+
+bench: build  ## every measurement of bench/, one after another; SCRIPTS= chooses
+	for script in $(SCRIPTS); do $(BIN)/python "$$script" $(ARGS); done
+
+soak: build  ## the convergence test with many seeds
+	PLEXIS_SEEDS=$(SOAK_SEEDS) $(PYTEST) -n $(JOBS) tests/mesh $(PYTEST_ARGS)
+
+docs: $(STAMP)  ## make docs/configuration.md and conf/examples/full.conf anew from the directive table
+	$(BIN)/python -m conf.document
+
+rewrite: $(STAMP)  ## what the transcripts would say if the servers were right, as a diff
+	PLEXIS_REWRITE=1 $(PYTEST) tests/commands/test_transcripts.py -k 'test_on' -s $(PYTEST_ARGS)
+
+clean: pure  ## remove builds, caches and .venv
+	rm -rf build dist plexis.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis $(VENV)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

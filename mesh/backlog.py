@@ -1,0 +1,251 @@
+"""Backlog: what was written here and by others, as frames, for those who come back.  [compiled]
+
+A reader of the journal makes one frame per own unit; what one tick wrote is one chunk, and followers
+get that very object. Frames of other streams are kept whole, so any node can serve any stream's tail.
+Resuming is by version vector: everything above what the follower has, or nothing if a part is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from librt.strings import BytesWriter, read_i32_le, write_i16_le, write_i32_le
+from mypy_extensions import i32, i64
+
+from mesh.dots import Streams, pack_marks
+from mesh.rreplay import FRAME_HEAD, control, flags_of, frame_bytes, inner_of, stamps_of
+from node.journal import Commit
+from node.ports import Reader
+from node.resp.encoder import put_bulk
+from node.resp.numbers import DIGITS4, put_uint
+
+# The low digits of a stamp that are written by table; the others change every 95 ms.
+LOW: Final[i64] = 100_000_000
+CRLF: Final = 0x0A0D
+PING: Final = b"*1\r\n$4\r\nPING\r\n"
+
+
+class Follower:
+    """Who is sent the own stream as it is written."""
+
+    def send(self, data: bytes, last: i64) -> None:
+        """Whole frames of the own stream; `last` is the stamp of the last one."""
+
+
+class Chunk:
+    """A run of frames of one stream."""
+
+    def __init__(self, origin: i64, first: i64, last: i64, data: bytes) -> None:
+        self.origin: i64 = origin
+        self.first: i64 = first
+        self.last: i64 = last
+        self.data = data
+
+
+class Backlog(Reader):
+    """All frames since their floors, in order of arrival; at most `limit` bytes."""
+
+    def __init__(self, streams: Streams, limit: int) -> None:
+        self.streams = streams
+        self.own = streams.own
+        self.limit: i64 = limit
+        self.held: i64 = 0
+        self.offset: i64 = 0
+        self.chunks: list[Chunk] = []
+        self.floors: dict[int, int] = {}
+        self.followers: list[Follower] = []
+        self.wake_flush: Callable[[], None] | None = None
+        self.vector_moved = True
+        self.frames: i64 = 0
+        self._marked: dict[bytes, int] = {}
+        self._tick = BytesWriter()
+        self._pending = False
+        self._first: i64 = 0
+        self._head = FRAME_HEAD + self.own.text + b"\r\n$"
+        self._base: i64 = -1
+        self._stamp_high = b""
+        self._previous_base: i64 = -1
+        self._previous_high = b""
+        self._low_a: i32 = 0
+        self._low_b: i32 = 0
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def read(self, commit: Commit) -> None:
+        """One unit of this node becomes one frame; a peer's was kept by the inbox."""
+        if commit.origin != 0:
+            return
+        stamp = commit.stamp
+        first = commit.first
+        if first is None:
+            return
+        previous = self.own.seen
+        if commit.end == 0 or commit.count != 1 or self.vector_moved or previous == 0:
+            inner = inner_of(commit)
+            if inner:
+                self.write(inner, first.db, stamp, flags_of(commit))
+            return
+        flags = flags_of(commit)
+        out = self._tick
+        out.write(self._head)
+        start = commit.start
+        end = commit.end
+        put_uint(out, end - start)
+        write_i16_le(out, CRLF)
+        out.write(commit.data[start:end])
+        if first.db < 10:
+            write_i32_le(out, 0x31240A0D)  # "\r\n$1"
+            write_i32_le(out, i32(0x0D300A0D + (first.db << 16)))  # "\r\nD\r"
+            out.append(10)
+        else:
+            write_i16_le(out, CRLF)
+            put_bulk(out, b"%d" % first.db)
+        low = stamp - self._base
+        if self._base < 0 or low < 0 or low >= LOW:
+            high = stamp // LOW
+            self._base = high * LOW
+            self._stamp_high = b"$19\r\n%d" % high
+            low = stamp - self._base
+        upper = low // 10000
+        a = read_i32_le(DIGITS4, upper * 4)
+        b = read_i32_le(DIGITS4, (low - upper * 10000) * 4)
+        out.write(self._stamp_high)
+        write_i32_le(out, a)
+        write_i32_le(out, b)
+        low = previous - self._previous_base
+        if self._previous_base < 0 or low < 0 or low >= LOW:
+            high = previous // LOW
+            self._previous_base = high * LOW
+            self._previous_high = b"\r\n$2\r\nv1\r\n$19\r\n%d" % high
+            low = previous - self._previous_base
+            upper = low // 10000
+            self._low_a = read_i32_le(DIGITS4, upper * 4)
+            self._low_b = read_i32_le(DIGITS4, (low - upper * 10000) * 4)
+        out.write(self._previous_high)
+        write_i32_le(out, self._low_a)
+        write_i32_le(out, self._low_b)
+        self._low_a = a
+        self._low_b = b
+        if stamp - self._previous_base >= LOW:
+            self._previous_base = -1
+        if not flags:
+            out.write(b"\r\n$0\r\n\r\n$0\r\n\r\n")
+        else:
+            out.write(b"\r\n$0\r\n\r\n")
+            put_bulk(out, flags)
+        self._wrote(stamp)
+
+    def write(self, inner: bytes, db: i64, stamp: i64, flags: bytes) -> None:
+        """One frame of the own stream, spelled out, with the marks that have changed."""
+        marks = b""
+        if self.vector_moved:
+            marks = self._changed_marks()
+            self.vector_moved = False
+        self._tick.write(
+            frame_bytes(self.own.text, inner, db, stamp, self.own.seen, marks, flags)
+        )
+        self._previous_base = -1
+        self._wrote(stamp)
+
+    def control(self, words: list[bytes], stamp: i64) -> None:
+        """A frame around a `MESH.*` command."""
+        self.write(control(words), 0, stamp, b"")
+
+    def heartbeat(self, stamp: i64) -> None:
+        """A frame around PING: an idle stream says so, and its stamp moves."""
+        self.write(PING, 0, stamp, b"")
+
+    def _changed_marks(self) -> bytes:
+        changed: dict[bytes, int] = {}
+        for each in self.streams.all:
+            if each is not self.own and each.seen != 0:
+                seen = int(each.seen)
+                if self._marked.get(each.uuid) != seen:
+                    changed[each.uuid] = seen
+                    self._marked[each.uuid] = seen
+        return pack_marks(changed)
+
+    def marked(self) -> dict[bytes, int]:
+        """The sum of the own stream's marks: its row, for snapshots."""
+        return dict(self._marked)
+
+    def _wrote(self, stamp: i64) -> None:
+        self.own.seen = stamp
+        self.frames += 1
+        if not self._pending:
+            self._pending = True
+            self._first = stamp
+            wake = self.wake_flush
+            if wake is not None:
+                wake()
+
+    def flush(self) -> None:
+        """What this tick wrote becomes a chunk and goes to the followers."""
+        if not self._pending:
+            return
+        self._pending = False
+        data = self._tick.getvalue()
+        self._tick.truncate(0)
+        last = self.own.seen
+        self._append(Chunk(0, self._first, last, data))
+        for follower in list(self.followers):
+            follower.send(data, last)
+
+    # --- frames of others -----------------------------------------------------------------------
+
+    def keep(self, origin: i64, first: i64, last: i64, data: bytes) -> None:
+        """Frames of another stream, whole, as they came."""
+        self._append(Chunk(origin, first, last, data))
+        self.vector_moved = True
+
+    def _append(self, chunk: Chunk) -> None:
+        self.chunks.append(chunk)
+        size: i64 = len(chunk.data)
+        self.held += size
+        self.offset += size
+        if self.held > self.limit:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Drops the oldest; a quarter more than needed, so that this is seldom."""
+        target = self.limit - self.limit // 4
+        at = 0
+        while self.held > target and at < len(self.chunks) - 1:
+            chunk = self.chunks[at]
+            self.held -= len(chunk.data)
+            self.floors[int(chunk.origin)] = int(chunk.last)
+            at += 1
+        if at:
+            del self.chunks[:at]
+
+    def hole(self, origin: i64, stamp: i64) -> None:
+        """Everything of this stream up to `stamp` came by transfer: it cannot be served from here."""
+        if stamp > self.floors.get(int(origin), 0):
+            self.floors[int(origin)] = int(stamp)
+        self.vector_moved = True
+
+    # --- resuming -------------------------------------------------------------------------------
+
+    def resume(self, vector: dict[bytes, int]) -> list[bytes] | None:
+        """All frames that a follower with this vector lacks, in order; None if a part is gone."""
+        self.flush()
+        streams = self.streams.all
+        has: list[int] = [vector.get(each.uuid, 0) for each in streams]
+        for each in streams:
+            at = int(each.number)
+            if each.seen > has[at] and self.floors.get(at, 0) > has[at]:
+                return None
+        parts: list[bytes] = []
+        for chunk in self.chunks:
+            lacks = has[chunk.origin]
+            if chunk.last <= lacks:
+                continue
+            if chunk.first > lacks:
+                parts.append(chunk.data)
+                continue
+            for stamp, start, _ in stamps_of(chunk.data):
+                if stamp > lacks:
+                    parts.append(chunk.data[start:])
+                    break
+        return parts

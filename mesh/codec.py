@@ -1,0 +1,356 @@
+"""What the mesh remembers of a key, to bytes and back: for snapshots and RDB files.  [compiled]
+
+An AUX field beside the key's plain value, which other servers skip. Streams stand in it by number in
+the writing process; the file's head names them. The order of a shown set is the file's: sorted up to
+512 members, else as the set iterates; a hash is in the order of its fields.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from librt.strings import (
+    BytesWriter, read_i16_le, read_i32_le, read_i64_le, write_i16_le, write_i32_le, write_i64_le,
+)  # fmt: skip
+from mypy_extensions import i16, i32, i64, u8
+
+from mesh.merge.increments import Increment
+from mesh.merge.rule import Memory
+from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState, open_state
+from mesh.merge.whole import PeerKey
+from node.store.entry import COUNTED, Claim, Entry, Field, Register
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
+from node.store.values.strings import shown
+
+FORMAT: Final = 1
+ABSENT_VALUE: Final = 0
+OWN_VALUE: Final = 1
+SHOWN_VALUE: Final = 2
+NO_PLACES: Final = 0
+SHOWN_PLACES: Final = 1
+OWN_PLACES: Final = 2
+SORTED_MAX: Final = 512
+
+
+def file_order(value: SetValue) -> list[bytes]:
+    """A set's members in the order in which a snapshot has them."""
+    members = list(value.members)
+    return sorted(members) if len(members) <= SORTED_MAX else members
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def key_bytes(memory: Memory, db: i64, key: bytes, entry: Entry) -> bytes:
+    """Everything remembered of a key. What the RDB record says as well is only referred to."""
+    state = open_state(entry, db, key, False, memory.streams, memory.ledger)
+    out = BytesWriter()
+    out.append(FORMAT)
+    text: bytes | None = None
+    if not state.increments and not isinstance(entry.value, (SetValue, HashValue)):
+        text = None if entry.value is None else shown(entry.value)
+    write_i32_le(out, i32(len(state.registers)))
+    for register in state.registers:
+        put_dot(out, register.stamp, register.origin)
+        value = register.value
+        if value is None:
+            out.append(ABSENT_VALUE)
+        elif text is not None and shown(value) == text:
+            out.append(SHOWN_VALUE)
+        else:
+            out.append(OWN_VALUE)
+            put_text(out, shown(value))
+    put_increments(out, state.increments)
+    put_claims(out, state.claims)
+    put_claims(out, state.ttls)
+    put_set(out, state, entry.value is state.set)
+    put_hash(out, state, entry.value is state.hash)
+    return out.getvalue()
+
+
+def put_dot(out: BytesWriter, stamp: i64, origin: i64) -> None:
+    """Eight bytes of stamp, two of stream number."""
+    write_i64_le(out, stamp)
+    write_i16_le(out, i16(origin))
+
+
+def put_text(out: BytesWriter, text: bytes) -> None:
+    """Four bytes of length, then the text."""
+    write_i32_le(out, i32(len(text)))
+    out.write(text)
+
+
+def put_increments(out: BytesWriter, increments: list[Increment]) -> None:
+    """Dots with deltas or exact decimals."""
+    write_i32_le(out, i32(len(increments)))
+    for each in increments:
+        put_dot(out, each.stamp, each.origin)
+        write_i64_le(out, each.delta)
+        decimal = each.decimal
+        put_text(out, b"" if decimal is None else decimal)
+
+
+def put_claims(out: BytesWriter, claims: list[Claim]) -> None:
+    """Dots with a slot or a deadline."""
+    write_i32_le(out, i32(len(claims)))
+    for each in claims:
+        put_dot(out, each.stamp, each.origin)
+        write_i64_le(out, each.number)
+
+
+def put_set(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
+    """The members' dots: in runs where the file shows the set, with the members where it does not."""
+    value = state.set
+    if value is None or not value.members:
+        out.append(NO_PLACES)
+    else:
+        out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
+        write_i32_le(out, i32(len(value.members)))
+        if is_shown:
+            put_runs(out, value)
+        else:
+            for member, dot in value.members.items():
+                put_text(out, member)
+                put_dot(out, 0 if dot is None else dot.stamp, 0 if dot is None else dot.origin)
+    rivals = [name for name in state.rivals if name.startswith(SET_RIVALS)]
+    write_i32_le(out, i32(len(rivals)))
+    for name in rivals:
+        put_text(out, name[1:])
+        registers = state.rivals[name].registers
+        write_i32_le(out, i32(len(registers)))
+        for each in registers:
+            put_dot(out, each.stamp, each.origin)
+
+
+def put_runs(out: BytesWriter, value: SetValue) -> None:
+    """Members that follow each other with one dot are one run: (how many, dot)."""
+    run: i64 = 0
+    stamp: i64 = 0
+    origin: i64 = 0
+    members = value.members
+    for member in file_order(value):
+        dot = members[member]
+        its_stamp: i64 = 0 if dot is None else dot.stamp
+        its_origin: i64 = 0 if dot is None else dot.origin
+        if run != 0 and (its_stamp != stamp or its_origin != origin):
+            write_i32_le(out, i32(run))
+            put_dot(out, stamp, origin)
+            run = 0
+        stamp = its_stamp
+        origin = its_origin
+        run += 1
+    if run != 0:
+        write_i32_le(out, i32(run))
+        put_dot(out, stamp, origin)
+
+
+def put_hash(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
+    """The fields' dots; a contested, counted or hidden field is spelled out."""
+    value = state.hash
+    if value is None or not value.fields:
+        out.append(NO_PLACES)
+        return
+    out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
+    write_i32_le(out, i32(len(value.fields)))
+    for field, slot in value.fields.items():
+        if not is_shown:
+            put_text(out, field)
+        elif isinstance(slot, Field):
+            if not slot.flags & COUNTED and FIELD_RIVALS + field not in state.rivals:
+                out.append(0)
+                put_dot(out, slot.stamp, i64(slot.origin))
+                continue
+            out.append(1)
+        else:
+            out.append(0)
+            put_dot(out, 0, 0)
+            continue
+        put_field(out, state.field_state(field))
+
+
+def put_field(out: BytesWriter, field: FieldState) -> None:
+    """A field's registers and increments."""
+    write_i32_le(out, i32(len(field.registers)))
+    for register in field.registers:
+        put_dot(out, register.stamp, register.origin)
+        put_text(out, shown(register.value))
+    put_increments(out, field.increments)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+class Source:
+    """Reads what was written, with the writing process's stream numbers turned into ours.
+
+    ValueError where the bytes are cut short or of another format.
+    """
+
+    def __init__(self, data: bytes, origins: list[int]) -> None:
+        self.data = data
+        self.pos: i64 = 0
+        self.origins = origins
+        self.stamp: i64 = 0
+        self.origin: i64 = 0
+
+    def need(self, size: i64) -> i64:
+        """The position of the next `size` bytes; stands behind them then."""
+        pos = self.pos
+        if size < 0 or pos + size > len(self.data):
+            raise ValueError("a plexis-dots field is cut short")
+        self.pos = pos + size
+        return pos
+
+    def byte(self) -> i64:
+        """One byte."""
+        pos = self.need(1)
+        return i64(self.data[pos])
+
+    def count(self) -> i64:
+        """Four bytes."""
+        return i64(read_i32_le(self.data, self.need(4)))
+
+    def number(self) -> i64:
+        """Eight bytes."""
+        return read_i64_le(self.data, self.need(8))
+
+    def dot(self) -> None:
+        """A stamp and a stream, into `stamp` and `origin`."""
+        pos = self.need(10)
+        self.stamp = read_i64_le(self.data, pos)
+        number = i64(read_i16_le(self.data, pos + 8))
+        if number < 0 or number >= len(self.origins):
+            raise ValueError(f"a plexis-dots field names stream {number}, which the file lacks")
+        self.origin = self.origins[number]
+
+    def text(self) -> bytes:
+        """Length and text."""
+        size = self.count()
+        pos = self.need(size)
+        return self.data[pos : pos + size]
+
+
+def read_key(
+    data: bytes, origins: list[int], db: int, key: bytes, value: object
+) -> PeerKey:
+    """A key's knowledge; `value` is what the RDB record shows: bytes, list of members or of pairs.
+
+    ValueError where the field is damaged or does not fit the value.
+    """
+    peer = PeerKey(db, key)
+    source = Source(data, origins)
+    if source.byte() != FORMAT:
+        raise ValueError("a plexis-dots field of an unknown format: written by a newer version")
+    for _ in range(int(source.count())):
+        source.dot()
+        stamp = source.stamp
+        origin = source.origin
+        kind = source.byte()
+        text: object = None
+        if kind == SHOWN_VALUE:
+            text = value
+        elif kind == OWN_VALUE:
+            text = source.text()
+        peer.registers.append(Register(stamp, origin, text))
+    peer.increments = read_increments(source)
+    peer.claims = read_claims(source)
+    peer.ttls = read_claims(source)
+    read_set(source, peer, value)
+    read_hash(source, peer, value)
+    return peer
+
+
+def read_increments(source: Source) -> list[Increment]:
+    """The reverse of put_increments."""
+    found: list[Increment] = []
+    for _ in range(int(source.count())):
+        source.dot()
+        stamp = source.stamp
+        origin = source.origin
+        delta = source.number()
+        text = source.text()
+        found.append(Increment(stamp, origin, delta, text if text else None))
+    return found
+
+
+def read_claims(source: Source) -> list[Claim]:
+    """The reverse of put_claims."""
+    found: list[Claim] = []
+    for _ in range(int(source.count())):
+        source.dot()
+        stamp = source.stamp
+        origin = source.origin
+        found.append(Claim(stamp, origin, source.number()))
+    return found
+
+
+def read_set(source: Source, peer: PeerKey, value: object) -> None:
+    """The reverse of put_set."""
+    mode = source.byte()
+    members = peer.members
+    if mode == OWN_PLACES:
+        for _ in range(int(source.count())):
+            member = source.text()
+            source.dot()
+            members[member] = [Register(source.stamp, source.origin, None)]
+    elif mode == SHOWN_PLACES:
+        ordered: list[bytes] = value if isinstance(value, list) else []
+        if len(ordered) <= SORTED_MAX:
+            ordered = sorted(ordered)
+        if source.count() != len(ordered):
+            raise ValueError("a plexis-dots field counts other members than the set has")
+        at: i64 = 0
+        n: i64 = len(ordered)
+        while at < n:
+            run = source.count()
+            source.dot()
+            if run <= 0 or at + run > n:
+                raise ValueError("a plexis-dots field's runs do not fit the set")
+            register = Register(source.stamp, source.origin, None)
+            end = at + run
+            while at < end:
+                members[ordered[at]] = [register]
+                at += 1
+    for _ in range(int(source.count())):
+        member = source.text()
+        for _ in range(int(source.count())):
+            source.dot()
+            members.setdefault(member, []).append(Register(source.stamp, source.origin, None))
+
+
+def read_hash(source: Source, peer: PeerKey, value: object) -> None:
+    """The reverse of put_hash."""
+    mode = source.byte()
+    if mode == NO_PLACES:
+        return
+    count = source.count()
+    pairs: list[tuple[bytes, bytes]] = value if isinstance(value, list) else []
+    if mode == SHOWN_PLACES and count != len(pairs):
+        raise ValueError("a plexis-dots field counts other fields than the hash has")
+    for at in range(int(count)):
+        field: bytes
+        if mode == OWN_PLACES:
+            field = source.text()
+            peer.fields[field] = read_field(source)
+            continue
+        field = pairs[at][0]
+        if source.byte() == 0:
+            source.dot()
+            state = FieldState()
+            state.registers.append(Register(source.stamp, source.origin, pairs[at][1]))
+            peer.fields[field] = state
+        else:
+            peer.fields[field] = read_field(source)
+
+
+def read_field(source: Source) -> FieldState:
+    """The reverse of put_field."""
+    state = FieldState()
+    for _ in range(int(source.count())):
+        source.dot()
+        stamp = source.stamp
+        origin = source.origin
+        state.registers.append(Register(stamp, origin, source.text()))
+    state.increments = read_increments(source)
+    return state

@@ -1,0 +1,149 @@
+"""Streams and dots: who wrote what when, and what has been applied of each writer.  [compiled]
+
+A stream is what one process start of one member wrote (semantics.md W4). Inside a process it has a
+small number, 0 for the own one; on the wire and on disk its uuid. Stream.seen is this node's version
+vector entry; Stream.row is the sum of the stream's marks, the context of its next frame.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from librt.strings import read_i64_le
+from mypy_extensions import i64
+
+from node.ports import Seen
+
+MARK_BYTES: Final = 24
+# Rows grow by this many places at a time.
+ROW_STEP: Final = 16
+
+
+class Stream(Seen):
+    """One stream: its names, how far it was applied here (`seen`), and its row of marks."""
+
+    def __init__(self, uuid: bytes, number: i64, width: int) -> None:
+        self.row = bytes(8 * width)
+        self.uuid = uuid
+        self.text = uuid_text(uuid)
+        self.number: i64 = number
+        self.seen: i64 = 0
+        self.member = b""
+        self.uncovered = False  # its context names writes that are not here yet
+
+
+class Streams:
+    """Every stream known here. Number 0 is this process's own."""
+
+    def __init__(self, own_uuid: bytes) -> None:
+        self.width = ROW_STEP
+        self.all: list[Stream] = []
+        self._numbers: dict[bytes, Stream] = {}
+        self.own = self.of(own_uuid)
+
+    def of(self, uuid: bytes) -> Stream:
+        """The stream of this uuid (16 bytes), made known if it was not."""
+        stream = self._numbers.get(uuid)
+        if stream is None:
+            number = len(self.all)
+            if number >= self.width:
+                self._widen()
+            stream = Stream(uuid, number, self.width)
+            self.all.append(stream)
+            self._numbers[uuid] = stream
+        return stream
+
+    def known(self, uuid: bytes) -> Stream | None:
+        """The stream of this uuid, None where it is unknown."""
+        return self._numbers.get(uuid)
+
+    def _widen(self) -> None:
+        self.width += ROW_STEP
+        for stream in self.all:
+            stream.row = stream.row + bytes(8 * ROW_STEP)
+
+    def newer(self, stamp: i64, origin: i64, than_stamp: i64, than_origin: i64) -> bool:
+        """Is the first dot above the second? By stamp, then by the stream's uuid (never its number)."""
+        if stamp != than_stamp:
+            return stamp > than_stamp
+        if origin == than_origin:
+            return False
+        return self.all[origin].uuid > self.all[than_origin].uuid
+
+    def vector_row(self) -> bytes:
+        """This node's version vector as a row."""
+        numbers = [int(stream.seen) for stream in self.all]
+        numbers += [0] * (self.width - len(numbers))
+        return row_of(numbers)
+
+    def marks(self) -> bytes:
+        """The whole version vector as marks: 24 bytes per stream, ascending by uuid."""
+        return pack_marks({each.uuid: int(each.seen) for each in self.all if each.seen != 0})
+
+    def covers(self, stream: Stream) -> bool:
+        """Is everything that `stream`'s context names (but its own writes) applied here?"""
+        row = stream.row
+        for other in self.all:
+            if other is not stream and read_i64_le(row, other.number << 3) > other.seen:
+                return False
+        return True
+
+    def add_marks(self, stream: Stream, marks: bytes) -> None:
+        """Takes in the marks of one of the stream's frames. ValueError on a malformed field."""
+        numbers = unpack_row(stream.row)
+        for uuid, stamp in unpack_marks(marks).items():
+            other = self.of(uuid)
+            if other.number >= len(numbers):
+                numbers += [0] * (self.width - len(numbers))
+            if stamp > numbers[other.number]:
+                numbers[other.number] = stamp
+        stream.row = row_of(numbers)
+
+    def join_row(self, stream: Stream, row: dict[bytes, int]) -> None:
+        """Adds another node's sum of marks of the same stream."""
+        self.add_marks(stream, pack_marks(row))
+
+    def row_marks(self, stream: Stream) -> dict[bytes, int]:
+        """The stream's sum of marks by uuid."""
+        numbers = unpack_row(stream.row)
+        return {each.uuid: numbers[each.number] for each in self.all if numbers[each.number] != 0}
+
+
+def row_of(numbers: list[int]) -> bytes:
+    """Stamps by origin number as one row."""
+    return b"".join([number.to_bytes(8, "little") for number in numbers])
+
+
+def unpack_row(row: bytes) -> list[int]:
+    """The stamps of a row by origin number."""
+    return [int(read_i64_le(row, place)) for place in range(0, len(row), 8)]
+
+
+def pack_marks(stamps: dict[bytes, int]) -> bytes:
+    """Stamps by uuid as the wire has them: 16 bytes of uuid, 8 of stamp big-endian, ascending."""
+    return b"".join([uuid + stamps[uuid].to_bytes(8, "big") for uuid in sorted(stamps)])
+
+
+def unpack_marks(marks: bytes) -> dict[bytes, int]:
+    """The reverse of pack_marks. ValueError where the length is no multiple of 24."""
+    if len(marks) % MARK_BYTES != 0:
+        raise ValueError(f"marks of {len(marks)} bytes: not a multiple of {MARK_BYTES}")
+    return {
+        marks[at : at + 16]: int.from_bytes(marks[at + 16 : at + 24], "big")
+        for at in range(0, len(marks), MARK_BYTES)
+    }
+
+
+def uuid_text(uuid: bytes) -> bytes:
+    """16 bytes as the 36 characters of the wire, lower case."""
+    digits = uuid.hex()
+    return "-".join(
+        (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    ).encode()
+
+
+def uuid_bytes(text: bytes) -> bytes:
+    """The reverse of uuid_text. ValueError where it is no uuid."""
+    if len(text) != 36:
+        raise ValueError("a uuid has 36 characters")
+    return bytes.fromhex(text.replace(b"-", b"").decode("ascii"))

@@ -1,0 +1,140 @@
+"""Inbox: a peer's frames, in: own? seen? a gap? -> clock -> engine.replay -> kept.  [compiled]
+
+One per link. Each frame names the stamp of its stream's previous frame, so order without gaps is
+checked, not assumed (semantics.md W3). The untouched frame is kept for others, also when nothing of it
+won here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from mesh.backlog import Backlog
+from mesh.dots import Stream, Streams, uuid_bytes
+from mesh.merge.rule import Memory
+from mesh.rreplay import Frame, FrameError, FrameReader, Inner, same_uuid
+from node.engine import Engine
+
+# What became of the bytes.
+MORE: Final = 0  # all whole frames were taken; the rest is wanted again
+GAP: Final = 1  # frames are missing: resume the link from our vector
+FORKED: Final = 2  # the stream is written by two: refuse the peer
+OTHER: Final = 3  # something that is no frame of ours stands at `pos`
+
+
+class Control:
+    """Who is told of `MESH.*` commands in peers' streams: the agent."""
+
+    def control(self, stream: Stream, stamp: i64, words: list[bytes]) -> None:
+        """A control frame of this stream was applied."""
+
+
+class Inbox:
+    """Applies one link's frames to the engine."""
+
+    def __init__(
+        self, engine: Engine, streams: Streams, memory: Memory, backlog: Backlog, agent: Control
+    ) -> None:
+        self.engine = engine
+        self.streams = streams
+        self.memory = memory
+        self.backlog = backlog
+        self.agent = agent
+        self.applied: i64 = 0
+        self.duplicates: i64 = 0
+        self.stamp: i64 = 0  # of the newest frame applied over this link
+        self.pos: i64 = 0
+        self.databases: i64 = len(engine.databases)
+        self._reader = FrameReader()
+        self._inner = Inner()
+        self._last: Stream = streams.own
+        self._run_start: i64 = 0
+        self._run_first: i64 = 0
+
+    def take(self, data: bytes, start: i64) -> int:
+        """Applies the frames in data[start:]; `pos` is where the first byte not used stands."""
+        reader = self._reader
+        reader.open(data, start)
+        run: Stream | None = None
+        self._run_start = start
+        n: i64 = len(data)
+        result = MORE
+        while reader.pos < n:
+            if not reader.at_frame():
+                result = OTHER
+                break
+            before = reader.pos
+            if not reader.next():
+                break
+            frame = reader.frame
+            stream = self._stream(frame.uuid_text)
+            if run is not None and stream is not run:
+                self._keep(run, data, before)
+                run = None
+            if stream.number == 0 or frame.stamp <= stream.seen:
+                self.duplicates += 1
+                if run is not None:
+                    self._keep(run, data, before)
+                    run = None
+                continue
+            if frame.previous != stream.seen:
+                result = GAP if frame.previous > stream.seen else FORKED
+                reader.pos = before
+                break
+            if run is None:
+                run = stream
+                self._run_start = before
+                self._run_first = frame.stamp
+            self._apply(stream, data, frame)
+        if run is not None:
+            self._keep(run, data, reader.pos)
+        self.pos = reader.pos
+        return result
+
+    def _keep(self, stream: Stream, data: bytes, end: i64) -> None:
+        self.backlog.keep(
+            stream.number, self._run_first, stream.seen, data[self._run_start : end]
+        )
+
+    def _stream(self, text: bytes) -> Stream:
+        last = self._last
+        if same_uuid(text, last.text):
+            return last
+        try:
+            stream = self.streams.of(uuid_bytes(text))
+        except ValueError as error:
+            raise FrameError(f"a frame's uuid: {error}") from error
+        self._last = stream
+        return stream
+
+    def _apply(self, stream: Stream, data: bytes, frame: Frame) -> None:
+        engine = self.engine
+        if frame.marks:
+            try:
+                self.streams.add_marks(stream, frame.marks)
+            except ValueError as error:
+                raise FrameError(str(error)) from error
+            stream.uncovered = not self.streams.covers(stream)
+        elif stream.uncovered:
+            stream.uncovered = not self.streams.covers(stream)
+        memory = self.memory
+        inner = self._inner
+        effects = inner.read(data, frame, stream.number, self.databases)
+        engine.clock.observe(frame.stamp)
+        hybrid = frame.stamp >> 20
+        if hybrid > engine.now.ms:
+            engine.now.ms = hybrid
+        if effects:
+            memory.uncovered = stream.uncovered
+            engine.replay(frame.db, effects, stream)
+            memory.uncovered = False
+        stream.seen = frame.stamp
+        self.stamp = frame.stamp
+        self.applied += 1
+        self.backlog.vector_moved = True
+        if memory.removals.count != 0:
+            memory.removals.settle()
+        if inner.control is not None:
+            self.agent.control(stream, frame.stamp, inner.control)

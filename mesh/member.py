@@ -1,0 +1,191 @@
+"""Member: this node as a member of a mesh, without sockets: the agent and the simulation drive it.
+
+It owns what the mesh knows: streams and vector, rules, backlog; it becomes active, answers "may this
+follower continue?", takes in snapshots by staging and switching, and beats once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mypy_extensions import i64
+
+from conf import Config
+from mesh.backlog import Backlog
+from mesh.dots import Stream, Streams
+from mesh.inbox import Control, Inbox
+from mesh.merge.resolver import StampResolver
+from mesh.metadata import MeshMetadata
+from mesh.staging import Staging
+from node.engine import Engine
+from node.journal import BACKLOG
+from node.store.entry import HELD, Claim, Dot, Dots, Entry
+from node.store.keyspace import Database
+from node.store.mutate import give_dots
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
+from node.store.writer import BeforeChange, other_phase
+
+# Redis's default backlog is 1 MB; a mesh's frames are some 180 bytes each, and an outage of minutes
+# must not cost a transfer. What the operator sets counts.
+MESH_BACKLOG_BYTES = 64 * 1024 * 1024
+START = b"MESH.START"
+
+
+class Activation(BeforeChange):
+    """The walk that gives dots to data written alone: in slices, each key before its next change."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        writer = engine.writer
+        writer.phase = other_phase(writer.phase)
+        self.phase = writer.phase
+        self.given = 0
+        self._shards: list[tuple[Database, dict[bytes, Entry]]] = [
+            (db, shard) for db in engine.databases for shard in db.keys.dicts if shard
+        ]
+        self._keys: list[bytes] = []
+        self._at: tuple[Database, dict[bytes, Entry]] | None = None
+        writer.walk = self
+
+    def before(self, db: Database, key: bytes, entry: Entry) -> None:
+        if entry.flags & HELD == self.phase:
+            return
+        entry.flags = (entry.flags & ~HELD) | self.phase
+        self.given += 1
+        if entry.stamp == 0:
+            entry.stamp = self.engine.clock.next()
+        give_dots(entry, Dot(entry.stamp, 0))
+        value = entry.value
+        if isinstance(value, SetValue) or isinstance(value, HashValue):
+            dots = Dots()
+            dots.ttls = [Claim(entry.stamp, 0, entry.deadline)]
+            entry.dots = dots
+
+    def flushed(
+        self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
+    ) -> None:
+        self.given += 1  # what was there is gone, but no frame will ever say so
+
+    def step(self, budget: int) -> bool:
+        """Walks over `budget` keys; True when the last was seen."""
+        while budget > 0:
+            if not self._keys:
+                if not self._shards:
+                    self.engine.writer.walk = None
+                    return True
+                self._at = self._shards.pop()
+                self._keys = list(self._at[1])
+                continue
+            assert self._at is not None
+            db, shard = self._at
+            key = self._keys.pop()
+            budget -= 1
+            entry = shard.get(key)
+            if entry is not None:
+                self.before(db, key, entry)
+        return False
+
+
+class Member(Control):
+    """The mesh side of one node. `active` False: a node alone, without dots and frames."""
+
+    def __init__(
+        self, config: Config, engine: Engine, resolver: StampResolver, member_id: bytes
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.resolver = resolver
+        self.memory = resolver.memory
+        self.streams: Streams = resolver.streams
+        self.member_id = member_id
+        self.streams.own.member = member_id
+        limit = config.number("repl-backlog-size")
+        if not config.changed("repl-backlog-size"):
+            limit = MESH_BACKLOG_BYTES
+        self.backlog = Backlog(self.streams, limit)
+        self.metadata = MeshMetadata(resolver, engine.databases, config.yes("active-replica"))
+        self.metadata.member_id = member_id
+        self.metadata.row_of_own = self.backlog.marked
+        self.activation: Activation | None = None
+        self.staging: Staging | None = None
+        self.started = False
+        self.transfers = 0
+        self.on_vector: Callable[[], None] | None = None
+
+    # --- becoming active ------------------------------------------------------------------------
+
+    def activate(self) -> None:
+        """Dots from now on; `activation_step` until it is True, then the stream starts."""
+        self.metadata.active = True
+        self.resolver.active = True
+        self.activation = Activation(self.engine)
+
+    def activation_step(self, budget: int) -> bool:
+        """A slice of the walk; True when the own stream has started and links may open."""
+        if self.started:
+            return True
+        activation = self.activation
+        assert activation is not None
+        if not activation.step(budget):
+            return False
+        self.activation = None
+        self._start_stream(activation.given > 0 or self.metadata.undotted_keys > 0)
+        return True
+
+    def _start_stream(self, holds_data: bool) -> None:
+        older = [
+            each.uuid.hex().encode() for each in self.streams.all
+            if each is not self.streams.own and each.member == self.member_id
+        ]  # fmt: skip
+        for each in self.streams.all:
+            if each is not self.streams.own and each.seen != 0:
+                self.backlog.hole(each.number, each.seen)
+        stamp = self.engine.clock.next()
+        self.backlog.control([START, self.member_id, *older], stamp)
+        if holds_data:
+            self.backlog.hole(0, stamp)  # data from before travels by transfer, never as frames
+        self.engine.journal.wake(BACKLOG, self.backlog)
+        self.started = True
+
+    # --- streams --------------------------------------------------------------------------------
+
+    def inbox(self) -> Inbox:
+        """A new link's way in."""
+        return Inbox(self.engine, self.streams, self.memory, self.backlog, self)
+
+    def control(self, stream: Stream, stamp: i64, words: list[bytes]) -> None:
+        """A `MESH.*` frame of a peer's stream."""
+        if words[0] == START and len(words) > 1:
+            stream.member = words[1]
+            for older in words[2:]:
+                self.streams.of(bytes.fromhex(older.decode())).member = words[1]
+
+    def heartbeat(self) -> None:
+        """An idle stream says so, and marks travel; called once a second."""
+        if self.started:
+            self.backlog.heartbeat(self.engine.clock.next())
+
+    def vector(self) -> dict[bytes, int]:
+        """What this node has applied, by stream."""
+        return {each.uuid: int(each.seen) for each in self.streams.all if each.seen != 0}
+
+    # --- taking in a snapshot -------------------------------------------------------------------
+
+    def stage(self) -> Staging:
+        """Begins to take in a peer's snapshot: nothing of it shows before `switch`."""
+        assert self.staging is None
+        self.staging = Staging(self.engine, self.memory, self.backlog)
+        return self.staging
+
+    def abandon(self) -> None:
+        """The transfer broke: nothing has happened."""
+        self.staging = None
+
+    def switch(self) -> None:
+        """The last key is staged: one step makes both states one (semantics.md 7)."""
+        staging = self.staging
+        assert staging is not None
+        self.staging = None
+        staging.switch()
+        self.transfers += 1

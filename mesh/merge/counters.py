@@ -1,0 +1,87 @@
+"""Counters of string keys (INCR): increments add up; a SET or DEL clears those it had seen.  [compiled]"""
+
+from __future__ import annotations
+
+from mypy_extensions import i64
+
+from mesh.merge.increments import Increment
+from mesh.merge.rule import Rule, born
+from mesh.merge.state import Cover, KeyState, keeps_text
+from mesh.removals import KEY, TTL, TYPE
+from node.ports import Seen
+from node.store.effect import CREATION, Effect
+from node.store.entry import ABSENT, COUNTED, NO_REGISTER, Claim, Dots, Entry
+
+
+class Counters(Rule):
+    """INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        if fresh:
+            born(entry, effect)
+            entry.flags |= COUNTED | NO_REGISTER
+        else:
+            dots = entry.dots
+            if dots is not None and dots.claims is not None:
+                dots.claims = None
+            if not entry.flags & (COUNTED | NO_REGISTER | ABSENT) and keeps_text(entry.value):
+                if dots is None:
+                    dots = Dots()
+                    entry.dots = dots
+                dots.base = entry.value
+            entry.flags |= COUNTED
+        self.log(effect, entry.stamp)
+
+    def log(self, effect: Effect, over: i64) -> None:
+        """Remembers the increment."""
+        log = self.memory.ledger.string_log(effect.db, effect.origin)
+        decimal = effect.value
+        if isinstance(decimal, bytes):
+            log.append_decimal(effect.key, effect.stamp, decimal, over)
+        else:
+            log.append(effect.key, effect.stamp, effect.number, over)
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        if not self.plain(effect):
+            return self.general(effect, entry, fresh, seen)
+        if fresh:
+            if not effect.flags & CREATION:
+                return self.general(effect, entry, fresh, seen)
+            born(entry, effect)
+            entry.flags |= COUNTED | NO_REGISTER
+            self.log(effect, entry.stamp)
+            return effect
+        dots = entry.dots
+        if effect.flags & CREATION or effect.value is not None or not isinstance(entry.value, int):
+            return self.general(effect, entry, fresh, seen)
+        if dots is not None and (
+            dots.registers is not None or dots.claims is not None or dots.hidden is not None
+        ):
+            return self.general(effect, entry, fresh, seen)
+        entry.flags |= COUNTED
+        self.log(effect, entry.stamp)
+        return effect
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        return [(KEY, b"")] if effect.flags & CREATION else [(TYPE, b"")]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        if effect.flags & CREATION:
+            state.clear_key(cover)
+            if not self.drops(effect, [(TTL, b"")]):
+                state.ttls.append(Claim(effect.stamp, effect.origin, 0))
+        else:
+            state.clear_claims(cover)
+        if self.drops(effect, [(KEY, b"")]):
+            return
+        log = self.memory.ledger.string_log(effect.db, effect.origin)
+        decimal = effect.value
+        text = decimal if isinstance(decimal, bytes) else None
+        if text is None:
+            log.append(effect.key, effect.stamp, effect.number, 0)
+        else:
+            log.append_decimal(effect.key, effect.stamp, text, 0)
+        one = Increment(effect.stamp, effect.origin, effect.number, text)
+        one.chunk = log.newest
+        one.at = len(log.newest.places) - 1
+        state.increments.append(one)

@@ -1,0 +1,156 @@
+"""Set members (SADD, SREM): each on its own; a removal clears the adds it had seen.  [compiled]"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from mypy_extensions import i64
+
+from mesh.conflicts import REMOVED_UNSEEN
+from mesh.merge.rule import Rule, born, claim, saw
+from mesh.merge.state import SET_RIVALS, SET_SLOT, Cover, KeyState
+from mesh.removals import KEY, MEMBER, TTL, TYPE
+from node.ports import Seen
+from node.store.effect import CREATION, SREM, Effect
+from node.store.entry import Claim, Dot, Dots, Entry
+from node.store.values.sets import SetValue
+
+
+class Members(Rule):
+    """SADD: presence dots, in the slot of the member; the key's type claim moves with it."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        effect.dot = Dot(effect.stamp, 0)
+        if fresh:
+            born(entry, effect)
+            return
+        entry.stamp = effect.stamp
+        entry.origin = 0
+        dots = entry.dots
+        if dots is None:
+            entry.dots = Dots()
+        else:
+            dots.claims = None
+            if dots.rivals is not None:
+                forget_rivals(dots, effect, SET_RIVALS)
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        if not self.plain(effect):
+            return self.general(effect, entry, fresh, seen)
+        if fresh:
+            if not effect.flags & CREATION:
+                return self.general(effect, entry, fresh, seen)
+            effect.dot = Dot(effect.stamp, effect.origin)
+            born(entry, effect)
+            return effect
+        value = entry.value
+        if effect.flags & CREATION or not isinstance(value, SetValue) or crowded(entry):
+            return self.general(effect, entry, fresh, seen)
+        row = seen.row
+        members = value.members
+        arguments = cast(list[bytes], effect.value)
+        i = effect.number
+        n: i64 = len(arguments)
+        while i < n:
+            old = members.get(arguments[i])
+            if old is not None and not saw(row, effect.origin, old.stamp, old.origin):
+                return self.general(effect, entry, fresh, seen)
+            i += 1
+        effect.dot = Dot(effect.stamp, effect.origin)
+        claim(entry, effect, row, SET_SLOT, self.memory.streams)
+        return effect
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        if effect.flags & CREATION:
+            return [(KEY, b"")]
+        return [(TYPE, b""), *[(MEMBER, member) for member in named(effect)]]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        if effect.flags & CREATION:
+            state.clear_string(cover)
+            state.clear_ttls(cover)
+            state.clear_fields(cover)
+            if not self.drops(effect, [(TTL, b"")]):
+                state.ttls.append(Claim(effect.stamp, effect.origin, 0))
+        state.clear_claims(cover)
+        if not self.drops(effect, [(TYPE, b"")]):
+            state.claims.append(Claim(effect.stamp, effect.origin, SET_SLOT))
+        dot = Dot(effect.stamp, effect.origin)
+        added = dict.fromkeys(named(effect))
+        if effect.flags & CREATION and state.set is not None:
+            for member in list(state.set.members):
+                if member not in added:
+                    state.revise_member(member, cover, None)
+        for member in added:
+            gone = self.drops(effect, [(MEMBER, member)])
+            state.revise_member(member, cover, None if gone else dot)
+
+
+class MemberRemovals(Rule):
+    """SREM and its kin: clears the observed dots of the members it names, and nothing else."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        dots = entry.dots
+        if dots is not None and dots.rivals is not None:
+            forget_rivals(dots, effect, SET_RIVALS)
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        value = entry.value
+        if not self.plain(effect) or not isinstance(value, SetValue) or crowded(entry):
+            if fresh and not self.memory.uncovered:
+                return None
+            return self.general(effect, entry, fresh, seen)
+        row = seen.row
+        gone: list[bytes] = []
+        kept = 0
+        for member in named(effect):
+            if member not in value.members:
+                continue
+            dot = value.members[member]
+            if dot is None or saw(row, effect.origin, dot.stamp, dot.origin):
+                gone.append(member)
+            else:
+                kept += 1
+        if kept:
+            self.memory.conflicts.count(REMOVED_UNSEEN)
+        if not gone:
+            return None
+        shown = Effect(
+            SREM, effect.db, effect.key, gone, 0, effect.stamp, effect.origin, effect.index
+        )
+        shown.events = effect.events
+        return shown
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        return [(MEMBER, member) for member in named(effect)]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        for member in dict.fromkeys(named(effect)):
+            state.revise_member(member, cover, None)
+
+
+def named(effect: Effect) -> list[bytes]:
+    """The members or fields an effect names: its argument list from `number` on."""
+    return cast(list[bytes], effect.value)[int(effect.number) :]
+
+
+def crowded(entry: Entry) -> bool:
+    """Is anything hidden under the key, or any member contested?"""
+    dots = entry.dots
+    return dots is not None and (
+        dots.registers is not None
+        or dots.hidden is not None
+        or dots.rivals is not None
+        or dots.over != 0
+    )
+
+
+def forget_rivals(dots: Dots, effect: Effect, prefix: bytes) -> None:
+    """A local write of these places has seen all their dots."""
+    rivals = dots.rivals
+    if rivals is None:
+        return
+    for place in named(effect):
+        rivals.pop(prefix + place, None)
+    if not rivals:
+        dots.rivals = None

@@ -1,0 +1,285 @@
+"""Hash fields (HSET, HDEL, HINCR): presence as set members, the value a register or a counter.  [compiled]"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from mypy_extensions import i64
+
+from mesh.conflicts import REMOVED_UNSEEN
+from mesh.merge.elements import crowded, named
+from mesh.merge.increments import Increment, field_place
+from mesh.merge.rule import Rule, born, claim, saw
+from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, HASH_SLOT, Cover, KeyState, keeps_text
+from mesh.removals import FIELD, KEY, TTL, TYPE
+from node.ports import Seen
+from node.store.effect import CREATION, HDEL, HINCR, Effect
+from node.store.entry import COUNTED, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register, Rivals
+from node.store.values.hashes import HashValue
+
+
+class Fields(Rule):
+    """HSET: a register per field."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        effect.dot = Dot(effect.stamp, 0)
+        if fresh:
+            born(entry, effect)
+            return
+        entry.stamp = effect.stamp
+        entry.origin = 0
+        dots = entry.dots
+        if dots is None:
+            entry.dots = Dots()
+        else:
+            dots.claims = None
+            if dots.rivals is not None:
+                forget_fields(dots, set_fields(effect))
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        if not self.plain(effect):
+            return self.general(effect, entry, fresh, seen)
+        if fresh:
+            if not effect.flags & CREATION:
+                return self.general(effect, entry, fresh, seen)
+            effect.dot = Dot(effect.stamp, effect.origin)
+            born(entry, effect)
+            return effect
+        value = entry.value
+        if effect.flags & CREATION or not isinstance(value, HashValue) or crowded(entry):
+            return self.general(effect, entry, fresh, seen)
+        row = seen.row
+        fields = value.fields
+        arguments = cast(list[bytes], effect.value)
+        i = effect.number
+        n: i64 = len(arguments)
+        while i + 1 < n:
+            old = fields.get(arguments[i])
+            if isinstance(old, Field) and (
+                old.flags & COUNTED or not saw(row, effect.origin, old.stamp, i64(old.origin))
+            ):
+                return self.general(effect, entry, fresh, seen)
+            i += 2
+        effect.dot = Dot(effect.stamp, effect.origin)
+        claim(entry, effect, row, HASH_SLOT, self.memory.streams)
+        return effect
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        if effect.flags & CREATION:
+            return [(KEY, b"")]
+        return [(TYPE, b""), *[(FIELD, field) for field in set_fields(effect)]]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        begin(self, state, effect, cover)
+        arguments = named(effect)
+        added: dict[bytes, bytes] = {}
+        for at in range(0, len(arguments) - 1, 2):
+            added[arguments[at]] = arguments[at + 1]
+        if effect.flags & CREATION and state.hash is not None:
+            for field in list(state.hash.fields):
+                if field not in added:
+                    state.clear_field(field, cover)
+        for field, text in added.items():
+            spelled = state.field_state(field)
+            spelled.registers = [
+                each for each in spelled.registers if not cover.has(each.stamp, each.origin)
+            ]
+            spelled.increments = state.survivors(spelled.increments, cover)
+            if not self.drops(effect, [(FIELD, field)]):
+                state.contested = state.contested or len(spelled.registers) > 0
+                spelled.registers.append(Register(effect.stamp, effect.origin, text))
+            state.put_field(field, spelled)
+
+
+class FieldRemovals(Rule):
+    """HDEL: clears the observed registers and increments of the fields it names."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        dots = entry.dots
+        if dots is not None and dots.rivals is not None:
+            forget_fields(dots, named(effect))
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        value = entry.value
+        if not self.plain(effect) or not isinstance(value, HashValue) or crowded(entry):
+            if fresh and not self.memory.uncovered:
+                return None
+            return self.general(effect, entry, fresh, seen)
+        gone: list[bytes] = []
+        kept = 0
+        for field in named(effect):
+            slot = value.fields.get(field)
+            if slot is None:
+                continue
+            if not isinstance(slot, Field):
+                gone.append(field)
+            elif slot.flags & COUNTED:
+                return self.general(effect, entry, fresh, seen)
+            elif saw(seen.row, effect.origin, slot.stamp, i64(slot.origin)):
+                gone.append(field)
+            else:
+                kept += 1
+        if kept:
+            self.memory.conflicts.count(REMOVED_UNSEEN)
+        if not gone:
+            return None
+        shown = Effect(
+            HDEL, effect.db, effect.key, gone, 0, effect.stamp, effect.origin, effect.index
+        )
+        shown.events = effect.events
+        return shown
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        return [(FIELD, field) for field in named(effect)]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        for field in dict.fromkeys(named(effect)):
+            state.clear_field(field, cover)
+
+
+class FieldCounters(Rule):
+    """HINCRBY and HINCRBYFLOAT: increments of a field add up."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        effect.dot = Dot(effect.stamp, 0)
+        if fresh:
+            born(entry, effect)
+        else:
+            entry.stamp = effect.stamp
+            entry.origin = 0
+            dots = entry.dots
+            if dots is None:
+                entry.dots = Dots()
+            else:
+                dots.claims = None
+        self.count(effect, entry)
+
+    def count(self, effect: Effect, entry: Entry) -> None:
+        """Remembers the increment, on the field's register or on none."""
+        field, decimal = step_of(effect)
+        over = effect.stamp
+        value = entry.value
+        if isinstance(value, HashValue):
+            slot = value.fields.get(field)
+            if isinstance(slot, Field):
+                over = slot.stamp
+                if not slot.flags & (COUNTED | NO_REGISTER) and keeps_text(slot.value):
+                    keep_base(entry, field, slot)
+                slot.flags |= COUNTED
+        log = self.memory.ledger.field_log(effect.db, effect.origin)
+        place = field_place(effect.key, field)
+        if decimal is None:
+            log.append(place, effect.stamp, effect.number, over)
+        else:
+            log.append_decimal(place, effect.stamp, decimal, over)
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        if not self.plain(effect):
+            return self.general(effect, entry, fresh, seen)
+        if fresh:
+            if not effect.flags & CREATION:
+                return self.general(effect, entry, fresh, seen)
+            effect.dot = Dot(effect.stamp, effect.origin)
+            born(entry, effect)
+            self.count(effect, entry)
+            return effect
+        value = entry.value
+        field, decimal = step_of(effect)
+        if (
+            effect.flags & CREATION
+            or decimal is not None
+            or not isinstance(value, HashValue)
+            or crowded(entry)
+        ):
+            return self.general(effect, entry, fresh, seen)
+        slot = value.fields.get(field)
+        if slot is not None and not (isinstance(slot, Field) and isinstance(slot.value, int)):
+            return self.general(effect, entry, fresh, seen)
+        effect.dot = Dot(effect.stamp, effect.origin)
+        self.count(effect, entry)
+        claim(entry, effect, seen.row, HASH_SLOT, self.memory.streams)
+        return effect
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        return [(KEY, b"")] if effect.flags & CREATION else [(TYPE, b"")]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        field, decimal = step_of(effect)
+        begin(self, state, effect, cover)
+        if effect.flags & CREATION and state.hash is not None:
+            for each in list(state.hash.fields):
+                if each != field:
+                    state.clear_field(each, cover)
+        spelled = state.field_state(field)
+        if effect.flags & CREATION:
+            spelled.registers = [
+                each for each in spelled.registers if not cover.has(each.stamp, each.origin)
+            ]
+            spelled.increments = state.survivors(spelled.increments, cover)
+        if not self.drops(effect, [(FIELD, field)]):
+            log = self.memory.ledger.field_log(effect.db, effect.origin)
+            place = field_place(effect.key, field)
+            if decimal is None:
+                log.append(place, effect.stamp, effect.number, 0)
+            else:
+                log.append_decimal(place, effect.stamp, decimal, 0)
+            one = Increment(effect.stamp, effect.origin, effect.number, decimal)
+            one.chunk = log.newest
+            one.at = len(log.newest.places) - 1
+            spelled.increments.append(one)
+        state.put_field(field, spelled)
+
+
+def begin(rule: Rule, state: KeyState, effect: Effect, cover: Cover) -> None:
+    """What every add to a hash clears and claims for the key as a whole."""
+    if effect.flags & CREATION:
+        state.clear_string(cover)
+        state.clear_ttls(cover)
+        state.clear_members(cover)
+        if not rule.drops(effect, [(TTL, b"")]):
+            state.ttls.append(Claim(effect.stamp, effect.origin, 0))
+    state.clear_claims(cover)
+    if not rule.drops(effect, [(TYPE, b"")]):
+        state.claims.append(Claim(effect.stamp, effect.origin, HASH_SLOT))
+
+
+def set_fields(effect: Effect) -> list[bytes]:
+    """The fields of an HSET, without their values."""
+    return named(effect)[::2]
+
+
+def step_of(effect: Effect) -> tuple[bytes, bytes | None]:
+    """The field of an HINCR, and its exact decimal where it is no integer."""
+    assert effect.op == HINCR
+    value = effect.value
+    if isinstance(value, bytes):
+        return value, None
+    pair = cast(list[bytes], value)
+    return pair[0], pair[1]
+
+
+def keep_base(entry: Entry, field: bytes, slot: Field) -> None:
+    """Keeps a field's text that its total would not give back ("10.50")."""
+    dots = entry.dots
+    if dots is None:
+        dots = Dots()
+        entry.dots = dots
+    rivals = dots.rivals
+    if rivals is None:
+        rivals = {}
+        dots.rivals = rivals
+    kept = Rivals()
+    kept.registers = [Register(slot.stamp, i64(slot.origin), slot.value)]
+    rivals[FIELD_BASE + field] = kept
+
+
+def forget_fields(dots: Dots, fields: list[bytes]) -> None:
+    """A local write of these fields has seen all their registers."""
+    rivals = dots.rivals
+    if rivals is None:
+        return
+    for field in fields:
+        rivals.pop(FIELD_RIVALS + field, None)
+        rivals.pop(FIELD_BASE + field, None)
+    if not rivals:
+        dots.rivals = None

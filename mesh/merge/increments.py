@@ -1,0 +1,188 @@
+"""Increments that may still meet a write that had not seen them: one log per stream and database.  [compiled]
+
+A counter's increment is a dot with a delta (semantics.md 4.2). They stand in logs beside the data, 32
+bytes each, not on the key: (stamp, delta, over) and the place's name. `over` is the stamp of the
+register that the increment counts on at this node; when the key's register is another one, the
+increment is dead. So a local SET, which has seen everything here, kills without a search; a remote
+write that leaves an increment alive searches the logs and moves it (`over` never travels).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from librt.strings import BytesWriter, read_i64_le, write_i64_le
+from mypy_extensions import i64
+
+# Records of one chunk: bounds a look into the newest chunk (a copy of 96 KB).
+CHUNK_RECORDS: Final = 4096
+RECORD_BYTES: Final[i64] = 24
+DEAD: Final[i64] = -1
+
+
+class Increment:
+    """One live increment, as read from a log; `decimal` is its exact text where it is no integer."""
+
+    def __init__(self, stamp: i64, origin: i64, delta: i64, decimal: bytes | None) -> None:
+        self.stamp: i64 = stamp
+        self.origin: i64 = origin
+        self.delta: i64 = delta
+        self.decimal = decimal
+        self.chunk: Chunk | None = None
+        self.at = 0
+
+    def move(self, over: i64) -> None:
+        """It counts on another register now (DEAD: on none)."""
+        chunk = self.chunk
+        if chunk is not None:
+            chunk.moved[self.at] = int(over)
+
+
+class Chunk:
+    """A run of records in the order of their stamps."""
+
+    def __init__(self) -> None:
+        self.places: list[bytes] = []
+        self.packed = BytesWriter()
+        self.frozen = b""
+        self.moved: dict[int, int] = {}
+        self.decimals: dict[int, bytes] = {}
+        self._index: dict[bytes, list[int]] = {}
+        self._indexed = 0
+
+    def find(self, place: bytes) -> list[int]:
+        """The records of a place. The index is built while somebody searches."""
+        places = self.places
+        index = self._index
+        at = self._indexed
+        while at < len(places):
+            name = places[at]
+            known = index.get(name)
+            if known is None:
+                index[name] = [at]
+            else:
+                known.append(at)
+            at += 1
+        self._indexed = at
+        return index.get(place, [])
+
+    def data(self) -> bytes:
+        """The records' bytes."""
+        if self.frozen:
+            return self.frozen
+        return self.packed.getvalue()
+
+
+class Log:
+    """The increments of one stream in one database, of string keys or of hash fields."""
+
+    def __init__(self, origin: i64) -> None:
+        self.origin: i64 = origin
+        self.chunks: list[Chunk] = [Chunk()]
+        self.newest = self.chunks[0]
+        self.records: i64 = 0
+
+    def append(self, place: bytes, stamp: i64, delta: i64, over: i64) -> None:
+        """One more increment."""
+        chunk = self.newest
+        if len(chunk.places) >= CHUNK_RECORDS:
+            chunk = self._turn()
+        chunk.places.append(place)
+        packed = chunk.packed
+        write_i64_le(packed, stamp)
+        write_i64_le(packed, delta)
+        write_i64_le(packed, over)
+        self.records += 1
+
+    def append_decimal(self, place: bytes, stamp: i64, decimal: bytes, over: i64) -> None:
+        """One more increment by an exact decimal."""
+        self.append(place, stamp, 0, over)
+        self.newest.decimals[len(self.newest.places) - 1] = decimal
+
+    def _turn(self) -> Chunk:
+        full = self.newest
+        full.frozen = full.packed.getvalue()
+        full.packed = BytesWriter()
+        self.newest = Chunk()
+        self.chunks.append(self.newest)
+        return self.newest
+
+    def live(self, place: bytes, over: i64, found: list[Increment]) -> None:
+        """Adds to `found` the increments of a place that count on the register `over`."""
+        for chunk in self.chunks:
+            records = chunk.find(place)
+            if not records:
+                continue
+            data = chunk.data()
+            for at in records:
+                base = i64(at) * RECORD_BYTES
+                counts_on = chunk.moved.get(at)
+                if counts_on is None:
+                    counts_on = int(read_i64_le(data, base + 16))
+                if counts_on != over:
+                    continue
+                one = Increment(
+                    read_i64_le(data, base), self.origin, read_i64_le(data, base + 8),
+                    chunk.decimals.get(at),
+                )  # fmt: skip
+                one.chunk = chunk
+                one.at = at
+                found.append(one)
+
+
+class Ledger:
+    """All logs: by database, by stream, for string keys and for hash fields."""
+
+    def __init__(self) -> None:
+        self._strings: list[list[Log]] = []
+        self._fields: list[list[Log]] = []
+
+    def string_log(self, db: i64, origin: i64) -> Log:
+        """The log for INCR on string keys."""
+        return log_of(self._strings, db, origin)
+
+    def field_log(self, db: i64, origin: i64) -> Log:
+        """The log for HINCRBY."""
+        return log_of(self._fields, db, origin)
+
+    def of_string(self, db: i64, key: bytes, over: i64) -> list[Increment]:
+        """The live increments of a string key, of every stream."""
+        return gather(self._strings, db, key, over)
+
+    def of_field(self, db: i64, key: bytes, field: bytes, over: i64) -> list[Increment]:
+        """The live increments of a hash field, of every stream."""
+        return gather(self._fields, db, field_place(key, field), over)
+
+    def records(self) -> int:
+        """How many increments are remembered."""
+        total = 0
+        for logs in (self._strings, self._fields):
+            for per_db in logs:
+                for log in per_db:
+                    total += int(log.records)
+        return total
+
+
+def log_of(logs: list[list[Log]], db: i64, origin: i64) -> Log:
+    """The log of a database and stream, made if it was not there."""
+    while len(logs) <= db:
+        logs.append([])
+    per_db = logs[db]
+    while len(per_db) <= origin:
+        per_db.append(Log(len(per_db)))
+    return per_db[origin]
+
+
+def gather(logs: list[list[Log]], db: i64, place: bytes, over: i64) -> list[Increment]:
+    """The live increments of a place over all streams of a database."""
+    found: list[Increment] = []
+    if db < len(logs):
+        for log in logs[db]:
+            if log.records != 0:
+                log.live(place, over, found)
+    return found
+
+
+def field_place(key: bytes, field: bytes) -> bytes:
+    """One name for a hash field; unambiguous for any bytes."""
+    return len(key).to_bytes(4, "big") + key + field

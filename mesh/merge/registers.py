@@ -1,0 +1,145 @@
+"""Whole values (PUT, DROP) and deadlines (EXPIRE): the newest dot shows, the longest TTL wins.  [compiled]
+
+A string's value is a register; deleting a string writes ABSENT, which competes by stamp; deleting a
+collection clears what was seen of it and leaves the rest (semantics.md 3, 4.11).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from mypy_extensions import i16, i64
+
+from mesh.merge.rule import Rule, saw
+from mesh.merge.state import HASH_SLOT, SET_SLOT, Cover, KeyState
+from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE
+from node.ports import Seen
+from node.store.effect import DROP, WAS_STRING, Effect
+from node.store.entry import ABSENT, HELD, Claim, Dot, Dots, Entry, Register
+from node.store.values.hashes import HashValue, plain
+from node.store.values.sets import SetValue
+
+
+class Registers(Rule):
+    """PUT and DROP."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        before = entry.value
+        entry.flags = entry.flags & HELD
+        entry.stamp = effect.stamp
+        entry.origin = 0
+        if effect.op == DROP:
+            entry.dots = None
+            if isinstance(before, bytes) or isinstance(before, int):
+                effect.flags |= WAS_STRING
+                entry.flags |= ABSENT
+            return
+        value = effect.value
+        if isinstance(value, SetValue) or isinstance(value, HashValue):
+            effect.dot = Dot(effect.stamp, 0)
+            dots = Dots()
+            dots.ttls = [Claim(effect.stamp, 0, effect.number)]
+            entry.dots = dots
+        elif entry.dots is not None:
+            entry.dots = None
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        if not self.plain(effect):
+            return self.general(effect, entry, fresh, seen)
+        value = effect.value
+        drop = effect.op == DROP
+        if isinstance(value, SetValue) or isinstance(value, HashValue):
+            return self.general(effect, entry, fresh, seen)
+        if drop and not effect.flags & WAS_STRING:
+            return None if fresh else self.general(effect, entry, fresh, seen)
+        if not fresh:
+            here = entry.value
+            if (
+                entry.dots is not None
+                or (entry.flags & ~HELD) & ~ABSENT != 0
+                or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
+                or isinstance(here, SetValue)
+                or isinstance(here, HashValue)
+            ):
+                return self.general(effect, entry, fresh, seen)
+        entry.stamp = effect.stamp
+        entry.origin = i16(effect.origin)
+        entry.flags = entry.flags & HELD
+        if drop:
+            entry.flags |= ABSENT
+            if fresh:
+                entry.value = None
+        return effect
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        key = [(KEY, b"")]
+        value = effect.value
+        if isinstance(value, SetValue) or isinstance(value, HashValue):
+            self._put_collection(state, effect, cover)
+            return
+        state.clear_key(cover)
+        if effect.op == DROP:
+            if effect.flags & WAS_STRING and not self.drops(effect, key):
+                state.contested = len(state.registers) > 0
+                state.registers.append(Register(effect.stamp, effect.origin, None))
+            return
+        state.contested = len(state.registers) > 0
+        if not self.drops(effect, key):
+            state.registers.append(Register(effect.stamp, effect.origin, value))
+        if not self.drops(effect, [(TTL, b"")]):
+            state.ttls.append(Claim(effect.stamp, effect.origin, effect.number))
+
+    def _put_collection(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        """The result of COPY, RENAME or *STORE: every place gets this effect's dot."""
+        value = effect.value
+        state.clear_string(cover)
+        state.clear_claims(cover)
+        state.clear_ttls(cover)
+        dot = Dot(effect.stamp, effect.origin)
+        late = self.memory.removals.count != 0
+        slot = HASH_SLOT
+        if isinstance(value, SetValue):
+            slot = SET_SLOT
+            old = [] if state.set is None else list(state.set.members)
+            for member in dict.fromkeys([*old, *value.members]):
+                adds = member in value.members and not (late and self.drops(effect, [(MEMBER, member)]))
+                state.revise_member(member, cover, dot if adds else None)
+            state.clear_fields(cover)
+        else:
+            fields = cast(HashValue, value).fields
+            state.clear_members(cover)
+            old = [] if state.hash is None else list(state.hash.fields)
+            for field in dict.fromkeys([*old, *fields]):
+                spelled = state.field_state(field)
+                spelled.registers = [
+                    each for each in spelled.registers if not cover.has(each.stamp, each.origin)
+                ]
+                spelled.increments = state.survivors(spelled.increments, cover)
+                if field in fields and not (late and self.drops(effect, [(FIELD, field)])):
+                    spelled.registers.append(
+                        Register(effect.stamp, effect.origin, plain(fields[field]))
+                    )
+                state.put_field(field, spelled)
+        if not self.drops(effect, [(TYPE, b"")]):
+            state.claims.append(Claim(effect.stamp, effect.origin, slot))
+        if not self.drops(effect, [(TTL, b"")]):
+            state.ttls.append(Claim(effect.stamp, effect.origin, effect.number))
+
+
+class Deadlines(Rule):
+    """EXPIRE and PERSIST: clears the TTL claims it had seen and adds its own; the latest shows."""
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        dots = entry.dots
+        if dots is None:
+            dots = Dots()
+            entry.dots = dots
+        dots.ttls = [Claim(effect.stamp, 0, effect.number)]
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        return [(TTL, b"")]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        state.clear_ttls(cover)
+        if not self.drops(effect, [(TTL, b"")]):
+            state.ttls.append(Claim(effect.stamp, effect.origin, effect.number))

@@ -1,0 +1,148 @@
+"""Rule, what every op's rule has, and Memory, what all rules share.  [compiled]
+
+`local` notes a client's write: it has seen everything here, so it clears and never loses. `remote`
+admits a peer's: the common cases at once on the entry, the rest by spelling the key out (`general`).
+"""
+
+from __future__ import annotations
+
+from librt.strings import read_i64_le
+from mypy_extensions import i16, i64
+
+from mesh.conflicts import OVERWRITE, TYPE_CLASH, Conflicts
+from mesh.dots import Streams
+from mesh.merge.increments import Ledger
+from mesh.merge.state import Cover, KeyState, open_state
+from mesh.removals import KEY, Pending, Removals
+from node.ports import Seen
+from node.store.effect import MERGE, Effect
+from node.store.entry import HELD, Claim, Dots, Entry
+from node.store.events import USUAL
+
+
+class Memory:
+    """What all rules share: the streams, the increments, the waiting removals, the counts."""
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+        self.ledger = Ledger()
+        self.removals = Removals(streams)
+        self.conflicts = Conflicts()
+        self.uncovered = False  # the frame being applied names writes that are not here yet
+
+
+class Rule:
+    """How one op is decided. The default admits everything and remembers nothing."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+
+    def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        """Notes a client's write on the entry, before it is carried out."""
+
+    def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        """What of a peer's effect is to be carried out here."""
+        return self.general(effect, entry, fresh, seen)
+
+    def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
+        """What the effect clears."""
+        return [(KEY, b"")]
+
+    def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        """Clears what the effect's writer had seen, and adds its dots but those already removed."""
+
+    def general(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
+        """The whole rule, on the key spelled out."""
+        memory = self.memory
+        state = open_state(
+            entry, effect.db, effect.key, fresh, memory.streams, memory.ledger
+        )
+        before = state.visible_slot()
+        self.change(state, effect, Cover(seen.row, effect.origin))
+        if memory.uncovered:
+            memory.removals.add(
+                effect.db, effect.key,
+                Pending(effect.stamp, effect.origin, waiting_row(seen.row, effect.origin),
+                        self.scopes(effect)),
+            )  # fmt: skip
+        if state.contested:
+            memory.conflicts.count(OVERWRITE)
+        outcome = state.close()
+        if not fresh and state.visible_slot() != before and len(state.claims) > 1:
+            memory.conflicts.count(TYPE_CLASH)
+        shown = Effect(
+            MERGE, effect.db, effect.key, outcome, 0, effect.stamp, effect.origin, effect.index
+        )
+        shown.events = effect.events if effect.events != 0 else i64(USUAL[effect.op])
+        shown.flags = effect.flags
+        return shown
+
+    def plain(self, effect: Effect) -> bool:
+        """May the effect take the quick way: nothing waits that may concern its key?"""
+        memory = self.memory
+        return not memory.uncovered and not memory.removals.touches(effect.db, effect.key)
+
+    def drops(self, effect: Effect, scopes: list[tuple[int, bytes]]) -> bool:
+        """Was a dot of this effect, lying in these scopes, removed before it arrived?"""
+        removals = self.memory.removals
+        if removals.count == 0:
+            return False
+        return removals.drops(effect.db, effect.key, scopes, effect.stamp, effect.origin)
+
+
+def waiting_row(row: bytes, origin: i64) -> bytes:
+    """A context row with the writer's own place emptied: its earlier writes are here already."""
+    place = int(origin) * 8
+    if place + 8 > len(row):
+        return row
+    return row[:place] + bytes(8) + row[place + 8 :]
+
+
+def saw(row: bytes, by: i64, stamp: i64, origin: i64) -> bool:
+    """Had a write of stream `by` with this context row seen the dot (stamp, origin)?"""
+    if origin == by:
+        return True
+    return stamp <= read_i64_le(row, origin << 3)
+
+
+def born(entry: Entry, effect: Effect) -> None:
+    """A collection or counter is made by this effect: its TTL claim is "none" (semantics.md 2)."""
+    dots = Dots()
+    dots.ttls = [Claim(effect.stamp, effect.origin, 0)]
+    entry.dots = dots
+    entry.flags = entry.flags & HELD
+    entry.deadline = 0
+    entry.stamp = effect.stamp
+    entry.origin = i16(effect.origin)
+
+
+def claim(entry: Entry, effect: Effect, row: bytes, slot: i64, streams: Streams) -> None:
+    """A peer's add claims the key's type: what it had seen of the claims goes, its own comes."""
+    dots = entry.dots
+    stamp = entry.stamp
+    origin = i64(entry.origin)
+    kept: list[Claim] = []
+    if dots is not None and dots.claims is not None:
+        kept = [
+            each for each in dots.claims if not saw(row, effect.origin, each.stamp, each.origin)
+        ]
+    if stamp != 0 and not saw(row, effect.origin, stamp, origin):
+        if not streams.newer(effect.stamp, effect.origin, stamp, origin):
+            kept.append(Claim(effect.stamp, effect.origin, slot))
+            set_claims(entry, kept)
+            return
+        kept.append(Claim(stamp, origin, slot))
+    entry.stamp = effect.stamp
+    entry.origin = i16(effect.origin)
+    set_claims(entry, kept)
+
+
+def set_claims(entry: Entry, claims: list[Claim]) -> None:
+    """Makes these the key's other type claims."""
+    dots = entry.dots
+    if dots is None:
+        if not claims:
+            return
+        dots = Dots()
+        entry.dots = dots
+    dots.claims = claims if claims else None

@@ -1,0 +1,559 @@
+"""KeyState: everything the mesh remembers of one key, opened for a rule, closed to what shows.  [compiled]
+
+An Entry is compact where nothing is contested; this is the same knowledge spelled out: registers,
+increments, type claims, TTL claims, and the values of every type with their members' dots. `clear` and
+`add` are the two halves of every write (semantics.md 2); `close` says what is visible then, as an
+Outcome that store/mutate.py installs. Values are not touched here: their changes are Steps.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from librt.strings import read_i64_le
+from mypy_extensions import i16, i64
+
+from mesh.dots import Streams
+from mesh.merge.increments import DEAD, Increment, Ledger
+from node.store.entry import (
+    ABSENT, COUNTED, HELD, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register, Rivals,
+)  # fmt: skip
+from node.store.mutate import Outcome, Step
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
+from node.store.values.strings import add_exactly, counted, decimal_of, format_decimal
+
+# Slots, in the order in which a key without claims shows them.
+STRING_SLOT: Final = 0
+HASH_SLOT: Final = 1
+SET_SLOT: Final = 2
+
+SET_RIVALS: Final = b"s"
+FIELD_RIVALS: Final = b"h"
+FIELD_BASE: Final = b"b"
+
+
+class Cover:
+    """Which dots a clearing write had seen: its context row, and all earlier ones of its stream."""
+
+    def __init__(self, row: bytes, origin: i64) -> None:
+        self.row = row
+        self.origin: i64 = origin
+
+    def has(self, stamp: i64, origin: i64) -> bool:
+        """Had the write seen this dot?"""
+        if origin == self.origin:
+            return True
+        place = origin << 3
+        if place + 8 > len(self.row):
+            return False
+        return stamp <= read_i64_le(self.row, place)
+
+
+class FieldState:
+    """One hash field spelled out: its registers and its live increments."""
+
+    def __init__(self) -> None:
+        self.registers: list[Register] = []
+        self.increments: list[Increment] = []
+
+
+class KeyState:
+    """One key spelled out."""
+
+    def __init__(self, db: i64, key: bytes, streams: Streams, ledger: Ledger) -> None:
+        self.db: i64 = db
+        self.key = key
+        self.streams = streams
+        self.ledger = ledger
+        self.registers: list[Register] = []
+        self.increments: list[Increment] = []
+        self.claims: list[Claim] = []
+        self.ttls: list[Claim] = []
+        self.set: SetValue | None = None
+        self.hash: HashValue | None = None
+        self.members: i64 = 0
+        self.fields: i64 = 0
+        self.rivals: dict[bytes, Rivals] = {}
+        self.steps: list[Step] = []
+        self.contested = False  # a concurrent write of the same place was found
+
+    # --- clearing -------------------------------------------------------------------------------
+
+    def clear_key(self, cover: Cover) -> None:
+        """Clears the whole key: every slot, every claim."""
+        self.clear_string(cover)
+        self.clear_claims(cover)
+        self.clear_ttls(cover)
+        self.clear_members(cover)
+        self.clear_fields(cover)
+
+    def clear_string(self, cover: Cover) -> None:
+        """Clears the string slot: registers and increments."""
+        self.registers = [
+            each for each in self.registers if not cover.has(each.stamp, each.origin)
+        ]
+        self.increments = surviving(self.increments, cover)
+
+    def clear_claims(self, cover: Cover) -> None:
+        """Clears the type claims."""
+        self.claims = [each for each in self.claims if not cover.has(each.stamp, each.origin)]
+
+    def clear_ttls(self, cover: Cover) -> None:
+        """Clears the TTL claims."""
+        self.ttls = [each for each in self.ttls if not cover.has(each.stamp, each.origin)]
+
+    # --- members --------------------------------------------------------------------------------
+
+    def member_dots(self, member: bytes) -> list[Register]:
+        """All dots of a member, newest first or not: the one in its slot and its rivals."""
+        value = self.set
+        if value is None or member not in value.members:
+            return []
+        dot = value.members[member]
+        dots = [Register(0, 0, None) if dot is None else Register(dot.stamp, dot.origin, None)]
+        rivals = self.rivals.get(SET_RIVALS + member)
+        if rivals is not None:
+            dots += rivals.registers
+        return dots
+
+    def revise_member(self, member: bytes, cover: Cover, dot: Dot | None) -> None:
+        """Clears what `cover` has of a member, then adds `dot` if there is one."""
+        dots = [
+            each for each in self.member_dots(member) if not cover.has(each.stamp, each.origin)
+        ]
+        if dot is not None:
+            dots.append(Register(dot.stamp, dot.origin, None))
+        self.put_member(member, dots)
+
+    def put_member(self, member: bytes, dots: list[Register]) -> None:
+        """Makes these the member's dots."""
+        name = SET_RIVALS + member
+        self.rivals.pop(name, None)
+        value = self.set
+        if value is None:
+            if not dots:
+                return
+            value = SetValue()
+            self.set = value
+        present = member in value.members
+        if not dots:
+            if present:
+                self.steps.append(Step(value, member, None, True))
+                self.members -= 1
+            return
+        newest = newest_of(dots, self.streams)
+        self.steps.append(Step(value, member, Dot(newest.stamp, newest.origin), False))
+        if len(dots) > 1:
+            rivals = Rivals()
+            rivals.registers = [each for each in dots if each is not newest]
+            self.rivals[name] = rivals
+        if not present:
+            self.members += 1
+
+    # --- fields ---------------------------------------------------------------------------------
+
+    def field_state(self, field: bytes) -> FieldState:
+        """All registers and live increments of a field."""
+        state = FieldState()
+        value = self.hash
+        slot: object = None if value is None else value.fields.get(field)
+        if slot is None:
+            return state
+        if not isinstance(slot, Field):
+            state.registers.append(Register(0, 0, slot))
+            return state
+        if slot.flags & COUNTED:
+            state.increments = self.ledger.of_field(self.db, self.key, field, slot.stamp)
+        if not slot.flags & NO_REGISTER:
+            base = slot.value
+            if slot.flags & COUNTED:
+                kept = self.rivals.get(FIELD_BASE + field)
+                base = (
+                    kept.registers[0].value
+                    if kept is not None
+                    else without(base, state.increments)
+                )
+            state.registers.append(Register(slot.stamp, i64(slot.origin), base))
+        rivals = self.rivals.get(FIELD_RIVALS + field)
+        if rivals is not None:
+            state.registers += rivals.registers
+        return state
+
+    def clear_field(self, field: bytes, cover: Cover) -> None:
+        """Clears what `cover` has of a field."""
+        state = self.field_state(field)
+        state.registers = [
+            each for each in state.registers if not cover.has(each.stamp, each.origin)
+        ]
+        state.increments = surviving(state.increments, cover)
+        self.put_field(field, state)
+
+    def put_field(self, field: bytes, state: FieldState) -> None:
+        """Makes this the field."""
+        self.rivals.pop(FIELD_RIVALS + field, None)
+        self.rivals.pop(FIELD_BASE + field, None)
+        value = self.hash
+        if value is None:
+            if not state.registers and not state.increments:
+                return
+            value = HashValue()
+            self.hash = value
+        present = field in value.fields
+        if not state.registers and not state.increments:
+            if present:
+                self.steps.append(Step(value, field, None, True))
+                self.fields -= 1
+            return
+        slot = Field(None, 0, 0)
+        base: object = None
+        if state.registers:
+            newest = newest_of(state.registers, self.streams)
+            slot.stamp = newest.stamp
+            slot.origin = i16(newest.origin)
+            base = newest.value
+            if len(state.registers) > 1:
+                rivals = Rivals()
+                rivals.registers = [each for each in state.registers if each is not newest]
+                self.rivals[FIELD_RIVALS + field] = rivals
+        else:
+            slot.stamp = last_stamp(state.increments)
+            slot.flags = NO_REGISTER
+        if state.increments:
+            slot.flags |= COUNTED
+            for each in state.increments:
+                each.move(slot.stamp)
+            if keeps_text(base):
+                kept = Rivals()
+                kept.registers = [Register(slot.stamp, i64(slot.origin), base)]
+                self.rivals[FIELD_BASE + field] = kept
+        slot.value = total(base, state.increments)
+        self.steps.append(Step(value, field, slot, False))
+        if not present:
+            self.fields += 1
+
+    def clear_fields(self, cover: Cover) -> None:
+        """Clears the hash slot."""
+        if self.hash is not None:
+            for field in list(self.hash.fields):
+                self.clear_field(field, cover)
+
+    def clear_members(self, cover: Cover) -> None:
+        """Clears the set slot."""
+        if self.set is not None:
+            for member in list(self.set.members):
+                self.revise_member(member, cover, None)
+
+    def survivors(self, increments: list[Increment], cover: Cover) -> list[Increment]:
+        """The increments that the clearing write had not seen; the others are dead from now on."""
+        return surviving(increments, cover)
+
+    # --- what shows -----------------------------------------------------------------------------
+
+    def close(self) -> Outcome:
+        """The key's new header and steps: what is visible and what is remembered."""
+        outcome = Outcome()
+        outcome.steps = self.steps
+        entry = outcome.result
+        slot = self.visible_slot()
+        dots = Dots()
+        hidden: list[object] = []
+        if self.set is not None and slot != SET_SLOT and self.members > 0:
+            hidden.append(self.set)
+        if self.hash is not None and slot != HASH_SLOT and self.fields > 0:
+            hidden.append(self.hash)
+        if hidden:
+            dots.hidden = hidden
+        if slot == STRING_SLOT:
+            self._show_string(entry, dots)
+            if self.claims:
+                dots.claims = self.claims
+        else:
+            if slot == SET_SLOT:
+                entry.value = SetValue() if self.set is None else self.set
+            else:
+                entry.value = HashValue() if self.hash is None else self.hash
+            mine = [each for each in self.claims if each.number == slot]
+            if mine:
+                newest = newest_claim(mine, self.streams)
+                entry.stamp = newest.stamp
+                entry.origin = i16(newest.origin)
+                others = [each for each in self.claims if each is not newest]
+                if others:
+                    dots.claims = others
+            elif self.claims:
+                dots.claims = self.claims
+            self._hide_string(entry, dots)
+        if self.rivals:
+            dots.rivals = self.rivals
+        self._show_deadline(entry, dots)
+        if (
+            dots.registers is not None or dots.claims is not None or dots.ttls is not None
+            or dots.hidden is not None or dots.rivals is not None or dots.base is not None
+        ):  # fmt: skip
+            entry.dots = dots
+        return outcome
+
+    def visible_slot(self) -> int:
+        """The slot of the newest claim; with none left, the first that is not empty."""
+        best = Claim(0, 0, -1)
+        for each in self.claims:
+            if best.number < 0 or self.streams.newer(
+                each.stamp, each.origin, best.stamp, best.origin
+            ):
+                best = each
+        for register in self.registers:
+            if register.value is not None and (
+                best.number < 0
+                or self.streams.newer(register.stamp, register.origin, best.stamp, best.origin)
+            ):
+                best = Claim(register.stamp, register.origin, STRING_SLOT)
+        for one in self.increments:
+            if best.number < 0 or self.streams.newer(
+                one.stamp, one.origin, best.stamp, best.origin
+            ):
+                best = Claim(one.stamp, one.origin, STRING_SLOT)
+        if best.number >= 0:
+            return int(best.number)
+        if not self.registers and not self.increments:
+            if self.fields > 0:
+                return HASH_SLOT
+            if self.members > 0:
+                return SET_SLOT
+        return STRING_SLOT
+
+    def _show_string(self, entry: Entry, dots: Dots) -> None:
+        base: object = None
+        if self.registers:
+            newest = newest_of(self.registers, self.streams)
+            entry.stamp = newest.stamp
+            entry.origin = i16(newest.origin)
+            base = newest.value
+            if base is None:
+                entry.flags |= ABSENT
+            if len(self.registers) > 1:
+                dots.registers = [each for each in self.registers if each is not newest]
+        elif self.increments:
+            entry.stamp = last_stamp(self.increments)
+            entry.flags |= NO_REGISTER
+        if self.increments:
+            entry.flags |= COUNTED
+            for one in self.increments:
+                one.move(entry.stamp)
+            if keeps_text(base):
+                dots.base = base
+            entry.value = total(base, self.increments)
+        else:
+            entry.value = base
+
+    def _hide_string(self, entry: Entry, dots: Dots) -> None:
+        """Another type shows: all registers are hidden; increments count on the newest of them."""
+        if self.registers:
+            dots.registers = self.registers
+        if self.increments:
+            entry.flags |= COUNTED
+            over = (
+                newest_of(self.registers, self.streams).stamp
+                if self.registers
+                else last_stamp(self.increments)
+            )
+            dots.over = over
+            for one in self.increments:
+                one.move(over)
+
+    def _show_deadline(self, entry: Entry, dots: Dots) -> None:
+        deadline: i64 = 0
+        endless = len(self.ttls) == 0
+        for each in self.ttls:
+            if each.number == 0:
+                endless = True
+            elif each.number > deadline:
+                deadline = each.number
+        entry.deadline = 0 if endless else deadline
+        if len(self.ttls) == 1 and entry.flags == 0 and is_text(entry.value):
+            only = self.ttls[0]
+            if only.stamp == entry.stamp and only.origin == i64(entry.origin):
+                return
+        if entry.flags == ABSENT and not self.ttls and entry.value is None:
+            return
+        dots.ttls = self.ttls
+
+
+def is_text(value: object) -> bool:
+    """Is this the value of a string?"""
+    return isinstance(value, bytes) or isinstance(value, int)
+
+
+def surviving(increments: list[Increment], cover: Cover) -> list[Increment]:
+    """The increments that the clearing write had not seen; the others are dead from now on."""
+    kept: list[Increment] = []
+    for each in increments:
+        if cover.has(each.stamp, each.origin):
+            each.move(DEAD)
+        else:
+            kept.append(each)
+    return kept
+
+
+def newest_of(registers: list[Register], streams: Streams) -> Register:
+    """The register that shows: the highest stamp, then the highest stream uuid."""
+    best = registers[0]
+    for each in registers:
+        if streams.newer(each.stamp, each.origin, best.stamp, best.origin):
+            best = each
+    return best
+
+
+def newest_claim(claims: list[Claim], streams: Streams) -> Claim:
+    """The claim with the highest stamp, then the highest stream uuid."""
+    best = claims[0]
+    for each in claims:
+        if streams.newer(each.stamp, each.origin, best.stamp, best.origin):
+            best = each
+    return best
+
+
+def last_stamp(increments: list[Increment]) -> i64:
+    """The newest of the increments' stamps: what a counter without register is known by."""
+    stamp: i64 = 0
+    for each in increments:
+        if each.stamp > stamp:
+            stamp = each.stamp
+    return stamp
+
+
+def exact_sum(increments: list[Increment]) -> Decimal | None:
+    """The contributions as an exact decimal; None where all are integers (see whole_sum)."""
+    exact: Decimal | None = None
+    for each in increments:
+        text = each.decimal
+        if text is None:
+            continue
+        step = decimal_of(text)
+        if step is not None:
+            step = counted(step)
+            exact = step if exact is None else add_exactly(exact, step)
+    if exact is None:
+        return None
+    return add_exactly(exact, Decimal(whole_sum(increments)))
+
+
+def whole_sum(increments: list[Increment]) -> int:
+    """The sum of the integer contributions."""
+    total = 0
+    for each in increments:
+        total += int(each.delta)
+    return total
+
+
+def total(base: object, increments: list[Increment]) -> object:
+    """What a counter shows: register (0 if none) plus contributions; other text hides them."""
+    if not increments:
+        return base
+    exact = exact_sum(increments)
+    number = 0
+    if isinstance(base, int):
+        number = base
+    elif isinstance(base, bytes):
+        whole = integer_text(base)
+        if whole is None:
+            start = decimal_of(base)
+            if start is None:
+                return base
+            step = Decimal(whole_sum(increments)) if exact is None else exact
+            return format_decimal(add_exactly(counted(start), step))
+        number = whole
+    if exact is None:
+        return number + whole_sum(increments)
+    return format_decimal(add_exactly(Decimal(number), exact))
+
+
+def without(value: object, increments: list[Increment]) -> object:
+    """A register's own value, from what the counter shows: the reverse of `total`."""
+    if not increments:
+        return value
+    exact = exact_sum(increments)
+    if isinstance(value, int) and exact is None:
+        return value - whole_sum(increments)
+    shown_number = decimal_of(value)
+    if shown_number is None:
+        return value
+    step = Decimal(whole_sum(increments)) if exact is None else exact
+    return format_decimal(add_exactly(shown_number, -step))
+
+
+def integer_text(text: bytes) -> int | None:
+    """The integer of a text of any size, where the text is exactly how it is printed."""
+    body = text[1:] if text.startswith(b"-") else text
+    if not body or not body.isdigit() or len(body) > 40:
+        return None
+    number = int(text)
+    return number if b"%d" % number == text else None
+
+
+def keeps_text(base: object) -> bool:
+    """Must a register's text be kept beside its counter, since the total would not give it back?"""
+    if not isinstance(base, bytes):
+        return False
+    if integer_text(base) is not None:
+        return False
+    number = decimal_of(base)
+    return number is None or format_decimal(number) != base
+
+
+def open_state(
+    entry: Entry, db: i64, key: bytes, fresh: bool, streams: Streams, ledger: Ledger
+) -> KeyState:
+    """An entry spelled out. Lists and maps are copies; values and members are the entry's own."""
+    state = KeyState(db, key, streams, ledger)
+    if fresh:
+        return state
+    value = entry.value
+    dots = entry.dots
+    flags = entry.flags
+    if isinstance(value, SetValue):
+        state.set = value
+    elif isinstance(value, HashValue):
+        state.hash = value
+    if dots is not None:
+        if dots.registers is not None:
+            state.registers = list(dots.registers)
+        if dots.claims is not None:
+            state.claims = list(dots.claims)
+        if dots.rivals is not None:
+            state.rivals = dict(dots.rivals)
+        if dots.hidden is not None:
+            for each in dots.hidden:
+                if isinstance(each, SetValue):
+                    state.set = each
+                elif isinstance(each, HashValue):
+                    state.hash = each
+    collection = isinstance(value, SetValue) or isinstance(value, HashValue)
+    if collection:
+        if entry.stamp != 0:
+            slot = SET_SLOT if isinstance(value, SetValue) else HASH_SLOT
+            state.claims.append(Claim(entry.stamp, i64(entry.origin), slot))
+        if flags & COUNTED and dots is not None:
+            state.increments = ledger.of_string(db, key, dots.over)
+    else:
+        if flags & COUNTED:
+            state.increments = ledger.of_string(db, key, entry.stamp)
+        if not flags & NO_REGISTER and entry.stamp != 0:
+            base: object
+            if flags & ABSENT:
+                base = None
+            elif dots is not None and dots.base is not None:
+                base = dots.base
+            else:
+                base = without(value, state.increments)
+            state.registers.append(Register(entry.stamp, i64(entry.origin), base))
+    if dots is not None and dots.ttls is not None:
+        state.ttls = list(dots.ttls)
+    elif not collection and not flags & (ABSENT | NO_REGISTER) and entry.stamp != 0:
+        state.ttls = [Claim(entry.stamp, i64(entry.origin), entry.deadline)]
+    if state.set is not None:
+        state.members = len(state.set.members)
+    if state.hash is not None:
+        state.fields = len(state.hash.fields)
+    return state

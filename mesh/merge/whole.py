@@ -1,0 +1,204 @@
+"""Two nodes' knowledge of one key become one: the rule of a full sync (semantics.md 2, "State merge").  [compiled]
+
+A dot is kept that both have, or that one has and the other's vector does not cover. No superset union:
+what the other side has seen and has no more was removed there. Removals that wait on either side are
+applied to what is kept, for their ops will not come again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from mesh.conflicts import IMPORT_CONFLICT
+from mesh.merge.increments import Increment, Log, field_place
+from mesh.merge.rule import Memory
+from mesh.merge.state import Cover, FieldState, KeyState, open_state
+from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE, Pending
+from node.store.effect import MERGE, QUIET, Effect
+from node.store.entry import Claim, Entry, Register
+
+# A Cover whose origin is nobody's: covers by its row alone.
+NOBODY: Final[i64] = -1
+
+
+class PeerKey:
+    """What a snapshot says of one key, in this node's origin numbers."""
+
+    def __init__(self, db: int, key: bytes) -> None:
+        self.db = db
+        self.key = key
+        self.registers: list[Register] = []
+        self.increments: list[Increment] = []
+        self.claims: list[Claim] = []
+        self.ttls: list[Claim] = []
+        self.members: dict[bytes, list[Register]] = {}
+        self.fields: dict[bytes, FieldState] = {}
+        self.stamp = 0  # of a key that came without dots
+
+
+def merge_key(
+    memory: Memory, entry: Entry, fresh: bool, peer: PeerKey, mine: Cover, theirs: Cover
+) -> Effect:
+    """The MERGE effect that makes the key what both sides know together.
+
+    `mine` covers what this node had applied before the switch, `theirs` the snapshot's vector.
+    """
+    state = open_state(entry, peer.db, peer.key, fresh, memory.streams, memory.ledger)
+    differs = join_string(memory, state, peer, mine, theirs)
+    state.claims = join_claims(state.claims, peer.claims, mine, theirs)
+    state.ttls = join_claims(state.ttls, peer.ttls, mine, theirs)
+    differs = join_members(state, peer, mine, theirs) or differs
+    differs = join_fields(memory, state, peer, mine, theirs) or differs
+    if differs:
+        memory.conflicts.count(IMPORT_CONFLICT)
+    effect = Effect(MERGE, peer.db, peer.key, state.close(), 0, memory.streams.own.seen, 0, 0)
+    effect.flags = QUIET
+    return effect
+
+
+def join_registers(
+    here: list[Register], there: list[Register], mine: Cover, theirs: Cover
+) -> list[Register]:
+    """The rule for registers or members' dots of one place."""
+    kept = [
+        each for each in here
+        if among(each, there) or not theirs.has(each.stamp, each.origin)
+    ]  # fmt: skip
+    for each in there:
+        if not among(each, here) and not mine.has(each.stamp, each.origin):
+            kept.append(each)
+    return kept
+
+
+def among(register: Register, others: list[Register]) -> bool:
+    """Is the same dot in the list?"""
+    for each in others:
+        if each.stamp == register.stamp and each.origin == register.origin:
+            return True
+    return False
+
+
+def join_claims(
+    here: list[Claim], there: list[Claim], mine: Cover, theirs: Cover
+) -> list[Claim]:
+    """The rule for type or TTL claims."""
+    ours = {(each.stamp, each.origin) for each in here}
+    others = {(each.stamp, each.origin) for each in there}
+    kept = [
+        each for each in here
+        if (each.stamp, each.origin) in others or not theirs.has(each.stamp, each.origin)
+    ]  # fmt: skip
+    kept += [
+        each for each in there
+        if (each.stamp, each.origin) not in ours and not mine.has(each.stamp, each.origin)
+    ]  # fmt: skip
+    return kept
+
+
+def join_increments(
+    here: list[Increment], there: list[Increment], mine: Cover, theirs: Cover, place: bytes,
+    logs: dict[int, Log],
+) -> list[Increment]:
+    """The rule for increments; those that are new here are written to their streams' logs."""
+    ours = {(each.stamp, each.origin) for each in here}
+    others = {(each.stamp, each.origin) for each in there}
+    kept: list[Increment] = []
+    for each in here:
+        if (each.stamp, each.origin) in others or not theirs.has(each.stamp, each.origin):
+            kept.append(each)
+        else:
+            each.move(-1)
+    for each in there:
+        if (each.stamp, each.origin) in ours or mine.has(each.stamp, each.origin):
+            continue
+        log = logs[int(each.origin)]
+        if each.decimal is None:
+            log.append(place, each.stamp, each.delta, 0)
+        else:
+            log.append_decimal(place, each.stamp, each.decimal, 0)
+        each.chunk = log.newest
+        each.at = len(log.newest.places) - 1
+        kept.append(each)
+    return kept
+
+
+def join_string(
+    memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover
+) -> bool:
+    """The string slot; True where two values met that neither had seen."""
+    logs = {
+        int(each.origin): memory.ledger.string_log(peer.db, each.origin) for each in peer.increments
+    }
+    state.registers = join_registers(state.registers, peer.registers, mine, theirs)
+    state.increments = join_increments(
+        state.increments, peer.increments, mine, theirs, peer.key, logs
+    )
+    return different(state.registers)
+
+
+def different(registers: list[Register]) -> bool:
+    """Are there two registers with different values?"""
+    return len({each.value if isinstance(each.value, bytes) else b"" for each in registers}) > 1
+
+
+def join_members(state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> bool:
+    """The set slot, member by member; True where one side alone had some and both had any."""
+    value = state.set
+    here = [] if value is None else list(value.members)
+    for member in dict.fromkeys([*here, *peer.members]):
+        dots = state.member_dots(member)
+        joined = join_registers(dots, peer.members.get(member, []), mine, theirs)
+        if dots or joined:
+            state.put_member(member, joined)
+    return False
+
+
+def join_fields(
+    memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover
+) -> bool:
+    """The hash slot, field by field; True where two values met that neither had seen."""
+    value = state.hash
+    here = [] if value is None else list(value.fields)
+    differs = False
+    for field in dict.fromkeys([*here, *peer.fields]):
+        spelled = state.field_state(field)
+        other = peer.fields.get(field)
+        if other is None:
+            other = FieldState()
+        logs = {
+            int(each.origin): memory.ledger.field_log(peer.db, each.origin)
+            for each in other.increments
+        }
+        had = len(spelled.registers) + len(spelled.increments)
+        spelled.registers = join_registers(spelled.registers, other.registers, mine, theirs)
+        spelled.increments = join_increments(
+            spelled.increments, other.increments, mine, theirs, field_place(peer.key, field), logs
+        )
+        differs = differs or different(spelled.registers)
+        if had or spelled.registers or spelled.increments:
+            state.put_field(field, spelled)
+    return differs
+
+
+def apply_pending(memory: Memory, entry: Entry, db: int, key: bytes, pending: Pending) -> Effect:
+    """The MERGE effect that applies a removal taken over from a snapshot to what is here."""
+    state = open_state(entry, db, key, False, memory.streams, memory.ledger)
+    cover = Cover(pending.row, NOBODY)
+    for kind, place in pending.scopes:
+        if kind == KEY:
+            state.clear_key(cover)
+        elif kind == TYPE:
+            state.clear_claims(cover)
+        elif kind == TTL:
+            state.clear_ttls(cover)
+        elif kind == MEMBER:
+            state.revise_member(place, cover, None)
+        elif kind == FIELD:
+            state.clear_field(place, cover)
+    effect = Effect(MERGE, db, key, state.close(), 0, memory.streams.own.seen, 0, 0)
+    effect.flags = QUIET
+    return effect
+
+

@@ -1,0 +1,239 @@
+"""What a snapshot carries for the mesh, written and read: streams, vector, rows, waiting removals, dots.
+
+The file's head names every stream by number; keys refer to the numbers. `Incoming` is what a file or a
+peer's snapshot said; MeshMetadata is the node's Metadata port, which installs a file at start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from mesh.codec import file_order, key_bytes, read_key
+from mesh.dots import Streams, row_of, unpack_row
+from mesh.merge.resolver import StampResolver
+from mesh.merge.rule import Memory
+from mesh.merge.state import Cover
+from mesh.merge.whole import NOBODY, PeerKey, merge_key
+from mesh.removals import Pending
+from node.ports import Metadata
+from node.store.entry import Entry
+from node.store.keyspace import Database
+from node.store.mutate import MUTATE
+from node.store.values.hashes import HashValue, plain
+from node.store.values.sets import SetValue
+from node.store.values.strings import shown
+from node.store.writer import shows
+
+DOTS = b"plexis-dots"
+HIDDEN = b"plexis-hidden"
+HEAD = b"plexis-mesh"
+STAMP = b"mvcc-tstamp"
+
+
+class Incoming:
+    """A snapshot's knowledge of the mesh, in this node's stream numbers."""
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+        self.origins: list[int] = []
+        self.vector: dict[bytes, int] = {}
+        self.rows: dict[bytes, dict[bytes, int]] = {}
+        self.members: dict[bytes, bytes] = {}
+        self.removals: list[tuple[int, bytes | None, Pending]] = []
+        self.member_id = b""
+
+    def head(self, text: bytes) -> None:
+        """Reads the `plexis-mesh` field. ValueError where it is damaged."""
+        fields = json.loads(text)
+        uuids = [bytes.fromhex(each) for each in fields["streams"]]
+        self.member_id = fields["member"].encode()
+        self.origins = [int(self.streams.of(uuid).number) for uuid in uuids]
+        self.vector = dict(zip(uuids, fields["vector"], strict=True))
+        self.members = {
+            uuid: name.encode() for uuid, name in zip(uuids, fields["members"], strict=True)
+        }
+        for uuid, row in zip(uuids, fields["rows"], strict=True):
+            self.rows[uuid] = {
+                uuids[number]: stamp for number, stamp in enumerate(row) if stamp != 0
+            }
+        for db, key, stamp, origin, row, scopes in fields["removals"]:
+            self.removals.append((
+                db,
+                None if key is None else bytes.fromhex(key),
+                Pending(
+                    stamp, self.origins[origin], self.row(dict(zip(uuids, row, strict=False))),
+                    [(kind, bytes.fromhex(place)) for kind, place in scopes],
+                ),
+            ))  # fmt: skip
+
+    def row(self, stamps: dict[bytes, int]) -> bytes:
+        """Stamps by uuid as a row in this node's numbers."""
+        for uuid in stamps:
+            self.streams.of(uuid)
+        numbers = [0] * self.streams.width
+        for uuid, stamp in stamps.items():
+            numbers[self.streams.of(uuid).number] = stamp
+        return row_of(numbers)
+
+
+def head_field(memory: Memory, member_id: bytes, own_row: dict[bytes, int]) -> bytes:
+    """The `plexis-mesh` field: everything that belongs to no key, at this very moment."""
+    streams = memory.streams
+    rows: list[list[int]] = []
+    for stream in streams.all:
+        if stream is streams.own:
+            rows.append([own_row.get(each.uuid, 0) for each in streams.all])
+        else:
+            rows.append(unpack_row(stream.row)[: len(streams.all)])
+    removals: list[object] = []
+    for (db, key), waiting in memory.removals.by_key.items():
+        removals += [pending_fields(db, key.hex(), each) for each in waiting]
+    for db, waiting in memory.removals.flushes.items():
+        removals += [pending_fields(db, None, each) for each in waiting]
+    fields = {
+        "member": member_id.decode(),
+        "streams": [each.uuid.hex() for each in streams.all],
+        "vector": [int(each.seen) for each in streams.all],
+        "members": [each.member.decode() for each in streams.all],
+        "rows": rows,
+        "removals": removals,
+    }
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def pending_fields(db: int, key: str | None, pending: Pending) -> list[object]:
+    """A waiting removal as JSON."""
+    scopes = [[kind, place.hex()] for kind, place in pending.scopes]
+    return [db, key, int(pending.stamp), int(pending.origin), unpack_row(pending.row), scopes]
+
+
+class MeshMetadata(Metadata):
+    """The node's Metadata port. A node that is not active writes and keeps only stamps."""
+
+    def __init__(self, resolver: StampResolver, databases: list[Database], active: bool) -> None:
+        self.resolver = resolver
+        self.memory = resolver.memory
+        self.databases = databases
+        self.active = active
+        self.member_id = b""
+        self.row_of_own: Callable[[], dict[bytes, int]] = dict
+        self.incoming = Incoming(resolver.streams)
+        self.loaded_dots = False
+        self.undotted_keys = 0
+
+    def file_fields(self) -> list[tuple[bytes, bytes]]:
+        if not self.resolver.active:
+            return []
+        return [(HEAD, head_field(self.memory, self.member_id, self.row_of_own()))]
+
+    def key_fields(self, number: int, key: bytes, entry: Entry) -> list[tuple[bytes, bytes]]:
+        fields = super().key_fields(number, key, entry)
+        if self.resolver.active:
+            fields.append((DOTS, key_bytes(self.memory, number, key, entry)))
+        return fields
+
+    def hidden_field(self, number: int, key: bytes, entry: Entry) -> bytes | None:
+        if not self.resolver.active:
+            return None
+        return hidden_bytes(self.memory, number, key, entry)
+
+    def load_begin(self) -> None:
+        self.incoming = Incoming(self.resolver.streams)
+        self.loaded_dots = False
+        self.undotted_keys = 0
+
+    def load_file_field(self, name: bytes, value: bytes) -> None:
+        if not self.active:
+            return
+        if name == HEAD:
+            self.incoming.head(value)
+            self.loaded_dots = True
+        elif name == HIDDEN and self.loaded_dots:
+            peer = read_hidden(value, self.incoming)
+            self._install(peer)
+
+    def load_key(self, number: int, key: bytes, entry: Entry, fields: dict[bytes, bytes]) -> bool:
+        super().load_key(number, key, entry, fields)
+        dots = fields.get(DOTS)
+        if not self.active or dots is None or not self.loaded_dots:
+            self.undotted_keys += 1
+            return False
+        value = record_value(entry.value)
+        self._install(read_key(dots, self.incoming.origins, number, key, value))
+        return True
+
+    def _install(self, peer: PeerKey) -> None:
+        """Into an empty place: everything the file says is kept."""
+        nothing = Cover(bytes(8), NOBODY)
+        entry = Entry(None, 0, 0)
+        effect = merge_key(self.memory, entry, True, peer, nothing, nothing)
+        MUTATE[effect.op].apply(entry, effect)
+        db = self.databases[peer.db]
+        now_ms = db.now.ms
+        if shows(entry) and (entry.deadline == 0 or entry.deadline >= now_ms):
+            db.put(peer.key, entry)
+        else:
+            db.hide(peer.key, entry)
+
+    def load_end(self) -> None:
+        if not self.loaded_dots:
+            return
+        streams = self.resolver.streams
+        incoming = self.incoming
+        for uuid, stamp in incoming.vector.items():
+            stream = streams.of(uuid)
+            stream.seen = stamp
+            stream.member = incoming.members.get(uuid, b"")
+        for uuid, row in incoming.rows.items():
+            streams.join_row(streams.of(uuid), row)
+        take_removals(self.memory, incoming)
+        self.memory.conflicts.counts["import_conflict"] = 0
+
+
+def take_removals(memory: Memory, incoming: Incoming) -> None:
+    """Waiting removals of a snapshot wait here too."""
+    for db, key, pending in incoming.removals:
+        if key is None:
+            memory.removals.add_flush(db, pending)
+        else:
+            memory.removals.add(db, key, pending)
+
+
+def hidden_bytes(memory: Memory, number: int, key: bytes, entry: Entry) -> bytes:
+    """A key that shows nothing: database, key, deadline apart, value spelled out with its dots."""
+    value = entry.value
+    head: dict[str, object] = {"db": number, "key": key.hex()}
+    if isinstance(value, SetValue):
+        head["set"] = [each.hex() for each in file_order(value)]
+    elif isinstance(value, HashValue):
+        head["hash"] = [[field.hex(), plain(slot).hex()] for field, slot in value.fields.items()]
+    elif value is not None:
+        head["string"] = shown(value).hex()
+    text = json.dumps(head, separators=(",", ":")).encode()
+    return len(text).to_bytes(4, "big") + text + key_bytes(memory, number, key, entry)
+
+
+def read_hidden(data: bytes, incoming: Incoming) -> PeerKey:
+    """The reverse of hidden_bytes."""
+    size = int.from_bytes(data[:4], "big")
+    head = json.loads(data[4 : 4 + size])
+    value: object = None
+    if "set" in head:
+        value = [bytes.fromhex(each) for each in head["set"]]
+    elif "hash" in head:
+        value = [(bytes.fromhex(field), bytes.fromhex(text)) for field, text in head["hash"]]
+    elif "string" in head:
+        value = bytes.fromhex(head["string"])
+    return read_key(
+        data[4 + size :], incoming.origins, head["db"], bytes.fromhex(head["key"]), value
+    )
+
+
+def record_value(value: object) -> object:
+    """An entry's value as an RDB record has it: bytes, list of members, list of pairs."""
+    if isinstance(value, SetValue):
+        return list(value.members)
+    if isinstance(value, HashValue):
+        return value.items()
+    return None if value is None else shown(value)

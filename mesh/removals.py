@@ -1,0 +1,108 @@
+"""Removals that wait for writes not seen yet (semantics.md 2, "Pending removal").  [compiled]
+
+A removal whose context names writes that have not arrived here is remembered until this node's vector
+covers that context; a late write that it had seen is dropped on arrival. Kept by key, and for FLUSH by
+database. With two nodes nothing ever waits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from librt.strings import read_i64_le
+from mypy_extensions import i64
+
+from mesh.dots import Streams
+
+# Kinds of scope.
+KEY: Final = 0
+TYPE: Final = 1
+TTL: Final = 2
+MEMBER: Final = 3
+FIELD: Final = 4
+
+
+class Pending:
+    """What one effect clears, and what its writer had seen; the own stream's place in `row` is 0."""
+
+    def __init__(self, stamp: i64, origin: i64, row: bytes, scopes: list[tuple[int, bytes]]) -> None:
+        self.stamp: i64 = stamp
+        self.origin: i64 = origin
+        self.row = row
+        self.scopes = scopes
+
+    def covers(self, stamp: i64, origin: i64) -> bool:
+        """Had the removal seen this dot?"""
+        place = origin << 3
+        return place + 8 <= len(self.row) and stamp <= read_i64_le(self.row, place)
+
+
+class Removals:
+    """All that wait."""
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+        self.count: i64 = 0
+        self.by_key: dict[tuple[int, bytes], list[Pending]] = {}
+        self.flushes: dict[int, list[Pending]] = {}
+
+    def touches(self, db: i64, key: bytes) -> bool:
+        """Does anything wait that may concern this key?"""
+        if self.count == 0:
+            return False
+        return (int(db), key) in self.by_key or int(db) in self.flushes
+
+    def add(self, db: i64, key: bytes, pending: Pending) -> None:
+        """Remembers a removal of a key's scopes."""
+        self.by_key.setdefault((int(db), key), []).append(pending)
+        self.count += 1
+
+    def add_flush(self, db: i64, pending: Pending) -> None:
+        """Remembers a flush of a whole database."""
+        self.flushes.setdefault(int(db), []).append(pending)
+        self.count += 1
+
+    def waiting(self, db: i64, key: bytes) -> list[Pending]:
+        """The removals that concern a key."""
+        return self.by_key.get((int(db), key), []) + self.flushes.get(int(db), [])
+
+    def drops(
+        self, db: i64, key: bytes, scopes: list[tuple[int, bytes]], stamp: i64, origin: i64
+    ) -> bool:
+        """Is a new dot that lies in all of `scopes` cleared by a removal that waits?"""
+        for pending in self.waiting(db, key):
+            if pending.stamp == stamp and pending.origin == origin:
+                continue  # the same unit: its removals are in order with its adds
+            if not pending.covers(stamp, origin):
+                continue
+            for scope in pending.scopes:
+                if scope[0] == KEY or scope in scopes:
+                    return True
+        return False
+
+    def settle(self) -> None:
+        """Forgets what this node's vector covers now."""
+        if self.count == 0:
+            return
+        for key in list(self.by_key):
+            kept = [each for each in self.by_key[key] if not self._past(each)]
+            self.count -= len(self.by_key[key]) - len(kept)
+            if kept:
+                self.by_key[key] = kept
+            else:
+                del self.by_key[key]
+        for db in list(self.flushes):
+            kept = [each for each in self.flushes[db] if not self._past(each)]
+            self.count -= len(self.flushes[db]) - len(kept)
+            if kept:
+                self.flushes[db] = kept
+            else:
+                del self.flushes[db]
+
+    def _past(self, pending: Pending) -> bool:
+        row = pending.row
+        for stream in self.streams.all:
+            place = stream.number << 3
+            if place + 8 <= len(row) and read_i64_le(row, place) > stream.seen:
+                return False
+        return True

@@ -1,0 +1,182 @@
+"""What one node knows of the mesh: frozen numbers for INFO, MESH STATUS and the admin page.
+
+A `MeshStatus` is one node's view: its peers, the links that end or begin at it, and what it keeps
+for conflict resolution. The admin page joins the views of all nodes; nothing here does.
+
+Three numbers are never called by one name "lag": the *heartbeat age* (how long since anything
+arrived), the *apply lag* (how far the newest applied write lies behind) and the *backlog* (what is
+still to be sent). Besides them stands the *clock skew*.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from node.status import NodeStatus, Record
+
+NEVER: Final = "never"
+CONNECTING: Final = "connecting"
+HANDSHAKE: Final = "handshake"
+SYNCING: Final = "syncing"
+MERGING: Final = "merging"
+LAGGING: Final = "lagging"
+IN_SYNC: Final = "in sync"
+DOWN: Final = "down"
+REFUSED: Final = "refused"
+
+LINK_STATES: Final = (
+    IN_SYNC,
+    LAGGING,
+    MERGING,
+    SYNCING,
+    HANDSHAKE,
+    CONNECTING,
+    DOWN,
+    REFUSED,
+    NEVER,
+)
+"""All words `LinkStatus.state` may have, from good to bad. "merging" follows "syncing": the bytes
+are here, but not yet all in the keyspace; only "in sync" and "lagging" carry live writes."""
+
+FOLLOWER: Final = "follower"
+SENDER: Final = "sender"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus(Record):
+    """One direction of replication: `target` applies what `source` sends.
+
+    Told by the follower (`view` = "follower", the node is `target`) or by the sender ("sender", it
+    is `source`); the follower knows apply lag and errors, the sender knows the backlog. `source`
+    and `target` are node names as this node knows them, else "host:port". None is "not known".
+    """
+
+    source: str = ""
+    target: str = ""
+    view: str = FOLLOWER
+    state: str = NEVER
+    since_ms: int = 0
+    """Unix milliseconds on the reporter's clock at which `state` began; 0 is unknown."""
+    heartbeat_age_ms: float | None = None
+    """Since the last byte of any kind arrived (follower) or the last ACK (sender)."""
+    apply_lag_ms: float | None = None
+    """This node's clock minus the millisecond part of the newest stamp applied or heartbeat seen
+    on the link when something waits to be applied; 0 when nothing does."""
+    rtt_ms: float | None = None
+    backlog_bytes: int | None = None
+    backlog_ops: int | None = None
+    clock_skew_ms: float | None = None
+    """The other side's clock minus this node's; positive: it is ahead."""
+    progress: float | None = None
+    """Share done of the current sync or merge, 0 to 1; None when its size is not known."""
+    resync_full: int = 0
+    resync_partial: int = 0
+    resync_partial_refused: int = 0
+    reconnects: int = 0
+    ops_applied: int = 0
+    ops_ignored: int = 0
+    ops_sent: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    offset: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus(Record):
+    """Another node of the mesh: one that is configured, or one that was seen without being so.
+
+    `address` is "host:port" as this node dials it. `member_id` is empty until the first handshake.
+    `node` holds the peer's own numbers when somebody has asked it, else None.
+    """
+
+    NESTED: ClassVar[Mapping[str, type[Record]]] = {"node": NodeStatus}
+
+    name: str = ""
+    address: str = ""
+    member_id: str = ""
+    kind: str = "plexis"
+    """"plexis", or "keydb" for a real KeyDB, which has no MESH STATUS to ask for."""
+    configured: bool = True
+    last_seen_age_ms: float | None = None
+    node: NodeStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountStatus(Record):
+    """How often something of this kind happened since the start of the process."""
+
+    kind: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus(Record):
+    """One entry of the version vector: the highest stamp applied of one write stream."""
+
+    stream: str = ""
+    stamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MeshStatus(Record):
+    """One node's view of the mesh at one moment.
+
+    `nodes` are the other nodes. `links` are the links that end here (followers' view) and those
+    that begin here (senders' view); each configured link is listed even if it never connected.
+    `initial_sync_done` is true once this node needs no state of others before it may serve: a
+    quorum of its links finished a sync since it was started empty, or it had its own data.
+    """
+
+    NESTED: ClassVar[Mapping[str, type[Record]]] = {
+        "nodes": PeerStatus,
+        "links": LinkStatus,
+        "conflicts": CountStatus,
+        "vector": StreamStatus,
+    }
+
+    name: str = ""
+    topology: str = "full"
+    taken_at_ms: int = 0
+    initial_sync_done: bool = True
+    warn_lag_ms: int = 1_000
+    critical_lag_ms: int = 10_000
+    down_after_ms: int = 5_000
+    nodes: tuple[PeerStatus, ...] = ()
+    links: tuple[LinkStatus, ...] = ()
+    conflicts: tuple[CountStatus, ...] = ()
+    unstable_bytes: int = 0
+    """Memory held for writes that not every member is known to have (semantics: the unstable
+    window); it is bounded by `mesh-unstable-max-bytes`."""
+    limbo_keys: int = 0
+    """Keys whose removal waits for writes not seen yet."""
+    tombstones: int = 0
+    stable_age_ms: float | None = None
+    """How far behind now the oldest stamp lies that every member is known to have."""
+    vector: tuple[StreamStatus, ...] = ()
+
+
+STATUS_BYTES_MAX: Final = 4_000_000
+"""Longest reply to MESH STATUS that is accepted: a thousand nodes fit, a broken peer does not."""
+
+
+def pack_status(node: NodeStatus, mesh: MeshStatus) -> bytes:
+    """The reply to MESH STATUS, one bulk string: JSON `{"node": {...}, "mesh": {...}}`."""
+    plain = {"node": node.to_json(), "mesh": mesh.to_json()}
+    return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
+
+
+def unpack_status(packed: bytes) -> tuple[NodeStatus, MeshStatus]:
+    """The two records in a reply to MESH STATUS; `ValueError` says what is wrong with it."""
+    if len(packed) > STATUS_BYTES_MAX:
+        raise ValueError(f"MESH STATUS reply has {len(packed)} bytes, at most {STATUS_BYTES_MAX}")
+    try:
+        plain = json.loads(packed)
+    except RecursionError as error:
+        raise ValueError("MESH STATUS reply is nested too deeply") from error
+    if not isinstance(plain, dict):
+        raise ValueError(f"MESH STATUS reply is not an object but {type(plain).__name__}")
+    return NodeStatus.from_json(plain.get("node")), MeshStatus.from_json(plain.get("mesh"))

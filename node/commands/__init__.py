@@ -1,0 +1,1 @@
+"""The commands: one file per group, one table for all (`table.py`)."""

@@ -1,0 +1,215 @@
+"""Context: what a handler may touch.  [compiled]
+
+Made once per session; nothing in it is set per command. A handler reads values, decides, and asks for
+effects by `emit`; it never sees an Entry.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from mypy_extensions import i64
+
+from conf import Config
+from node.journal import Journal
+from node.pubsub import PubSub
+from node.readers.notify import Notify
+from node.readers.watch import Watch
+from node.resp.replies import Failure
+from node.store.entry import Entry
+from node.store.keyspace import Database
+from node.store.values.hashes import HashValue
+from node.store.values.orders import Orders
+from node.store.values.sets import SetValue
+from node.store.writer import Writer
+
+if TYPE_CHECKING:
+    from node.session import Session
+
+WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value"
+
+
+class Parked:
+    """A handler's reply that says: not yet. The client is parked until `until_ms` (0: for ever).
+
+    Whoever can answer it keeps it and calls engine.resume(parked, reply); at the deadline the engine
+    answers `timeout_reply()`.
+    """
+
+    def __init__(self, until_ms: i64) -> None:
+        self.until_ms: i64 = until_ms
+        self.session: Session | None = None
+        self.done = False
+
+    def timeout_reply(self) -> object:
+        """What the client is told when its time is up."""
+        return None
+
+    def cancelled(self) -> None:
+        """The client went away."""
+
+
+class Shell:
+    """What needs the outside: files, sockets, the loop. The composition root fills it in.
+
+    The defaults are those of an engine alone, as tests use it.
+    """
+
+    def save(self, background: bool) -> object:
+        """SAVE and BGSAVE: the reply, or a Parked until it is written."""
+        raise Failure(b"ERR saving is not configured on this engine")
+
+    def last_save_s(self) -> int:
+        """Unix time of the last good save (LASTSAVE)."""
+        return 0
+
+    def shutdown(self, save: bool | None, now: bool, force: bool) -> object:
+        """SHUTDOWN: None where the process will end; else the error reply."""
+        raise Failure(b"ERR Errors trying to SHUTDOWN. Check logs.")
+
+    def apply(self, name: str) -> None:
+        """A directive was changed by CONFIG SET: act on it. Failure where it cannot be applied."""
+
+    def info(self, section: str) -> list[tuple[str, object]]:
+        """Fields of INFO that only the outside knows (server, memory, persistence, replication...)."""
+        return []
+
+    def role(self) -> list[object]:
+        """ROLE's reply."""
+        return [b"master", 0, []]
+
+
+class Services:
+    """What lies behind commands that are about the node, not about keys; Engine is the one subclass."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.shell = Shell()
+        self.journal = Journal()
+        self.random = random.Random(0)
+        self.sessions: dict[int, Session] = {}
+        self.databases: list[Database] = []
+        self.errors: dict[bytes, int] = {}
+        self.processed: i64 = 0
+        self.closed: i64 = 0
+        self.password = b""
+        self.time_s: float = 0.0
+        self.active_expire = True
+        self.parked: dict[int, Parked] = {}
+        self.nested: i64 = 0  # inside EXEC: nothing may park
+        self.pubsub = PubSub()
+        self.watch = Watch(self.journal)
+        self.notify = Notify(self.journal, self.pubsub)
+        self.orders = Orders()
+
+    def call(self, session: Session, args: list[bytes]) -> object:
+        """Runs a command inside the current unit: EXEC, and later redis.call."""
+        return None
+
+    def discard(self, session: Session) -> None:
+        """Ends the client's transaction without running it, and its watches (DISCARD, RESET)."""
+        session.leave_multi()
+        self.forget_watches(session)
+
+    def forget_watches(self, session: Session) -> None:
+        """UNWATCH: also forgets that a key was touched."""
+        self.watch.release(session)
+        session.spoiled = False
+
+    def resume(self, parked: Parked, reply: object) -> None:
+        """A parked client has its reply."""
+
+
+class Context:
+    """The database, the writer and the session of one client."""
+
+    def __init__(self, db: Database, writer: Writer, services: Services) -> None:
+        self.db = db
+        self.writer = writer
+        self.services = services
+        self.session: Session | None = None
+
+    def now_ms(self) -> i64:
+        """Hybrid time in ms, one value for all commands of a read."""
+        return self.db.now.ms
+
+    def emit(
+        self, op: i64, key: bytes, value: object = None, number: i64 = 0, events: i64 = 0
+    ) -> i64:
+        """Makes an effect happen; returns the op's number (how many were new, the new total)."""
+        return self.writer.emit(self.db, op, key, value, number, events)
+
+    def reworded(self) -> None:
+        """The client's own bytes do not say exactly the effect (relative time, options)."""
+        self.writer.commit.end = 0
+
+    def client(self) -> Session:
+        """The session whose command runs."""
+        session = self.session
+        assert session is not None
+        return session
+
+    def find(self, key: bytes) -> object:
+        """The key's value of any type, None where it is absent."""
+        entry = self.db.find(key)
+        if entry is None:
+            return None
+        return entry.value
+
+    def peek(self, key: bytes) -> object:
+        """As `find`, but the key does not count as used: TYPE, EXISTS, OBJECT."""
+        entry = self.db.peek(key)
+        if entry is None:
+            return None
+        return entry.value
+
+    def deadline(self, key: bytes) -> i64:
+        """The key's deadline in ms: 0 none, -1 where the key is absent. Does not count as use."""
+        entry = self.db.peek(key)
+        if entry is None:
+            return -1
+        return entry.deadline
+
+    def idle_s(self, key: bytes) -> i64:
+        """Seconds since the key was last used, -1 where it is absent. Does not count as use."""
+        entry = self.db.peek(key)
+        if entry is None:
+            return -1
+        idle = i64(self.db.now.seconds) - i64(entry.clock)
+        return idle if idle > 0 else 0
+
+    def string(self, key: bytes) -> object:
+        """A string's value (bytes, or int for a counter), None where absent; else WRONGTYPE."""
+        entry = self.db.find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, bytes) or isinstance(value, int):
+            return value
+        raise wrong_type()
+
+    def set(self, key: bytes) -> SetValue | None:
+        """A set, None where absent; else WRONGTYPE."""
+        entry = self.db.find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, SetValue):
+            return value
+        raise wrong_type()
+
+    def hash(self, key: bytes) -> HashValue | None:
+        """A hash, None where absent; else WRONGTYPE."""
+        entry = self.db.find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, HashValue):
+            return value
+        raise wrong_type()
+
+
+def wrong_type() -> Failure:
+    """The error for a key of another type."""
+    return Failure(WRONG_TYPE)

@@ -1,0 +1,357 @@
+"""Keys of any type: deleting, asking, renaming, copying, OBJECT.  [compiled]"""
+
+from __future__ import annotations
+
+from mypy_extensions import i64
+
+from node.commands.args import DB_OUT_OF_RANGE, Options, small_integer, syntax_error
+from node.commands.command import (
+    DENYOOM,
+    FAST,
+    LOADING,
+    READONLY,
+    STALE,
+    WRITE,
+    Command,
+    at,
+    span,
+)  # fmt: skip
+from node.commands.context import Context
+from node.resp.replies import OK, Failure, Simple
+from node.store.effect import DROP, PUT
+from node.store.events import COPY_TO, MOVE_FROM, MOVE_TO, RENAME_FROM, RENAME_TO
+from node.store.values.hashes import HashValue, plain
+from node.store.values.sets import SetValue
+from node.store.values.strings import integer_of, shown
+
+NO_SUCH_KEY = b"ERR no such key"
+SAME_OBJECT = b"ERR source and destination objects are the same"
+# Redis 8.2 keeps a short string in one piece of 64 bytes with its key and deadline: so many bytes
+# are left for the two, a deadline takes eight of them (observed).
+EMBEDDED_MAX = 41
+EMBEDDED_DEADLINE = 8
+LFU_HINT = (
+    b" Please note that when switching between policies at runtime LRU and LFU data will take"
+    b" some time to adjust."
+)
+STRING = Simple(b"string")
+SET = Simple(b"set")
+HASH = Simple(b"hash")
+ABSENT = Simple(b"none")
+
+
+def del_(ctx: Context, args: list[bytes]) -> object:
+    """DEL, UNLINK and EXPDEL: a large value is freed in slices afterwards, whichever was sent."""
+    if len(args) != 2:
+        ctx.reworded()
+    deleted = 0
+    i: i64 = 1
+    n: i64 = len(args)
+    while i < n:
+        value = ctx.find(args[i])
+        if value is not None:
+            ctx.emit(DROP, args[i])
+            ctx.writer.slowly(value)
+            deleted += 1
+        i += 1
+    return deleted
+
+
+def exists(ctx: Context, args: list[bytes]) -> object:
+    """EXISTS: a key named twice counts twice."""
+    found = 0
+    i: i64 = 1
+    n: i64 = len(args)
+    while i < n:
+        if ctx.peek(args[i]) is not None:
+            found += 1
+        i += 1
+    return found
+
+
+def touch(ctx: Context, args: list[bytes]) -> object:
+    """TOUCH."""
+    found = 0
+    for key in args[1:]:
+        if ctx.find(key) is not None:
+            found += 1
+    return found
+
+
+def type_(ctx: Context, args: list[bytes]) -> object:
+    """TYPE."""
+    return type_of(ctx.peek(args[1]))
+
+
+def type_of(value: object) -> Simple:
+    """A value's type as TYPE names it."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, SetValue):
+        return SET
+    if isinstance(value, HashValue):
+        return HASH
+    return STRING
+
+
+def rename(ctx: Context, args: list[bytes]) -> object:
+    """RENAME."""
+    if ctx.find(args[1]) is None:
+        raise Failure(NO_SUCH_KEY)
+    if args[1] != args[2]:
+        transfer(ctx, args[1], ctx, args[2], RENAME_FROM, RENAME_TO)
+    return OK
+
+
+def renamenx(ctx: Context, args: list[bytes]) -> object:
+    """RENAMENX."""
+    if ctx.find(args[1]) is None:
+        raise Failure(NO_SUCH_KEY)
+    if args[1] == args[2] or ctx.find(args[2]) is not None:
+        return 0
+    transfer(ctx, args[1], ctx, args[2], RENAME_FROM, RENAME_TO)
+    return 1
+
+
+def transfer(
+    ctx: Context, source: bytes, there: Context, target: bytes, leaving: i64, coming: i64
+) -> None:
+    """Moves a key that is known to be here: dropped under one name, put under the other."""
+    there.find(target)  # one past its deadline goes now, as a unit of its own
+    value = ctx.find(source)
+    deadline = ctx.deadline(source)
+    ctx.reworded()
+    ctx.emit(DROP, source, None, 0, leaving)
+    there.emit(PUT, target, carried(value), deadline, coming)
+
+
+def carried(value: object) -> object:
+    """A value as a PUT carries it: a counter as its text; the PUT copies a collection."""
+    return shown(value) if isinstance(value, int) else value
+
+
+def other_database(ctx: Context, arg: bytes) -> int:
+    """The number of a database, named by an argument."""
+    number = small_integer(arg)
+    if number < 0 or number >= len(ctx.services.databases):
+        raise Failure(DB_OUT_OF_RANGE)
+    return number
+
+
+def context_of(ctx: Context, number: int) -> Context:
+    """The same client's context in another database."""
+    return Context(ctx.services.databases[number], ctx.writer, ctx.services)
+
+
+def move(ctx: Context, args: list[bytes]) -> object:
+    """MOVE."""
+    number = other_database(ctx, args[2])
+    if number == ctx.db.number:
+        raise Failure(SAME_OBJECT)
+    there = context_of(ctx, number)
+    if ctx.find(args[1]) is None or there.find(args[1]) is not None:
+        return 0
+    transfer(ctx, args[1], there, args[1], MOVE_FROM, MOVE_TO)
+    return 1
+
+
+def copy(ctx: Context, args: list[bytes]) -> object:
+    """COPY."""
+    number = int(ctx.db.number)
+    replace = False
+    options = Options(args, 3)
+    while options.more():
+        word = options.word()
+        if word == b"REPLACE":
+            replace = True
+        elif word == b"DB" and options.has_value():
+            number = other_database(ctx, options.value())
+        else:
+            raise syntax_error()
+    if number == ctx.db.number and args[1] == args[2]:
+        raise Failure(SAME_OBJECT)
+    there = context_of(ctx, number)
+    value = ctx.find(args[1])
+    if value is None or (there.find(args[2]) is not None and not replace):
+        return 0
+    deadline = ctx.deadline(args[1])
+    ctx.reworded()
+    twin = carried(value)
+    if isinstance(twin, (SetValue, HashValue)):
+        twin = twin.copy()  # later commands of a transaction may change the source
+    there.emit(PUT, args[2], twin, deadline, COPY_TO)
+    return 1
+
+
+def object_value(ctx: Context, args: list[bytes]) -> object:
+    """The value that an OBJECT subcommand asks about, None where the key is absent."""
+    return ctx.peek(args[2])
+
+
+def object_encoding(ctx: Context, args: list[bytes]) -> object:
+    """OBJECT ENCODING: how Redis would hold such a value under the configured thresholds."""
+    value = object_value(ctx, args)
+    if value is None:
+        return None
+    if isinstance(value, SetValue):
+        return set_encoding(ctx, value)
+    if isinstance(value, HashValue):
+        return hash_encoding(ctx, value)
+    if integer_of(value) is not None:
+        return b"int"
+    size = len(args[2]) + len(shown(value))
+    if ctx.deadline(args[2]) > 0:
+        size += EMBEDDED_DEADLINE
+    return b"embstr" if size <= EMBEDDED_MAX else b"raw"
+
+
+def set_encoding(ctx: Context, value: SetValue) -> bytes:
+    """intset, listpack or hashtable; looks at members only while there are few."""
+    config = ctx.services.config
+    size = value.size()
+    if size <= config.number("set-max-intset-entries") and all(
+        integer_of(member) is not None for member in value.members
+    ):
+        return b"intset"
+    longest = config.number("set-max-listpack-value")
+    if size <= config.number("set-max-listpack-entries") and all(
+        len(member) <= longest for member in value.members
+    ):
+        return b"listpack"
+    return b"hashtable"
+
+
+def hash_encoding(ctx: Context, value: HashValue) -> bytes:
+    """listpack or hashtable."""
+    config = ctx.services.config
+    longest = config.number("hash-max-listpack-value")
+    if value.size() <= config.number("hash-max-listpack-entries") and all(
+        len(field) <= longest and len(plain(slot)) <= longest
+        for field, slot in value.fields.items()
+    ):
+        return b"listpack"
+    return b"hashtable"
+
+
+def object_refcount(ctx: Context, args: list[bytes]) -> object:
+    """OBJECT REFCOUNT: values are never shared here."""
+    return None if object_value(ctx, args) is None else 1
+
+
+def counts_frequency(ctx: Context) -> bool:
+    """Is an LFU policy configured?"""
+    return "lfu" in ctx.services.config.text("maxmemory-policy")
+
+
+def object_idletime(ctx: Context, args: list[bytes]) -> object:
+    """OBJECT IDLETIME: seconds since the key was last used."""
+    idle_s = int(ctx.idle_s(args[2]))
+    if idle_s < 0:
+        return None
+    if counts_frequency(ctx):
+        raise Failure(b"ERR An LFU maxmemory policy is selected, idle time not tracked." + LFU_HINT)
+    return idle_s
+
+
+def object_freq(ctx: Context, args: list[bytes]) -> object:
+    """OBJECT FREQ: only under an LFU policy, and then every key is as good as new."""
+    if object_value(ctx, args) is None:
+        return None
+    if not counts_frequency(ctx):
+        raise Failure(
+            b"ERR An LFU maxmemory policy is not selected, access frequency not tracked." + LFU_HINT
+        )
+    return 5
+
+
+def object_help(ctx: Context, args: list[bytes]) -> object:
+    """OBJECT HELP."""
+    return [
+        Simple(line)
+        for line in (
+            b"OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            b"ENCODING <key>",
+            b"    How Redis would hold the value in memory.",
+            b"FREQ <key>",
+            b"    How often the key is used, under an LFU policy.",
+            b"IDLETIME <key>",
+            b"    Seconds since the key was last used.",
+            b"REFCOUNT <key>",
+            b"    How many references the value has.",
+            b"HELP",
+            b"    These lines.",
+        )
+    ]
+
+
+ASKING = (at(2, "RO"),)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "DEL key [key ...]", del_, WRITE, keys=(span(1, -1, 1, "RM", "DELETE"),),
+        cost="O(1) for each key", about="Deletes keys.",
+        tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+    ),
+    Command(
+        "UNLINK key [key ...]", del_, WRITE | FAST, keys=(span(1, -1, 1, "RM", "DELETE"),),
+        since="4.0.0", cost="O(1) for each key", about="Deletes keys.",
+        tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+    ),
+    Command(
+        "EXPDEL key [key ...]", del_, WRITE, keys=(span(1, -1, 1, "RM", "DELETE"),),
+        cost="O(1) for each key", about="KeyDB's other name of DEL.",
+    ),
+    Command(
+        "EXISTS key [key ...]", exists, READONLY | FAST, keys=(span(1, -1, 1, "RO"),),
+        cost="O(N) for N keys", about="Counts how many of the keys exist.",
+        tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+    ),
+    Command(
+        "TOUCH key [key ...]", touch, READONLY | FAST, keys=(span(1, -1, 1, "RO"),),
+        since="3.2.1", cost="O(N) for N keys", about="Marks keys as used just now.",
+        tips=("request_policy:multi_shard", "response_policy:agg_sum"),
+    ),
+    Command(
+        "TYPE key", type_, READONLY | FAST, keys=(at(1, "RO"),), about="Answers a value's type.",
+    ),
+    Command(
+        "RENAME key newkey", rename, WRITE,
+        keys=(at(1, "RW", "ACCESS", "DELETE"), at(2, "OW", "UPDATE")),
+        cost="O(N) for N members", about="Gives a key another name; what had it is replaced.",
+    ),
+    Command(
+        "RENAMENX key newkey", renamenx, WRITE | FAST,
+        keys=(at(1, "RW", "ACCESS", "DELETE"), at(2, "OW", "INSERT")),
+        cost="O(N) for N members", about="Gives a key another name that is free.",
+    ),
+    Command(
+        "COPY source destination [DB destination-db] [REPLACE]", copy, WRITE | DENYOOM,
+        keys=(at(1, "RO", "ACCESS"), at(2, "OW", "UPDATE")), since="6.2.0",
+        cost="O(N) for N members", about="Copies a value to another key.",
+    ),
+    Command(
+        "MOVE key db", move, WRITE | FAST, keys=(at(1, "RW", "ACCESS", "UPDATE"),),
+        cost="O(N) for N members", about="Moves a key to another database.",
+    ),
+    Command(
+        "OBJECT ENCODING key", object_encoding, READONLY, keys=ASKING, since="2.2.3",
+        cost="O(N) for few members, else O(1)", about="Answers how Redis would hold the value.",
+        tips=("nondeterministic_output",),
+    ),
+    Command(
+        "OBJECT FREQ key", object_freq, READONLY, keys=ASKING, since="4.0.0",
+        about="Answers how often a key is used.", tips=("nondeterministic_output",),
+    ),
+    Command(
+        "OBJECT IDLETIME key", object_idletime, READONLY, keys=ASKING, since="2.2.3",
+        about="Answers how long a key was not used.", tips=("nondeterministic_output",),
+    ),
+    Command(
+        "OBJECT REFCOUNT key", object_refcount, READONLY, keys=ASKING, since="2.2.3",
+        about="Answers how many references a value has.", tips=("nondeterministic_output",),
+    ),
+    Command(
+        "OBJECT HELP", object_help, LOADING | STALE, since="6.2.0",
+        about="Lists the subcommands.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,278 @@
+"""Engine: the core without I/O. execute() for clients, replay() for peers, tick() for time.  [compiled]
+
+No sockets, no files, no loop: whoever holds it gives it the time (`wake`) and carries its replies. All
+that a command did is one Commit, published when the command, transaction or frame ends, also when a
+handler failed after an effect: what was done is told, never rolled back.
+"""
+
+from __future__ import annotations
+
+import random
+
+from librt.time import time as now_s
+from mypy_extensions import i32, i64
+
+from conf import Config
+from node.commands.command import WRITE, Command, find
+from node.commands.context import Context, Parked, Services
+from node.gates import ABORTED, check
+from node.journal import Commit
+from node.ports import Clock, Resolver, Seen
+from node.resp.replies import Failure
+from node.session import BLOCKED, MULTI, NOAUTH, Session
+from node.store.effect import Effect
+from node.store.keyspace import Database, Now
+from node.store.writer import Writer
+
+# Expired keys taken out in one tick: bounds the time a tick takes (about 1 us each).
+EXPIRE_PER_TICK = 2000
+FREE_PER_TICK = 2000
+
+
+class Engine(Services):
+    """One data set and the commands on it."""
+
+    def __init__(self, config: Config, clock: Clock, resolver: Resolver, seed: int = 0) -> None:
+        super().__init__(config)
+        self.clock = clock
+        self.now = Now()
+        self.commit = Commit()
+        self.writer = Writer(clock, resolver, self.commit, self.journal)
+        self.databases = [
+            Database(number, self.writer, self.now) for number in range(config.number("databases"))
+        ]
+        self.random = random.Random(seed)
+        self.password = config.text("requirepass").encode("utf-8", "surrogateescape")
+        self.notify.configure(config.text("notify-keyspace-events"), self.databases)
+        self._next_session: i64 = 0
+
+    def session(self) -> Session:
+        """A new client."""
+        self._next_session += 1
+        ctx = Context(self.databases[0], self.writer, self)
+        session = Session(self._next_session, ctx)
+        session.created_s = self.time_s
+        session.active_s = self.time_s
+        ctx.session = session
+        if self.password:
+            session.flags |= NOAUTH
+        self.sessions[int(session.id)] = session
+        return session
+
+    def end(self, session: Session) -> None:
+        """The client is gone."""
+        self.sessions.pop(int(session.id), None)
+        self.watch.release(session)
+        self.pubsub.leave(session)
+        parked = self.parked.pop(int(session.id), None)
+        if parked is not None:
+            parked.done = True
+            parked.cancelled()
+
+    def wake(self, seconds: float) -> None:
+        """The time now, once per read: all commands of the read see it."""
+        self.time_s = seconds
+        ms = i64(seconds * 1000.0)
+        clock = self.clock
+        clock.now_ms = ms
+        hybrid = clock.last >> 20
+        if hybrid > ms:
+            ms = hybrid
+        now = self.now
+        if ms > now.ms:
+            now.ms = ms
+        now.seconds = i32((ms // 1000) & 0x7FFFFFFF)
+
+    def execute(
+        self, session: Session, code: i64, args: list[bytes], data: bytes, start: i64, end: i64
+    ) -> object:
+        """Runs one command of a client; `data[start:end]` are its own bytes (end 0: not known).
+
+        Returns the reply, or a Parked, which is answered later through the session's outlet.
+        """
+        command = find(code, args[0])
+        if command is not None and command.subcommands is not None and len(args) > 1:
+            command = command.subcommands.get(args[1].lower())
+        if command is None:
+            return self._unknown(session, args)
+        n: i64 = len(args)
+        arity = command.arity
+        if n != arity and (arity > 0 or n < -arity):
+            return self._wrong_arity(session, command)
+        if (session.flags | self.closed) != 0:
+            refusal = check(self.closed, session, command, args)
+            if refusal is not None:
+                if isinstance(refusal, Failure):
+                    command.rejected += 1
+                    self._count_error(refusal)
+                return refusal
+        reply: object
+        if command.flags & WRITE:
+            commit = self.commit
+            commit.data = data
+            commit.start = start
+            commit.end = end
+            db = session.ctx.db
+            hits = db.hits
+            misses = db.misses
+            self.notify.writing = True
+            try:
+                reply = command.run(session.ctx, args)
+            except Failure as failure:
+                reply = failure
+                command.failed += 1
+                self._count_error(failure)
+            self.notify.writing = False
+            db.hits = hits
+            db.misses = misses
+            if commit.count != 0:
+                session.last_write = commit.stamp
+                self.journal.publish(commit)
+        else:
+            try:
+                reply = command.run(session.ctx, args)
+            except Failure as failure:
+                reply = failure
+                command.failed += 1
+                self._count_error(failure)
+            if self.commit.count != 0:
+                session.last_write = self.commit.stamp
+                self.journal.publish(self.commit)
+        command.calls += 1
+        finished = now_s()
+        command.seconds += finished - self.time_s if finished > self.time_s else 0.0
+        session.last_command = command.fullname
+        self.processed += 1
+        if isinstance(reply, Parked):
+            self._park(session, reply)
+        return reply
+
+    def call(self, session: Session, args: list[bytes]) -> object:
+        """Runs a queued command inside the current unit (EXEC): gates were passed when it queued."""
+        command = find(0, args[0])
+        if command is not None and command.subcommands is not None and len(args) > 1:
+            command = command.subcommands.get(args[1].lower())
+        if command is None:
+            return Failure(b"ERR unknown command")
+        self.commit.end = 0
+        self.nested += 1
+        db = session.ctx.db
+        hits = db.hits
+        misses = db.misses
+        self.notify.writing = (command.flags & WRITE) != 0
+        try:
+            reply = command.run(session.ctx, args)
+        except Failure as failure:
+            reply = failure
+            command.failed += 1
+            self._count_error(failure)
+        if command.flags & WRITE:
+            db.hits = hits
+            db.misses = misses
+            self.notify.writing = False
+        self.nested -= 1
+        command.calls += 1
+        return reply
+
+    def replay(self, number: i64, effects: list[Effect], seen: Seen) -> None:
+        """A peer's unit: applied as one, published as one, also where nothing of it shows."""
+        commit = self.commit
+        commit.end = 0
+        db = self.databases[number]
+        for effect in effects:
+            if effect.db != db.number:
+                db = self.databases[effect.db]
+            self.writer.replay(db, effect, seen)
+        if commit.count != 0:
+            commit.stamp = effects[0].stamp
+            commit.origin = effects[0].origin
+            self.journal.publish(commit)
+
+    def publish(self) -> None:
+        """Ends a unit that was made outside a command (eviction, a served waiter)."""
+        if self.commit.count != 0:
+            self.journal.publish(self.commit)
+
+    def tick(self, seconds: float) -> bool:
+        """Time passes: expiry, timeouts, freeing. True: there is more to do at once."""
+        self.wake(seconds)
+        self.orders.forget(seconds)
+        more = self.writer.free(FREE_PER_TICK)
+        if self.active_expire and self.writer.may_expire:
+            more = self._expire() or more
+        for number, parked in list(self.parked.items()):
+            if parked.until_ms != 0 and parked.until_ms <= self.clock.now_ms:
+                self.parked.pop(number, None)
+                self.resume(parked, parked.timeout_reply())
+        return more
+
+    def _expire(self) -> bool:
+        left = EXPIRE_PER_TICK
+        for db in self.databases:
+            if db.expires == 0:
+                continue
+            for key in db.deadlines.due(int(self.now.ms), left):
+                left -= 1
+                entry = db.keys.get(key)
+                if entry is None or entry.deadline == 0:
+                    continue
+                if entry.deadline < self.now.ms:
+                    self.writer.lapse(db, key, entry)
+                else:
+                    db.deadlines.add(key, int(entry.deadline))
+        return left <= 0
+
+    def _park(self, session: Session, parked: Parked) -> None:
+        parked.session = session
+        session.flags |= BLOCKED
+        self.parked[int(session.id)] = parked
+
+    def resume(self, parked: Parked, reply: object) -> None:
+        """A parked client has its reply."""
+        session = parked.session
+        if parked.done or session is None:
+            return
+        parked.done = True
+        session.flags &= ~BLOCKED
+        self.parked.pop(int(session.id), None)
+        session.outlet.resume(reply)
+
+    def _unknown(self, session: Session, args: list[bytes]) -> Failure:
+        if session.flags & MULTI:
+            session.queue_failed = True
+        command = find(0, args[0])
+        if command is not None:
+            failure = Failure(
+                b"ERR unknown subcommand '%s'. Try %s HELP." % (args[1][:128], command.name.upper())
+            )
+        else:
+            listed = b""
+            for arg in args[1:]:
+                if len(listed) >= 128:
+                    break
+                listed += b"'%s' " % arg[: 128 - len(listed)]
+            failure = Failure(
+                b"ERR unknown command '%s', with args beginning with: %s" % (args[0][:128], listed)
+            )
+        self._count_error(failure)
+        return failure
+
+    def _wrong_arity(self, session: Session, command: Command) -> Failure:
+        if session.flags & MULTI:
+            session.queue_failed = True
+        command.rejected += 1
+        text = b"wrong number of arguments for '%s' command" % command.fullname
+        if command.name == b"exec":
+            self.discard(session)
+            failure = Failure(ABORTED % text)
+        else:
+            failure = Failure(b"ERR " + text)
+        self._count_error(failure)
+        return failure
+
+    def _count_error(self, failure: Failure) -> None:
+        code = failure.text.split(b" ", 1)[0]
+        if code in self.errors:
+            self.errors[code] += 1
+        elif len(self.errors) < 128:  # as Redis: no more kinds than this are told apart
+            self.errors[code] = 1

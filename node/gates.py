@@ -1,0 +1,94 @@
+"""What is checked before a command runs, in Redis's order, one function each.  [compiled]
+
+Reached only when a bit of the session or of the engine is up; nearly always nothing is in the way and
+the engine compares once. Texts are Redis's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from node.commands.command import (
+    DENYOOM, LOADING, NO_AUTH, NO_MULTI, QUEUE_CONTROL, STALE, SUBSCRIBER, WRITE, Command,
+)  # fmt: skip
+from node.resp.replies import QUEUED, Failure
+from node.session import FOLLOWER, MULTI, NOAUTH, SUBSCRIBED, Session
+
+# Engine.closed: which gates are shut for everybody.
+IS_LOADING: Final[i64] = 1
+IS_MISCONFIGURED: Final[i64] = 2  # the last save failed and stop-writes-on-bgsave-error is set
+IS_OUT_OF_MEMORY: Final[i64] = 4
+IS_READONLY: Final[i64] = 8  # a replica that is not active
+IS_STALE: Final[i64] = 16  # a replica without its master, replica-serve-stale-data no
+TOO_FEW_REPLICAS: Final[i64] = 32
+
+NO_AUTHENTICATION: Final = Failure(b"NOAUTH Authentication required.")
+STILL_LOADING: Final = Failure(b"LOADING Redis is loading the dataset in memory")
+OUT_OF_MEMORY: Final = Failure(b"OOM command not allowed when used memory > 'maxmemory'.")
+MISCONFIGURED: Final = Failure(
+    b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
+    b"Commands that may modify the data set are disabled, because this instance is configured to report "
+    b"errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check "
+    b"the Redis logs for details about the RDB error."
+)
+READ_ONLY: Final = Failure(b"READONLY You can't write against a read only replica.")
+MASTER_DOWN: Final = Failure(b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+FEW_REPLICAS: Final = Failure(b"NOREPLICAS Not enough good replicas to write.")
+# EXEC itself was refused: the transaction is over.
+ABORTED: Final = b"EXECABORT Transaction discarded because of: %b"
+FEED_ONLY: Final = Failure(b"ERR Replica can't interact with the keyspace")
+
+
+def check(closed: i64, session: Session, command: Command, args: list[bytes]) -> object:
+    """None where the command may run; else what the client is answered."""
+    flags = command.flags
+    if session.queued_flags and command.name == b"exec":
+        flags |= session.queued_flags & (WRITE | DENYOOM)
+    refusal = refused(closed, session, command, flags)
+    if refusal is not None:
+        if command.name == b"exec":
+            session.ctx.services.discard(session)
+            return Failure(ABORTED % refusal.text)
+        if session.flags & MULTI and not command.flags & QUEUE_CONTROL:
+            session.queue_failed = True
+        return refusal
+    if session.flags & MULTI and not command.flags & QUEUE_CONTROL:
+        if command.flags & NO_MULTI:
+            session.queue_failed = True
+            return Failure(b"ERR Command not allowed inside a transaction")
+        session.queued.append(args)
+        session.queued_flags |= flags
+        return QUEUED
+    return None
+
+
+def refused(closed: i64, session: Session, command: Command, flags: i64) -> Failure | None:
+    """The first gate that is shut for this command, in Redis's order.
+
+    `flags` are the command's, and of EXEC those of what is queued too.
+    """
+    if session.flags & NOAUTH and not command.flags & NO_AUTH:
+        return NO_AUTHENTICATION
+    if closed & IS_OUT_OF_MEMORY and flags & DENYOOM:
+        return OUT_OF_MEMORY
+    if flags & WRITE:
+        if closed & IS_MISCONFIGURED:
+            return MISCONFIGURED
+        if closed & TOO_FEW_REPLICAS:
+            return FEW_REPLICAS
+        if closed & IS_READONLY:
+            return READ_ONLY
+    if session.flags & SUBSCRIBED and session.resp == 2 and not command.flags & SUBSCRIBER:
+        return Failure(
+            b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are"
+            b" allowed in this context" % command.fullname
+        )
+    if closed & IS_STALE and not command.flags & STALE:
+        return MASTER_DOWN
+    if closed & IS_LOADING and not command.flags & LOADING:
+        return STILL_LOADING
+    if session.flags & FOLLOWER and command.keys:
+        return FEED_ONLY
+    return None

@@ -1,0 +1,78 @@
+"""Commit, the record of one unit, and the journal, the ordered list of those who read it.  [compiled]
+
+One Commit object per engine, refilled: a reader may keep its Effects, never the Commit. The order of
+readers is written here once: watch, tracking, blocking, notify, aof, backlog.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
+
+from node.store.effect import Effect
+
+if TYPE_CHECKING:
+    from node.ports import Reader
+
+WATCH: Final = 1
+TRACKING: Final = 2
+BLOCKING: Final = 3
+NOTIFY: Final = 4
+AOF: Final = 5
+BACKLOG: Final = 6
+
+
+class Commit:
+    """All effects of one command, script, transaction or frame, under one stamp.
+
+    `data[start:end]` are the client's own bytes where they say exactly the first and only effect;
+    `end` 0 means that they do not. `origin` is 0 for a unit of this node.
+    """
+
+    def __init__(self) -> None:
+        self.count: i64 = 0
+        self.stamp: i64 = 0
+        self.origin: i64 = 0
+        self.first: Effect | None = None
+        self.rest: list[Effect] = []
+        self.data: bytes = b""
+        self.start: i64 = 0
+        self.end: i64 = 0
+
+    def effects(self) -> list[Effect]:
+        """The effects in index order."""
+        first = self.first
+        if self.count == 0 or first is None:
+            return []
+        return [first, *self.rest]
+
+
+class Journal:
+    """Hands each commit to the readers that somebody needs now, in the written order."""
+
+    def __init__(self) -> None:
+        self.awake: list[Reader] = []
+        self._places: dict[int, Reader] = {}
+
+    def wake(self, place: int, reader: Reader) -> None:
+        """Somebody needs this reader from now on."""
+        if self._places.get(place) is not reader:
+            self._places[place] = reader
+            self.awake = [self._places[each] for each in sorted(self._places)]
+
+    def rest(self, place: int) -> None:
+        """Nobody needs the reader of this place any more."""
+        if self._places.pop(place, None) is not None:
+            self.awake = [self._places[each] for each in sorted(self._places)]
+
+    def publish(self, commit: Commit) -> None:
+        """Tells the awake readers, then empties the commit for the next unit."""
+        for reader in self.awake:
+            reader.read(commit)
+        commit.count = 0
+        commit.end = 0
+        commit.origin = 0
+        commit.first = None
+        if commit.rest:
+            commit.rest = []

@@ -1,0 +1,1 @@
+"""Sockets and timers: the only place in the node that knows asyncio."""

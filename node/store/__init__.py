@@ -1,0 +1,1 @@
+"""The data, without clock, file or socket: effects, keyspace, the one writer."""

@@ -1,0 +1,174 @@
+"""Database: find a key, insert it, drop it; what is visible and what is only remembered.  [compiled]
+
+`find` is the one look-up of every command: it knows deadlines and remembers its last answer by the
+identity of the key object, so that a read and the write after it look up once. Everybody who inserts
+or removes keeps that answer right.
+"""
+
+from __future__ import annotations
+
+from mypy_extensions import i32, i64
+
+from node.store.entry import Entry
+from node.store.expiry import Deadlines
+from node.store.shards import Shards
+
+
+class Now:
+    """The time that all databases go by: hybrid milliseconds, and coarse seconds for access clocks.
+
+    Set once per read of a socket, so all commands of one read see one time. It never runs behind a
+    stamp given or observed: a key that is past its deadline here was so for every later write.
+    """
+
+    def __init__(self) -> None:
+        self.ms: i64 = 0
+        self.seconds: i32 = 0
+
+
+class Lapse:
+    """Who is told that a key's deadline was found to have passed."""
+
+    def lapse(self, db: Database, key: bytes, entry: Entry) -> None:
+        """Takes the key out of sight."""
+
+
+class Missed:
+    """Who is told of each look-up that found nothing."""
+
+    def missed(self, db: Database, key: bytes) -> None:
+        """Event keymiss; a look-up before a write is told too."""
+
+
+class Database:
+    """One numbered database."""
+
+    def __init__(self, number: i64, lapse: Lapse, now: Now) -> None:
+        self.number: i64 = number
+        self.now = now
+        self.keys = Shards()
+        self.hidden: dict[bytes, Entry] = {}
+        self.deadlines = Deadlines()
+        self.expires: i64 = 0
+        self.hits: i64 = 0
+        self.misses: i64 = 0
+        self.missed: Missed | None = None
+        self._lapse = lapse
+        self._last_key: bytes | None = None
+        self._last: Entry | None = None
+
+    def find(self, key: bytes) -> Entry | None:
+        """The key's entry if it is visible now; touches the access clock."""
+        entry = self.peek(key)
+        if entry is not None:
+            entry.clock = self.now.seconds
+        return entry
+
+    def peek(self, key: bytes) -> Entry | None:
+        """As `find`, for commands that look at a key without using it: TTL, TYPE, OBJECT."""
+        entry: Entry | None
+        if key is self._last_key:
+            entry = self._last
+        else:
+            entry = self.keys.get(key)
+            self._last_key = key
+            self._last = entry
+        if entry is None:
+            self.misses += 1
+            if self.missed is not None:
+                self.missed.missed(self, key)
+            return None
+        if entry.deadline != 0 and entry.deadline < self.now.ms:
+            self._lapse.lapse(self, key, entry)
+            self.misses += 1
+            if self.missed is not None:
+                self.missed.missed(self, key)
+            return None
+        self.hits += 1
+        return entry
+
+    def glance(self, key: bytes) -> object:
+        """The value a key shows now, None where it is absent; nothing is counted or touched."""
+        entry = self.keys.get(key)
+        if entry is None or (entry.deadline != 0 and entry.deadline < self.now.ms):
+            return None
+        return entry.value
+
+    def present(self, key: bytes) -> bool:
+        """Is the key visible now? Nothing is counted or touched, but a passed deadline is noticed."""
+        entry = self.keys.get(key)
+        if entry is None:
+            return False
+        if entry.deadline != 0 and entry.deadline < self.now.ms:
+            self._lapse.lapse(self, key, entry)
+            return False
+        return True
+
+    def names(self) -> list[bytes]:
+        """Every key that is visible now."""
+        now_ms = self.now.ms
+        found: list[bytes] = []
+        for shard in self.keys.dicts:
+            for key, entry in shard.items():
+                if entry.deadline == 0 or entry.deadline > now_ms:
+                    found.append(key)
+        return found
+
+    def raw(self, key: bytes) -> Entry | None:
+        """The key's entry, visible or only remembered, whatever its deadline."""
+        entry = self.keys.get(key)
+        if entry is None and self.hidden:
+            entry = self.hidden.get(key)
+        return entry
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """A new visible key."""
+        self.keys.put(key, entry)
+        self._last_key = key
+        self._last = entry
+        if entry.deadline != 0:
+            self.expires += 1
+            self.deadlines.add(key, entry.deadline)
+
+    def drop(self, key: bytes) -> Entry | None:
+        """The key is visible no more."""
+        entry = self.keys.pop(key)
+        self._last_key = None
+        self._last = None
+        if entry is not None and entry.deadline != 0:
+            self.expires -= 1
+            self.deadlines.remove(key, entry.deadline)
+        return entry
+
+    def hide(self, key: bytes, entry: Entry) -> None:
+        """The key shows nothing but is remembered: no command counts or lists it."""
+        self.hidden[key] = entry
+
+    def retime(self, key: bytes, before: i64, after: i64) -> None:
+        """A visible key's deadline has changed from `before` to `after` (0: none)."""
+        if before == 0:
+            self.expires += 1
+        else:
+            self.deadlines.remove(key, before)
+            if after == 0:
+                self.expires -= 1
+        if after != 0:
+            self.deadlines.add(key, after)
+
+    def clear(self) -> list[dict[bytes, Entry]]:
+        """Every visible key goes at once; the old dicts are for whoever frees them."""
+        old = self.keys.clear()
+        self.deadlines.clear()
+        self.expires = 0
+        self._last_key = None
+        self._last = None
+        return old
+
+    def holds_last(self) -> bool:
+        """Does the map hold the key looked up last, though it may not show it any more?"""
+        return self._last is not None
+
+    def forget_last(self) -> None:
+        """Somebody changed the maps directly (load, swap)."""
+        self._last_key = None
+        self._last = None

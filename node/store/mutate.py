@@ -1,0 +1,291 @@
+"""MUTATE[op]: the only code that changes a value.  [compiled]
+
+Each Mutation carries out one effect on one entry and returns what the handler needs for its reply (how
+many were new, the new total). It sets entry.value to None where the key shows nothing any more; the
+writer then takes the entry out of sight.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final, cast
+
+from mypy_extensions import i64
+
+from node.store.effect import Effect
+from node.store.entry import COUNTED, HELD, NO_REGISTER, Dot, Entry, Field
+from node.store.values.hashes import HashValue, plain
+from node.store.values.sets import SetValue
+from node.store.values.strings import (
+    NEAR, add_exactly, clipped, counted, decimal_of, format_decimal, integer_of,
+)  # fmt: skip
+
+
+class Mutation:
+    """Carries out one kind of effect."""
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        """Changes the entry's value; returns the op's number."""
+        return 0
+
+
+class Put(Mutation):
+    """Installs a copy of a collection: the effect is read after later effects of its unit."""
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = effect.value
+        if isinstance(value, SetValue):
+            members = SetValue()
+            members.members = dict.fromkeys(value.members, effect.dot)
+            entry.value = members
+        elif isinstance(value, HashValue):
+            fields = value.copy()
+            if effect.dot is not None:
+                fields.fields = {
+                    field: Field(slot, effect.stamp, effect.origin)
+                    for field, slot in fields.fields.items()
+                }
+            entry.value = fields
+        else:
+            entry.value = value
+        entry.deadline = effect.number
+        return 1
+
+
+class Drop(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        entry.value = None
+        return 1
+
+
+class Expire(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        entry.deadline = effect.number
+        return 1
+
+
+def added(value: object, effect: Effect) -> object:
+    """The counter `value` (None: nothing yet) after an integer or exact decimal increment."""
+    if effect.value is None:
+        if value is None:
+            return int(effect.number)
+        whole = integer_of(value) if not isinstance(value, int) else value
+        if whole is not None:
+            return whole + int(effect.number)
+        total = decimal_of(value)
+        if total is None:
+            return value
+        return format_decimal(add_exactly(counted(total), Decimal(int(effect.number))))
+    text = effect.value
+    step = text if isinstance(text, bytes) else cast(list[bytes], text)[1]
+    before = decimal_of(b"0" if value is None else value)
+    after = decimal_of(step)
+    if before is None or after is None:
+        return value
+    return format_decimal(add_exactly(counted(before), counted(after)))
+
+
+class Incr(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if effect.value is None:
+            if isinstance(value, int):
+                if -NEAR < value < NEAR and -NEAR < effect.number < NEAR:
+                    total: i64 = i64(value) + effect.number
+                    entry.value = int(total)
+                    return total
+            elif value is None:
+                entry.value = int(effect.number)
+                return effect.number
+        entry.value = added(value, effect)
+        shown = entry.value
+        return i64(clipped(shown)) if isinstance(shown, int) else 0
+
+
+class Sadd(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, SetValue):
+            value = SetValue()
+            entry.value = value
+        members = value.members
+        before: i64 = len(members)
+        arguments = cast(list[bytes], effect.value)
+        i: i64 = effect.number
+        n: i64 = len(arguments)
+        dot = effect.dot
+        while i < n:
+            members[arguments[i]] = dot
+            i += 1
+        return len(members) - before
+
+
+class Srem(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, SetValue):
+            return 0
+        members = value.members
+        before: i64 = len(members)
+        arguments = cast(list[bytes], effect.value)
+        i: i64 = effect.number
+        n: i64 = len(arguments)
+        while i < n:
+            members.pop(arguments[i], None)
+            i += 1
+        if value.picks is not None:
+            value.lost(arguments, int(effect.number))
+        left: i64 = len(members)
+        if left == 0:
+            entry.value = None
+        return before - left
+
+
+class Hset(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, HashValue):
+            value = HashValue()
+            entry.value = value
+        fields = value.fields
+        before: i64 = len(fields)
+        arguments = cast(list[bytes], effect.value)
+        i: i64 = effect.number
+        n: i64 = len(arguments)
+        if effect.dot is None:
+            while i + 1 < n:
+                fields[arguments[i]] = arguments[i + 1]
+                i += 2
+        else:
+            stamp = effect.stamp
+            origin = effect.origin
+            while i + 1 < n:
+                fields[arguments[i]] = Field(arguments[i + 1], stamp, origin)
+                i += 2
+        return len(fields) - before
+
+
+class Hdel(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, HashValue):
+            return 0
+        fields = value.fields
+        before: i64 = len(fields)
+        arguments = cast(list[bytes], effect.value)
+        i: i64 = effect.number
+        n: i64 = len(arguments)
+        while i < n:
+            fields.pop(arguments[i], None)
+            i += 1
+        if value.picks is not None:
+            value.lost(arguments, int(effect.number))
+        left: i64 = len(fields)
+        if left == 0:
+            entry.value = None
+        return before - left
+
+
+class Hincr(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, HashValue):
+            value = HashValue()
+            entry.value = value
+        named = effect.value
+        name = named if isinstance(named, bytes) else cast(list[bytes], named)[0]
+        single = Effect(
+            effect.op, effect.db, name, None if isinstance(named, bytes) else named, effect.number,
+            effect.stamp, effect.origin, effect.index,
+        )  # fmt: skip
+        slot = value.fields.get(name)
+        if isinstance(slot, Field):
+            slot.value = added(slot.value, single)
+            total = slot.value
+        else:
+            total = added(slot, single)
+            if effect.dot is None:
+                value.fields[name] = total
+            else:
+                field = Field(total, effect.stamp, effect.origin)
+                field.flags = COUNTED | NO_REGISTER
+                value.fields[name] = field
+        return i64(clipped(total)) if isinstance(total, int) else 0
+
+
+class Outcome:
+    """What the merge decided for a whole key: the value of a MERGE effect.
+
+    The header is installed as it is; `steps` are changes of single members and fields, carried out on
+    the value objects they name.
+    """
+
+    def __init__(self) -> None:
+        self.result = Entry(None, 0, 0)
+        self.steps: list[Step] = []
+
+
+class Step:
+    """One place of a set or hash gets a slot, or loses it (`slot` None and `gone`)."""
+
+    def __init__(self, target: object, place: bytes, slot: object, gone: bool) -> None:
+        self.target = target
+        self.place = place
+        self.slot = slot
+        self.gone = gone
+
+    def carry_out(self) -> None:
+        """Changes the place."""
+        target = self.target
+        if isinstance(target, SetValue):
+            if self.gone:
+                target.members.pop(self.place, None)
+                target.lost([self.place], 0)
+            else:
+                target.members[self.place] = cast(Dot | None, self.slot)
+        elif isinstance(target, HashValue):
+            if self.gone:
+                target.fields.pop(self.place, None)
+                target.lost([self.place], 0)
+            else:
+                target.fields[self.place] = self.slot
+
+
+class Merge(Mutation):
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        outcome = cast(Outcome, effect.value)
+        for step in outcome.steps:
+            step.carry_out()
+        result = outcome.result
+        entry.value = result.value
+        entry.dots = result.dots
+        entry.deadline = result.deadline
+        entry.stamp = result.stamp
+        entry.origin = result.origin
+        keep = entry.flags & HELD
+        entry.flags = (result.flags & ~HELD) | keep
+        return 1
+
+
+# In the order of node/store/effect.py. FLUSH and LAPSE never reach an entry.
+MUTATE: Final[list[Mutation]] = [
+    Put(), Drop(), Expire(), Incr(), Sadd(), Srem(), Hset(), Hdel(), Hincr(), Mutation(), Merge(),
+    Mutation(),
+]  # fmt: skip
+
+
+def give_dots(entry: Entry, dot: Dot) -> None:
+    """A node becomes active: every place of the entry without a dot gets this one.
+
+    A counter becomes a register: its value stays, with the entry's stamp (semantics.md 7).
+    """
+    value = entry.value
+    if isinstance(value, SetValue):
+        value.members = {
+            member: dot if known is None else known for member, known in value.members.items()
+        }
+    elif isinstance(value, HashValue):
+        value.fields = {
+            field: slot if isinstance(slot, Field) else Field(plain(slot), dot.stamp, dot.origin)
+            for field, slot in value.fields.items()
+        }

@@ -1,0 +1,1 @@
+"""What a key can hold, one type a file. Data only: no commands, no clock."""

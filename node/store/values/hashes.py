@@ -1,0 +1,57 @@
+"""HashValue: fields with their values, each a Field with its dot while the mesh is on.  [compiled]"""
+
+from __future__ import annotations
+
+from node.store.entry import Field
+from node.store.values.picks import Container
+from node.store.values.strings import shown
+
+
+class HashValue(Container):
+    """A hash as one dict: field -> bytes, or -> Field where a dot or a counter is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[bytes, object] = {}
+
+    def size(self) -> int:
+        """HLEN."""
+        return len(self.fields)
+
+    def get(self, field: bytes) -> bytes | None:
+        """HGET: the value as a client sees it, None where the field is absent."""
+        value = self.fields.get(field)
+        if value is None:
+            return None
+        if isinstance(value, bytes):
+            return value
+        if isinstance(value, Field):
+            return shown(value.value)
+        return shown(value)
+
+    def has(self, field: bytes) -> bool:
+        """HEXISTS."""
+        return field in self.fields
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        """HGETALL, in the order the fields were made."""
+        return [(field, plain(value)) for field, value in self.fields.items()]
+
+    def places(self) -> dict[bytes, object]:
+        """The fields, to be read only."""
+        return self.fields
+
+    def copy(self) -> HashValue:
+        """The same fields without dots, counters as their sum: what COPY and RENAME put."""
+        twin = HashValue()
+        twin.fields = {field: plain(value) for field, value in self.fields.items()}
+        return twin
+
+
+def plain(value: object) -> bytes:
+    """A field's slot as a client sees it."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, Field):
+        return shown(value.value)
+    return shown(value)

@@ -1,0 +1,318 @@
+"""Writer: the single write path. stamp -> admit -> mutate -> record, in this order.  [compiled]
+
+A client's handler calls `emit`, a peer's frame `replay`; both meet here. The unit that collects the
+effects is published by the engine when the command, transaction or frame ends. Keys whose deadline has
+passed are taken out of sight here too, as units of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i16, i64
+
+from node.journal import Commit, Journal
+from node.ports import Clock, Resolver, Seen
+from node.store.effect import (
+    APPEARS, CREATION, DROP, EMPTIED, EXPIRE, FLUSH, HDEL, LAPSE, OVERWRITES, PUT, RETYPES, SADD,
+    SREM, UNCHANGED, Effect,
+)  # fmt: skip
+from node.store.entry import HELD, Entry
+from node.store.keyspace import Database, Lapse
+from node.store.mutate import MUTATE
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
+
+# Values of more places than this are freed in slices, between commands.
+SLOW_FREE: Final = 2000
+
+
+class BeforeChange:
+    """The snapshot walk: is shown each entry before its first change."""
+
+    def before(self, db: Database, key: bytes, entry: Entry) -> None:
+        """Saves the entry as it is, if the walk has not had it yet."""
+
+    def flushed(
+        self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
+    ) -> None:
+        """A database was emptied; the old maps do not change any more."""
+
+
+class Writer(Lapse):
+    """Makes effects happen, and records them in the current unit."""
+
+    def __init__(self, clock: Clock, resolver: Resolver, commit: Commit, journal: Journal) -> None:
+        self.clock = clock
+        self.resolver = resolver
+        self.commit = commit
+        self.journal = journal
+        self.walk: BeforeChange | None = None
+        self.phase: i16 = 0  # what HELD is in entries that the next walk has not had
+        self.dirty: i64 = 0
+        self.expired_keys: i64 = 0
+        self.may_expire = True  # a replica that follows does not expire by itself
+        self.trash: list[object] = []
+
+    def emit(
+        self, db: Database, op: i64, key: bytes, value: object = None, number: i64 = 0, events: i64 = 0
+    ) -> i64:
+        """A client's effect: stamped, admitted (always), carried out, recorded."""
+        commit = self.commit
+        index = commit.count
+        if index == 0:
+            commit.stamp = self.clock.next()
+        stamp = commit.stamp
+        effect = Effect(op, db.number, key, value, number, stamp, 0, index)
+        effect.events = events
+        entry = db.find(key)
+        fresh = entry is None
+        if entry is None:
+            if op == DROP or op == SREM or op == HDEL or op == EXPIRE:
+                return 0
+            entry = self._created(db, effect)
+        elif self.walk is not None:
+            self.walk.before(db, key, entry)
+        before = entry.deadline
+        if op == PUT and not fresh:
+            effect.flags |= replacing(entry.value, value)
+        self.resolver.local(effect, entry, fresh)
+        n = MUTATE[op].apply(entry, effect)
+        if entry.value is None:
+            self._vanish(db, effect, entry)
+        elif fresh:
+            db.put(key, entry)
+        elif entry.deadline != before:
+            db.retime(key, before, entry.deadline)
+        if n == 0 and op == SADD:
+            effect.flags |= UNCHANGED
+        else:
+            self.dirty += 1
+        if index == 0:
+            commit.first = effect
+        else:
+            commit.rest.append(effect)
+        commit.count = index + 1
+        return n
+
+    def _created(self, db: Database, effect: Effect) -> Entry:
+        """A new entry; whatever was remembered under the key is cleared by the creation."""
+        effect.flags |= CREATION
+        if db.holds_last():
+            # Past its deadline, and found inside a unit: goes without a unit of its own.
+            stale = db.drop(effect.key)
+            if stale is not None and self.walk is not None:
+                self.walk.before(db, effect.key, stale)
+        if db.hidden:
+            old = db.hidden.pop(effect.key, None)
+            if old is not None and self.walk is not None:
+                self.walk.before(db, effect.key, old)
+        entry = Entry(None, effect.stamp, 0)
+        entry.flags = self.phase
+        return entry
+
+    def _vanish(self, db: Database, effect: Effect, entry: Entry) -> None:
+        key = effect.key
+        if effect.op == SREM or effect.op == HDEL:
+            effect.flags |= EMPTIED
+        old = db.drop(key)
+        if self.resolver.vanished(effect, entry):
+            db.hide(key, entry)
+        elif old is None and db.hidden:
+            db.hidden.pop(key, None)
+
+    def replay(self, db: Database, effect: Effect, seen: Seen) -> None:
+        """One effect of a peer's unit: the resolver says what of it shows."""
+        if effect.op == FLUSH:
+            self._replay_flush(db, effect, seen)
+            return
+        key = effect.key
+        visible = db.keys.get(key)
+        entry = visible
+        if entry is None and db.hidden:
+            entry = db.hidden.get(key)
+        fresh = entry is None
+        if entry is None:
+            entry = Entry(None, effect.stamp, effect.origin)
+            entry.flags = self.phase
+        elif self.walk is not None:
+            self.walk.before(db, key, entry)
+        before = entry.deadline
+        old = entry.value if visible is not None else None
+        shown = self.resolver.remote(effect, entry, fresh, seen)
+        if shown is None:
+            return
+        if shown.op == PUT and old is not None:
+            shown.flags |= replacing(old, shown.value)
+        n = MUTATE[shown.op].apply(entry, shown)
+        if n == 0 and shown.op == SADD:
+            shown.flags |= UNCHANGED
+        self.settle(db, shown, entry, visible is not None, before)
+        self.record(shown)
+
+    def settle(
+        self, db: Database, effect: Effect, entry: Entry, visible: bool, before: i64
+    ) -> None:
+        """Puts an entry where it belongs after a peer's change: in sight, remembered, or gone."""
+        key = effect.key
+        keep = True
+        if entry.value is None:
+            keep = self.resolver.vanished(effect, entry)
+        if shows(entry) and (entry.deadline == 0 or entry.deadline >= db.now.ms):
+            if not visible:
+                if db.hidden:
+                    db.hidden.pop(key, None)
+                db.put(key, entry)
+                effect.flags |= APPEARS
+            elif entry.deadline != before:
+                db.retime(key, before, entry.deadline)
+            return
+        if visible:
+            if effect.op == SREM or effect.op == HDEL:
+                effect.flags |= EMPTIED
+            after = entry.deadline
+            entry.deadline = before  # drop counts by what it was
+            db.drop(key)
+            entry.deadline = after
+        else:
+            effect.flags |= UNCHANGED
+        if keep:
+            db.hide(key, entry)
+        elif db.hidden:
+            db.hidden.pop(key, None)
+
+    def record(self, effect: Effect) -> None:
+        """Appends an effect that was carried out to the current unit."""
+        commit = self.commit
+        if commit.count == 0:
+            commit.first = effect
+        else:
+            commit.rest.append(effect)
+        commit.count += 1
+        self.dirty += 1
+
+    def flush(self, db: Database) -> i64:
+        """FLUSHDB by a client: everything seen goes at once; returns how many keys there were."""
+        commit = self.commit
+        if commit.count == 0:
+            commit.stamp = self.clock.next()
+        effect = Effect(FLUSH, db.number, b"", None, 0, commit.stamp, 0, commit.count)
+        n = db.keys.size
+        self.resolver.flush(effect, None)
+        self.empty(db)
+        self.record(effect)
+        self.dirty += n
+        return n
+
+    def _replay_flush(self, db: Database, effect: Effect, seen: Seen) -> None:
+        if self.resolver.flush(effect, seen):
+            for key in [*self._all_keys(db), *list(db.hidden)]:
+                single = Effect(
+                    DROP, db.number, key, None, 0, effect.stamp, effect.origin, effect.index
+                )
+                self.replay(db, single, seen)
+        else:
+            self.empty(db)
+        self.record(effect)
+
+    def _all_keys(self, db: Database) -> list[bytes]:
+        keys: list[bytes] = []
+        for shard in db.keys.dicts:
+            keys.extend(shard)
+        return keys
+
+    def empty(self, db: Database) -> None:
+        """Every key of the database goes, remembered ones too; the memory is freed in slices."""
+        hidden = db.hidden
+        db.hidden = {}
+        old = db.clear()
+        if self.walk is not None:
+            self.walk.flushed(db, old, hidden)
+        else:
+            self.trash.extend(old)
+            self.trash.append(hidden)
+
+    def free(self, places: i64) -> bool:
+        """Frees up to `places` keys or members of what was dropped large; True: more is waiting."""
+        while self.trash and places > 0:
+            last = self.trash[-1]
+            if isinstance(last, SetValue):
+                self.trash[-1] = last.members
+            elif isinstance(last, HashValue):
+                self.trash[-1] = last.fields
+            elif isinstance(last, dict):
+                while last and places > 0:
+                    last.popitem()
+                    places -= 1
+                if not last:
+                    self.trash.pop()
+            else:
+                self.trash.pop()
+        return len(self.trash) > 0
+
+    def lapse(self, db: Database, key: bytes, entry: Entry) -> None:
+        """The deadline of a visible key has passed: hides it, as a unit of its own.
+
+        Inside a unit that has effects already this one is published first.
+        """
+        commit = self.commit
+        if not self.may_expire:
+            return
+        if self.walk is not None:
+            self.walk.before(db, key, entry)
+        db.drop(key)
+        if self.resolver.lapsed(entry):
+            db.hide(key, entry)
+        count = commit.count
+        first = commit.first
+        rest = commit.rest
+        origin = commit.origin
+        end = commit.end
+        commit.first = Effect(LAPSE, db.number, key, None, entry.deadline, 0, 0, 0)
+        commit.rest = []
+        commit.count = 1
+        commit.origin = 0
+        commit.end = 0
+        self.expired_keys += 1
+        self.journal.publish(commit)
+        commit.count = count
+        commit.first = first
+        commit.rest = rest
+        commit.origin = origin
+        commit.end = end
+
+    def slowly(self, value: object) -> None:
+        """A dropped value: freed in slices if it is large. A snapshot walk may still read it."""
+        if self.walk is not None:
+            return
+        if isinstance(value, SetValue):
+            if len(value.members) > SLOW_FREE:
+                self.trash.append(value)
+        elif isinstance(value, HashValue) and len(value.fields) > SLOW_FREE:
+            self.trash.append(value)
+
+
+def shows(entry: Entry) -> bool:
+    """Has the entry anything that a client could see, deadlines aside?"""
+    value = entry.value
+    if value is None:
+        return False
+    if isinstance(value, SetValue):
+        return len(value.members) > 0
+    if isinstance(value, HashValue):
+        return len(value.fields) > 0
+    return True
+
+
+def replacing(old: object, new: object) -> i64:
+    """The flags of a PUT over a visible value."""
+    if isinstance(old, bytes) or isinstance(old, int):
+        same = isinstance(new, bytes) or isinstance(new, int)
+    else:
+        same = type(old) is type(new)
+    return OVERWRITES if same else OVERWRITES | RETYPES
+
+
+def other_phase(phase: i16) -> i16:
+    """What HELD will be in entries that the walk after this one has not had."""
+    return HELD - phase
