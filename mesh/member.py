@@ -35,8 +35,9 @@ START = b"MESH.START"
 class Activation(BeforeChange):
     """The walk that gives dots to data written alone: in slices, each key before its next change."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, loaded_dots: bool) -> None:
         self.engine = engine
+        self.loaded_dots = loaded_dots
         writer = engine.writer
         writer.phase = other_phase(writer.phase)
         self.phase = writer.phase
@@ -52,7 +53,10 @@ class Activation(BeforeChange):
         if entry.flags & HELD == self.phase:
             return
         entry.flags = (entry.flags & ~HELD) | self.phase
-        self.given += 1
+        if entry.dots is not None:
+            return  # loaded with its dots
+        if not self.loaded_dots:
+            self.given += 1
         if entry.stamp == 0:
             entry.stamp = self.engine.clock.next()
         give_dots(entry, Dot(entry.stamp, 0))
@@ -119,7 +123,7 @@ class Member(Control):
         """Dots from now on; `activation_step` until it is True, then the stream starts."""
         self.metadata.active = True
         self.resolver.active = True
-        self.activation = Activation(self.engine)
+        self.activation = Activation(self.engine, self.metadata.loaded_dots)
 
     def activation_step(self, budget: int) -> bool:
         """A slice of the walk; True when the own stream has started and links may open."""

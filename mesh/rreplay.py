@@ -19,7 +19,7 @@ from node.resp.parser import Parser, ProtocolError
 from node.store.effect import CREATION, LAPSE, MERGE, NEWEST_WINS, WAS_STRING, Effect
 
 FRAME_HEAD: Final = b"*9\r\n$7\r\nRREPLAY\r\n$36\r\n"
-HEAD_BYTES: Final = 24
+HEAD_BYTES: Final[i64] = 22
 # Longest frame taken from a peer: mesh-max-unit-bytes (64 MB) and its envelope.
 FRAME_BYTES_MAX: Final = 128 * 1024 * 1024
 

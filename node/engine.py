@@ -43,8 +43,9 @@ class Engine(Services):
         ]
         self.random = random.Random(seed)
         self.password = config.text("requirepass").encode("utf-8", "surrogateescape")
-        self.notify.configure(config.text("notify-keyspace-events"), self.databases)
+        self.changed("notify-keyspace-events")
         self._next_session: i64 = 0
+        self._began_s: float = 0.0
 
     def session(self) -> Session:
         """A new client."""
@@ -72,6 +73,7 @@ class Engine(Services):
     def wake(self, seconds: float) -> None:
         """The time now, once per read: all commands of the read see it."""
         self.time_s = seconds
+        self._began_s = seconds
         ms = i64(seconds * 1000.0)
         clock = self.clock
         clock.now_ms = ms
@@ -140,8 +142,12 @@ class Engine(Services):
                 self.journal.publish(self.commit)
         command.calls += 1
         finished = now_s()
-        command.seconds += finished - self.time_s if finished > self.time_s else 0.0
+        # What came in one read is timed from command to command.
+        if finished > self._began_s:
+            command.seconds += finished - self._began_s
+            self._began_s = finished
         session.last_command = command.fullname
+        session.commands += 1
         self.processed += 1
         if isinstance(reply, Parked):
             self._park(session, reply)

@@ -40,6 +40,14 @@ class Outlet:
         """Bytes of query buffer, of output waiting, and of pushed output waiting."""
         return 0, 0, 0
 
+    def traffic(self) -> tuple[int, int]:
+        """Bytes received from and sent to the client since it connected."""
+        return 0, 0
+
+    def descriptor(self) -> int:
+        """The socket's file descriptor, -1 where there is none."""
+        return -1
+
 
 class Session(Client):
     """One client's state; `id` is CLIENT ID, `ctx` what its handlers may touch."""
@@ -62,7 +70,9 @@ class Session(Client):
         self.queue_failed = False  # a queued command was refused: EXEC answers EXECABORT
         self.last_write: i64 = 0  # stamp of the client's last write, for WAIT
         self.replies = True  # CLIENT REPLY
-        self.skip_reply = False
+        self.skip_reply = False  # CLIENT REPLY SKIP: the next command's reply is not sent
+        self.keeps_memory = False  # CLIENT NO-EVICT
+        self.keeps_clocks = False  # CLIENT NO-TOUCH
         self.link: object | None = None  # the mesh's own record of a follower or peer
         self.commands: i64 = 0
 

@@ -12,6 +12,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from node.commands.context import Context
+from node.commands.syntax import arity_of, name_words
 
 Handler = Callable[[Context, list[bytes]], object]
 
@@ -93,15 +94,14 @@ class Command:
         categories: tuple[str, ...] = (),
         tips: tuple[str, ...] = (),
     ) -> None:
-        words = syntax.split()
-        count = name_words(words)
+        words = name_words(syntax)
         self.syntax = syntax
         self.name = words[0].lower().encode()
-        self.subname = words[1].lower().encode() if count > 1 else b""
+        self.subname = words[1].lower().encode() if len(words) > 1 else b""
         self.fullname = self.name + (b"|" + self.subname if self.subname else b"")
         self.handler = handler
         self.flags: i64 = i64(flags)
-        self.arity: i64 = i64(arity if arity != 0 else arity_of(words, count))
+        self.arity: i64 = i64(arity if arity != 0 else arity_of(syntax))
         self.code: i64 = -1
         self.keys = keys
         self.group = group
@@ -119,35 +119,6 @@ class Command:
     def run(self, ctx: Context, args: list[bytes]) -> object:
         """Runs the handler."""
         return self.handler(ctx, args)
-
-
-def name_words(words: list[str]) -> int:
-    """How many words of a syntax line are the name: upper-case ones with no bracket, two at most.
-
-    A container's subcommand is told by the second word being upper case, as in `CONFIG GET parameter`;
-    a keyword argument in second place does not occur in Redis's syntax.
-    """
-    if len(words) > 1 and words[1][0].isalpha() and words[1] == words[1].upper():
-        return 2
-    return 1
-
-
-def arity_of(words: list[str], count: int) -> int:
-    """Redis's arity of a syntax line: negative where more arguments may follow."""
-    depth = 0
-    required = count
-    open_ended = False
-    for word in words[count:]:
-        starts = depth
-        depth += word.count("[") - word.count("]")
-        if starts == 0 and not word.startswith("["):
-            if word.startswith("<"):
-                required += 1
-            elif word not in (">", "|"):
-                required += 1
-        else:
-            open_ended = True
-    return -required if open_ended else required
 
 
 def unavailable(ctx: Context, args: list[bytes]) -> object:
@@ -180,7 +151,8 @@ def register(command: Command) -> None:
     if command.subname:
         parent = TABLE.get(command.name)
         if parent is None:
-            parent = Command(command.name.decode().upper(), unavailable, 0, group=command.group, arity=-2)
+            name = command.name.decode().upper()
+            parent = Command(name, unavailable, 0, group=command.group, arity=-2)
             register(parent)
         if parent.subcommands is None:
             parent.subcommands = {}

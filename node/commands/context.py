@@ -17,6 +17,7 @@ from node.pubsub import PubSub
 from node.readers.notify import Notify
 from node.readers.watch import Watch
 from node.resp.replies import Failure
+from node.stats import Stats
 from node.store.entry import Entry
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
@@ -72,8 +73,20 @@ class Shell:
         """A directive was changed by CONFIG SET: act on it. Failure where it cannot be applied."""
 
     def info(self, section: str) -> list[tuple[str, object]]:
-        """Fields of INFO that only the outside knows (server, memory, persistence, replication...)."""
+        """Fields of INFO that only the outside knows, by section name in lower case.
+
+        A field of Redis takes Redis's place in the section (node/info.py), whatever the order here,
+        and wins over the engine's own value; others follow at the end. `replication` is taken as
+        it is once it has fields. A section that Redis does not have is `mesh`.
+        """
         return []
+
+    def rewrite_config(self) -> None:
+        """CONFIG REWRITE: brings `config.file` up to date. Failure where it cannot be written."""
+        raise Failure(b"ERR The server is running without a config file")
+
+    def reset_stats(self) -> None:
+        """CONFIG RESETSTAT, for counters that only the outside has."""
 
     def role(self) -> list[object]:
         """ROLE's reply."""
@@ -102,10 +115,16 @@ class Services:
         self.watch = Watch(self.journal)
         self.notify = Notify(self.journal, self.pubsub)
         self.orders = Orders()
+        self.stats = Stats()
 
     def call(self, session: Session, args: list[bytes]) -> object:
         """Runs a command inside the current unit: EXEC, and later redis.call."""
         return None
+
+    def changed(self, name: str) -> None:
+        """A directive has another value (CONFIG SET): the engine's own parts act on it."""
+        if name == "notify-keyspace-events":
+            self.notify.configure(self.config.text(name), self.databases)
 
     def discard(self, session: Session) -> None:
         """Ends the client's transaction without running it, and its watches (DISCARD, RESET)."""

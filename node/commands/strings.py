@@ -32,6 +32,7 @@ from node.store.values.strings import (
     add_exactly,
     integer_of,
     is_infinite,
+    overflows,
     shown,
 )  # fmt: skip
 
@@ -353,15 +354,9 @@ def incrbyfloat(ctx: Context, args: list[bytes]) -> object:
     key = args[1]
     value = ctx.string(key)
     old = b"0" if value is None else shown(value)
-    infinite = is_infinite(old)
-    if not infinite:
-        before = decimal(old)
-    if infinite or is_infinite(args[2]):
-        if not is_infinite(args[2]):
-            decimal(args[2])
-        raise Failure(NOT_FINITE)
-    delta = decimal(args[2])
-    if add_exactly(before, delta).adjusted() > 4932:
+    before = None if is_infinite(old) else decimal(old)
+    delta = None if is_infinite(args[2]) else decimal(args[2])
+    if before is None or delta is None or overflows(add_exactly(before, delta)):
         raise Failure(NOT_FINITE)
     ctx.reworded()
     ctx.emit(INCR, key, str(delta).encode(), 0, INCRBYFLOAT)

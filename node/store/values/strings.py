@@ -18,12 +18,13 @@ I64_MIN: Final = -9223372036854775808
 NEAR: Final = 2305843009213693951  # below it no test for 64 bits is needed (2**61 - 1)
 
 # What a long double of x86 holds: Redis refuses what is outside as "not a valid float".
-EXPONENT_MAX: Final = 4932
-EXPONENT_MIN: Final = -4951
-# Digits beyond these are below a millionth of a long double's last place in every total shown.
-FLOAT_TEXT_MAX: Final = 255
-# Enough digits to add any two numbers in that range exactly.
+FLOAT_MAX: Final = Decimal("1.18973149535723176505e4932")
+FLOAT_MIN: Final = Decimal("1.82259976594123730127e-4951")
+# The longest text that Redis reads as a float; its own longest total is shorter.
+FLOAT_TEXT_MAX: Final = 5119
+# Places of a float counter, as INCRBYFLOAT prints them.
 PLACES: Final = Decimal(1).scaleb(-17)
+# Enough digits to add any two numbers in that range exactly.
 EXACT: Final = Context(prec=10400, Emax=20000, Emin=-20000)
 
 
@@ -106,9 +107,14 @@ def decimal_of(value: object) -> Decimal | None:
         number = plain_decimal(text)
     if number is None or number.is_zero():
         return number
-    if number.adjusted() > EXPONENT_MAX or number.adjusted() < EXPONENT_MIN:
+    if overflows(number) or number.copy_abs() < FLOAT_MIN:
         return None
     return number
+
+
+def overflows(number: Decimal) -> bool:
+    """Is a total beyond a long double? Redis refuses the increment that leads there."""
+    return number.copy_abs() > FLOAT_MAX
 
 
 def plain_decimal(text: str) -> Decimal | None:
