@@ -13,7 +13,7 @@ from librt.time import time as now_s
 from mypy_extensions import i32, i64
 
 from conf import Config
-from node.commands.command import WRITE, Command, find
+from node.commands.command import CODES, WRITE, Command, find, place_of
 from node.commands.context import Context, Parked, Services
 from node.gates import ABORTED, check
 from node.journal import Commit
@@ -84,6 +84,14 @@ class Engine(Services):
         if ms > now.ms:
             now.ms = ms
         now.seconds = i32((ms // 1000) & 0x7FFFFFFF)
+
+    def knows(self, code: i64) -> bool:
+        """Is the parser's number enough, or does `execute` need the name as sent in args[0]?
+
+        A container's error names it, and of two names with one place only the first stands there.
+        """
+        command = CODES[place_of(code)]
+        return command.code == code and command.subcommands is None
 
     def execute(
         self, session: Session, code: i64, args: list[bytes], data: bytes, start: i64, end: i64

@@ -1,1 +1,4 @@
-"""Sockets and timers: the only place in the node that knows asyncio."""
+"""Sockets and timers: where the node meets the event loop.
+
+`connection.py` is one client, `server.py` all of them, `cron.py` what happens by the clock.
+"""

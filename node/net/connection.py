@@ -136,9 +136,10 @@ class Connection(Outlet):
         if self.receiver is not None:
             self.receiver.data_received(data)
             return
-        if self.closed:
+        hub = self.hub
+        if self.closed or hub.stopped:
             return
-        self.hub.input_bytes += len(data)
+        hub.input_bytes += len(data)
         self.parser.feed(data)
         if self.scheduled or (self.session.flags & BLOCKED) != 0:
             self.hold_back()

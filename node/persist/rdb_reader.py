@@ -250,7 +250,11 @@ class RdbReader:
         self._let_go()
         if name == codes.AUX_STAMP:
             self._stamp = (name, value)
-        elif name.startswith(codes.AUX_OURS) and name != codes.AUX_HIDDEN:
+        elif (
+            name.startswith(codes.AUX_OURS)
+            and name != codes.AUX_HIDDEN
+            and name != codes.AUX_MESH
+        ):
             if len(self._key_aux) >= _KEY_AUX_MAX:
                 raise self._in.error(f"more than {_KEY_AUX_MAX} fields before one key")
             self._key_aux.append((name, value))

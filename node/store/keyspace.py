@@ -124,6 +124,8 @@ class Database:
     def put(self, key: bytes, entry: Entry) -> None:
         """A new visible key."""
         self.keys.put(key, entry)
+        if entry.clock == 0:
+            entry.clock = self.now.seconds
         self._last_key = key
         self._last = entry
         if entry.deadline != 0:

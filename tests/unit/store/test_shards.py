@@ -79,9 +79,8 @@ def test_numbered_keys_are_spread(form: str) -> None:
 
 def test_letters_that_differ_in_the_highest_bits_are_told_apart() -> None:
     """The two bits of each eighth byte that do not fit in 62 tell `0` from `p` and `P`."""
-    keys = [
-        b"".join([b"0000000", bytes([a]), b"1111111", bytes([b])]) for a in b"0Pp\xb0" for b in b"0Pp\xb0"
-    ]
+    letters = [b"0", b"P", b"p", b"\xb0"]
+    keys = [b"0000000" + a + b"1111111" + b for a in letters for b in letters]
     assert len({hash_of(key) for key in keys}) == len(keys)
 
 
