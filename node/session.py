@@ -87,6 +87,11 @@ class Session(Client):
         else:
             self.flags &= ~SUBSCRIBED
 
+    def is_local(self) -> bool:
+        """Did the client connect from this host? By loopback or a Unix socket (`path:0`)."""
+        address = self.outlet.address()[0]
+        return address.startswith(("127.", "[::1]:", "/"))
+
     def in_multi(self) -> bool:
         """Are commands queued?"""
         return (self.flags & MULTI) != 0

@@ -17,6 +17,7 @@ class Counters(Rule):
     """INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT."""
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
+        first = fresh or not entry.flags & COUNTED
         if fresh:
             born(entry, effect)
             entry.flags |= COUNTED | NO_REGISTER
@@ -30,10 +31,12 @@ class Counters(Rule):
                     entry.dots = dots
                 dots.base = entry.value
             entry.flags |= COUNTED
-        self.log(effect, entry.stamp)
+        self.log(effect, entry.stamp, first)
 
-    def log(self, effect: Effect, over: i64) -> None:
-        """Remembers the increment."""
+    def log(self, effect: Effect, over: i64, first: bool) -> None:
+        """Remembers the increment; `first`: nothing counts on this register yet."""
+        if first and effect.index != 0 and over == effect.stamp:
+            self.memory.ledger.bury_string(effect.db, effect.key, over)
         log = self.memory.ledger.string_log(effect.db, effect.origin)
         decimal = effect.value
         if isinstance(decimal, bytes):
@@ -49,7 +52,7 @@ class Counters(Rule):
                 return self.general(effect, entry, fresh, seen)
             born(entry, effect)
             entry.flags |= COUNTED | NO_REGISTER
-            self.log(effect, entry.stamp)
+            self.log(effect, entry.stamp, True)
             return effect
         dots = entry.dots
         if effect.flags & CREATION or effect.value is not None or not isinstance(entry.value, int):
@@ -58,8 +61,9 @@ class Counters(Rule):
             dots.registers is not None or dots.claims is not None or dots.hidden is not None
         ):
             return self.general(effect, entry, fresh, seen)
+        first = not entry.flags & COUNTED
         entry.flags |= COUNTED
-        self.log(effect, entry.stamp)
+        self.log(effect, entry.stamp, first)
         return effect
 
     def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:

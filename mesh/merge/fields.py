@@ -158,14 +158,18 @@ class FieldCounters(Rule):
         """Remembers the increment, on the field's register or on none."""
         field, decimal = step_of(effect)
         over = effect.stamp
+        first = True
         value = entry.value
         if isinstance(value, HashValue):
             slot = value.fields.get(field)
             if isinstance(slot, Field):
                 over = slot.stamp
+                first = not slot.flags & COUNTED
                 if not slot.flags & (COUNTED | NO_REGISTER) and keeps_text(slot.value):
                     keep_base(entry, field, slot)
                 slot.flags |= COUNTED
+        if first and effect.index != 0 and over == effect.stamp:
+            self.memory.ledger.bury_field(effect.db, effect.key, field, over)
         log = self.memory.ledger.field_log(effect.db, effect.origin)
         place = field_place(effect.key, field)
         if decimal is None:

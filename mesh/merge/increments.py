@@ -153,6 +153,20 @@ class Ledger:
         """The live increments of a hash field, of every stream."""
         return gather(self._fields, db, field_place(key, field), over)
 
+    def bury_string(self, db: i64, key: bytes, over: i64) -> None:
+        """A register of this stamp begins to be counted on: what counted on it before is dead.
+
+        A stamp comes again where one unit clears and writes a key twice, or where two streams gave it
+        at one moment.
+        """
+        for each in gather(self._strings, db, key, over):
+            each.move(DEAD)
+
+    def bury_field(self, db: i64, key: bytes, field: bytes, over: i64) -> None:
+        """The same for a hash field."""
+        for each in gather(self._fields, db, field_place(key, field), over):
+            each.move(DEAD)
+
     def records(self) -> int:
         """How many increments are remembered."""
         total = 0

@@ -220,6 +220,7 @@ class KeyState:
         else:
             slot.stamp = last_stamp(state.increments)
             slot.flags = NO_REGISTER
+        self.ledger.bury_field(self.db, self.key, field, slot.stamp)
         if state.increments:
             slot.flags |= COUNTED
             for each in state.increments:
@@ -337,6 +338,7 @@ class KeyState:
         elif self.increments:
             entry.stamp = last_stamp(self.increments)
             entry.flags |= NO_REGISTER
+        self.ledger.bury_string(self.db, self.key, entry.stamp)
         if self.increments:
             entry.flags |= COUNTED
             for one in self.increments:
@@ -359,6 +361,7 @@ class KeyState:
                 else last_stamp(self.increments)
             )
             dots.over = over
+            self.ledger.bury_string(self.db, self.key, over)
             for one in self.increments:
                 one.move(over)
 

@@ -61,6 +61,6 @@ def scan_members(
         services = ctx.services
         after, found = services.orders.scan(value, cursor, count, services.time_s)
     pattern = options.pattern
-    if pattern is not None:
+    if pattern is not None and pattern != b"*":
         found = [member for member in found if matches(pattern, member)]
     return b"%d" % after, found

@@ -36,8 +36,9 @@ from node.store.values.strings import (
     shown,
 )  # fmt: skip
 
-SMALL_COUNT: Final[i64] = 10000  # how many texts SMALL holds
+SMALL_COUNT: Final = 10000  # how many texts SMALL holds
 SET_AND_EXPIRE: Final[i64] = SET | (EXPIRE_SET << 8)
+LIMIT_MIN: Final = 1048576  # proto-max-bulk-len cannot be set below it
 OVERFLOW: Final = b"ERR increment or decrement would overflow"
 NOT_FINITE: Final = b"ERR increment would produce NaN or Infinity"
 TOO_LONG: Final = b"ERR string exceeds maximum allowed size (proto-max-bulk-len)"
@@ -264,7 +265,7 @@ def append(ctx: Context, args: list[bytes]) -> object:
 
 def check_length(ctx: Context, size: int) -> None:
     """Refuses a string of more bytes than proto-max-bulk-len."""
-    if size > ctx.services.config.number("proto-max-bulk-len"):
+    if size > LIMIT_MIN and size > ctx.services.config.number("proto-max-bulk-len"):
         raise Failure(TOO_LONG)
 
 

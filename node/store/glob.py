@@ -18,11 +18,16 @@ BACKSLASH: Final = 92
 
 
 def matches(pattern: bytes, text: bytes) -> bool:
-    """Does the whole text fit the pattern? As in KEYS, SCAN MATCH, PSUBSCRIBE."""
-    if pattern == b"*":
-        return True
+    """Does the whole text fit the pattern? As in SSCAN MATCH and PSUBSCRIBE.
+
+    Only the empty pattern fits an empty text, as in Redis's stringmatchlen.
+    """
     size = len(pattern)
     length = len(text)
+    if length == 0:
+        return size == 0
+    if pattern == b"*":
+        return True
     at = 0
     i = 0
     star = -1  # where the last star stands: it can always take one byte more

@@ -17,6 +17,7 @@ from mypy_extensions import i64
 from node.store.entry import Entry
 
 MASK: Final[i64] = 0x3FFFFFFFFFFFFFFF
+CURSOR_MAX: Final = 0x3FFFFFFFFFFFFFFF  # a plain int: what is compared with it may be any size
 MULTIPLIER: Final[i64] = 0x1E3779B97F4A7C15
 SPREAD: Final[i64] = 0x0D6E8FEB86659FD9
 SHARDS: Final = 256
@@ -99,7 +100,7 @@ class Shards:
         A cursor is the hash to go on at, 0 at the end. Keys of one hash are returned together. The
         work is `count` keys, 256 shards and, once per scan and shard, putting the shard in order.
         """
-        if cursor < 0 or cursor > MASK:
+        if cursor < 0 or cursor > CURSOR_MAX:
             return 0, []
         found: list[bytes] = []
         shard = cursor >> int(SHARD_SHIFT)

@@ -1,0 +1,343 @@
+"""Link: our connection to one peer, whose stream we apply. Connects, resumes, reconnects (asyncio).
+
+Words for its state are those of mesh/status.py. A link that breaks comes back by version vector after
+at most a second; what was in flight is asked for again, nothing is lost or applied twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+from mesh.handshake import Handshake, HandshakeError
+from mesh.inbox import FORKED, GAP, OTHER, Inbox
+from mesh.rreplay import FrameError
+from mesh.staging import Staging, StagingError
+from mesh.status import CONNECTING, DOWN, HANDSHAKE, IN_SYNC, LAGGING, MERGING, NEVER, REFUSED, SYNCING
+from node.persist.rdb_codes import RdbError
+from node.persist.rdb_reader import RdbReader
+from node.resp.client import INCOMPLETE, ReplyParser, command
+from node.resp.replies import Failure
+
+if TYPE_CHECKING:
+    from mesh.agent import Agent
+
+LOG = structlog.get_logger()
+
+# Back-off between attempts: half a mesh heartbeat at most, so that healing is felt at once.
+RETRY_FIRST_S = 0.1
+RETRY_MOST_S = 1.0
+# A refusal that another attempt will not change is tried again this seldom.
+REFUSED_RETRY_S = 5.0
+GETACK = command(b"REPLCONF", b"GETACK", b"*")
+MARK_BYTES = 40
+
+
+class Link(asyncio.Protocol):
+    """One peer that we follow. `run` keeps trying until `close`."""
+
+    def __init__(self, agent: Agent, host: str, port: int, configured: bool) -> None:
+        self.agent = agent
+        self.host = host
+        self.port = port
+        self.configured = configured
+        self.state = NEVER
+        self.since_ms = agent.now_ms()
+        self.last_error = ""
+        self.peer_member = b""
+        self.peer_stream = b""
+        self.last_io_s = 0.0
+        self.apply_lag_ms = 0.0
+        self.skew_ms: float | None = None
+        self.resync_full = 0
+        self.resync_partial = 0
+        self.reconnects = 0
+        self.bytes_received = 0
+        self.offset = 0
+        self.transfer_bytes = 0
+        self.closed = False
+        self.inbox: Inbox = agent.member.inbox()
+        self.transport: asyncio.Transport | None = None
+        self._handshake: Handshake | None = None
+        self._replies = ReplyParser()
+        self._buffer = b""
+        self._reader: RdbReader | None = None
+        self._staging: Staging | None = None
+        self._mark = b""
+        self._lost = asyncio.Event()
+        self._paused = False
+        self._task: asyncio.Task[None] | None = None
+        self._jitter = random.Random(f"{host}:{port}")
+
+    @property
+    def address(self) -> str:
+        """host:port as it was configured."""
+        return f"{self.host}:{self.port}"
+
+    def start(self) -> None:
+        """Begins to connect."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def close(self) -> None:
+        """Ends the link for good."""
+        self.closed = True
+        self._drop("closed")
+        if self._task is not None:
+            self._task.cancel()
+
+    def restart(self, reason: str) -> None:
+        """Drops the connection; it comes back by version vector."""
+        self._drop(reason)
+
+    def _become(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            self.since_ms = self.agent.now_ms()
+
+    async def _run(self) -> None:
+        wait_s = RETRY_FIRST_S
+        while not self.closed:
+            self._become(CONNECTING)
+            self._lost.clear()
+            started = asyncio.get_running_loop().time()
+            try:
+                await asyncio.wait_for(
+                    asyncio.get_running_loop().create_connection(lambda: self, self.host, self.port),
+                    self.agent.timeout_s,
+                )
+                await self._lost.wait()
+            except (OSError, TimeoutError) as error:
+                self._failed(f"cannot connect: {error or 'timed out'}", DOWN)
+            if asyncio.get_running_loop().time() - started > 2 * RETRY_MOST_S:
+                wait_s = RETRY_FIRST_S
+            refused = self.state == REFUSED
+            await asyncio.sleep(
+                REFUSED_RETRY_S if refused else wait_s * self._jitter.uniform(0.5, 1.0)
+            )
+            wait_s = min(wait_s * 2, RETRY_MOST_S)
+            self.reconnects += 1
+
+    # --- the socket -----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._become(HANDSHAKE)
+        self._buffer = b""
+        self._reader = None
+        self._replies = ReplyParser()
+        self._paused = False
+        self.inbox = self.agent.member.inbox()
+        self._handshake = Handshake(self.agent.identity, self.agent.member.vector)
+        self.last_io_s = self.agent.loop_s()
+        self._send(self._handshake.begin())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.transport = None
+        if self._staging is not None:
+            self._staging = None
+            self.agent.member.abandon()
+            self.agent.staging_ended()
+        if self.state not in (REFUSED, DOWN):
+            self._failed(f"connection lost: {error or 'closed by the peer'}", DOWN)
+        self._lost.set()
+
+    def data_received(self, data: bytes) -> None:
+        self.last_io_s = self.agent.loop_s()
+        self.bytes_received += len(data)
+        try:
+            if self._handshake is not None:
+                self._shake(data)
+            elif self._reader is not None:
+                self._take_snapshot(data)
+            else:
+                self._take_frames(data)
+        except HandshakeError as error:
+            self._failed(str(error), REFUSED if error.final else DOWN)
+            self._drop("handshake")
+        except (FrameError, StagingError, RdbError, Failure, ValueError) as error:
+            self._failed(f"{type(error).__name__}: {error}", DOWN)
+            self._drop("bad data")
+
+    def _send(self, data: bytes) -> None:
+        if self.transport is not None and data:
+            self.transport.write(data)
+
+    def _drop(self, reason: str) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _failed(self, text: str, state: str) -> None:
+        if text != self.last_error or self.state != state:
+            LOG.warning("link_lost", peer=self.address, reason=text)
+        self.last_error = text
+        self._become(state)
+
+    # --- handshake ------------------------------------------------------------------------------
+
+    def _shake(self, data: bytes) -> None:
+        handshake = self._handshake
+        assert handshake is not None
+        self._replies.feed(data.lstrip(b"\n") if not self._replies.pending() else data)
+        while not handshake.done:
+            reply = self._replies.next()
+            if reply is INCOMPLETE:
+                return
+            self._send(handshake.reply(reply))
+            if not handshake.waiting and handshake.peer_member and not handshake.done:
+                self.peer_member = handshake.peer_member
+                self.peer_stream = handshake.peer_stream
+                self.agent.streams.of(handshake.peer_stream).member = handshake.peer_member
+                if not self.agent.may_resume(self):
+                    return
+                self._send(handshake.psync())
+        self._begin(handshake)
+
+    def resume(self) -> None:
+        """The staging that was waited for has ended: ask now."""
+        handshake = self._handshake
+        if handshake is not None and handshake.peer_member and not handshake.waiting:
+            self._send(handshake.psync())
+
+    def _begin(self, handshake: Handshake) -> None:
+        self._handshake = None
+        rest = self._replies.rest()
+        self.offset = 0
+        if handshake.full:
+            if not self.agent.may_resume(self):
+                self._drop("another transfer runs")
+                return
+            self._reader = RdbReader()
+            self._staging = self.agent.member.stage()
+            self._mark = b""
+            self.transfer_bytes = 0
+            self.agent.staging_began(self)
+            self._become(SYNCING)
+            LOG.info("transfer_began", peer=self.address)
+            self._take_snapshot(rest)
+            return
+        self.resync_partial += 1
+        self._became_live()
+        self._take_frames(rest)
+
+    def _became_live(self) -> None:
+        self.last_error = ""
+        self._become(IN_SYNC)
+        self.ack()
+        LOG.info("link_up", peer=self.address, member=self.peer_member.decode())
+        self.agent.link_is_up(self)
+
+    # --- a snapshot -----------------------------------------------------------------------------
+
+    def _take_snapshot(self, data: bytes) -> None:
+        reader = self._reader
+        staging = self._staging
+        assert reader is not None and staging is not None
+        if not self._mark:
+            self._buffer = (self._buffer + data).lstrip(b"\n")
+            end = self._buffer.find(b"\r\n")
+            if end < 0:
+                return
+            header = self._buffer[:end]
+            if not header.startswith(b"$EOF:") or len(header) != 5 + MARK_BYTES:
+                raise StagingError(f"expected $EOF:<mark> before the snapshot, got {header[:60]!r}")
+            self._mark = header[5:]
+            data = self._buffer[end + 2 :]
+            self._buffer = b""
+        self.transfer_bytes += len(data)
+        if not reader.done:
+            for record in reader.feed(data):
+                staging.add(record)
+            if not reader.done:
+                return
+            data = reader.rest
+        self._buffer += data
+        if len(self._buffer) < MARK_BYTES:
+            return
+        if self._buffer[:MARK_BYTES] != self._mark:
+            raise StagingError("the snapshot does not end with its mark")
+        rest = self._buffer[MARK_BYTES:]
+        self._buffer = b""
+        self._become(MERGING)
+        self._reader = None
+        self._staging = None
+        self.agent.switch()
+        self.resync_full += 1
+        LOG.info("transfer_merged", peer=self.address, bytes=self.transfer_bytes)
+        self.agent.staging_ended()
+        self._became_live()
+        self._take_frames(rest)
+
+    # --- frames ---------------------------------------------------------------------------------
+
+    def _take_frames(self, data: bytes) -> None:
+        buffer = self._buffer + data if self._buffer else data
+        start = 0
+        self.agent.wake()
+        before = self.inbox.applied
+        while True:
+            result = self.inbox.take(buffer, start)
+            end = int(self.inbox.pos)
+            self.offset += end - start
+            start = end
+            if result == OTHER:
+                if buffer.startswith(GETACK, start):
+                    start += len(GETACK)
+                    self.offset += len(GETACK)
+                    self.ack()
+                    continue
+                if GETACK.startswith(buffer[start:]):
+                    break
+                raise FrameError(f"neither a frame nor GETACK: {buffer[start : start + 40]!r}")
+            if result == GAP:
+                self.last_error = "frames are missing: asking again from our vector"
+                LOG.warning("gap", peer=self.address)
+                self._drop("gap")
+                return
+            if result == FORKED:
+                self._failed("its stream was written by two processes: a copied node", REFUSED)
+                self._drop("forked")
+                return
+            break
+        self._buffer = buffer[start:]
+        if self.inbox.applied != before:
+            behind = self.agent.now_ms() - (int(self.inbox.stamp) >> 20)
+            self.apply_lag_ms = max(0.0, float(behind))
+            self.skew_ms = float(-behind)
+            self._become(LAGGING if self.apply_lag_ms > self.agent.warn_lag_ms else IN_SYNC)
+        self.agent.after_frames()
+
+    def ack(self) -> None:
+        """Tells the peer how far we are."""
+        if self._handshake is None and self._reader is None:
+            self._send(command(b"REPLCONF", b"ACK", b"%d" % self.offset))
+        elif self._reader is not None:
+            self._send(b"\n")
+
+    @property
+    def live(self) -> bool:
+        """Do frames flow?"""
+        return (
+            self.transport is not None and self._handshake is None and self._reader is None
+        )
+
+    def pause(self, paused: bool) -> None:
+        """While a snapshot is staged other links are not read: what they send comes again."""
+        transport = self.transport
+        if transport is None or paused == self._paused:
+            return
+        self._paused = paused
+        if paused:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
+
+    def check_silence(self) -> None:
+        """A peer that says nothing, not even a heartbeat, is taken for lost."""
+        if self.transport is not None and not self._paused:
+            silent_s = self.agent.loop_s() - self.last_io_s
+            if silent_s > self.agent.silence_s:
+                self._failed(f"silent for {silent_s:.1f} s", DOWN)
+                self._drop("silent")

@@ -1,0 +1,405 @@
+"""The snapshot walk: all data as it was at one moment, as RDB bytes, without fork and in slices.
+
+Three rules. What was made since the walk began is not in it. What was changed since is in it as it
+was: the writer shows each entry before its first change, and a mark on the entry (HELD) says
+whether the walk has had it, never its stamp. One walk serves all who wait when it begins; who comes
+later waits for the next (`Snapshots`).
+
+The marks of all entries must be set when a walk ends, or the next could not tell; so a walk that
+nobody wants any more goes on to the end without writing anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from mypy_extensions import i16, i64
+
+from node.persist import rdb_codes as codes
+from node.persist.rdb_encode import Thresholds
+from node.persist.rdb_writer import RdbWriter
+from node.ports import Metadata
+from node.store.entry import HELD, Entry
+from node.store.keyspace import Database
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
+from node.store.values.strings import shown
+from node.store.writer import BeforeChange, Writer, other_phase
+
+HIDDEN: Final = b"plexis-hidden"
+# Sets up to this size are written sorted: as an intset they would come back in that order anyway,
+# and what Metadata says of the members counts on the order in the file.
+SORTED_MAX: Final = 512
+# Values of more places than this are encoded in pieces, over as many steps as it takes.
+LARGE: Final = 2000
+# What a piece of a large value (64 kB) counts in a step's budget.
+PIECE_KEYS: Final = 250
+# What the early saves of one step may add to it, so that they do not wait for long.
+EARLY_PER_STEP: Final = 4096
+
+
+class Large:
+    """A value to be encoded in pieces: a copy that nobody changes."""
+
+    def __init__(
+        self,
+        number: int,
+        kind: bytes,
+        key: bytes,
+        value: object,
+        deadline_ms: int,
+        fields: list[tuple[bytes, bytes]],
+    ) -> None:
+        self.number = number
+        self.kind = kind
+        self.key = key
+        self.value = value
+        self.deadline_ms = deadline_ms
+        self.fields = fields
+
+
+class SnapshotWalk(BeforeChange):
+    """One walk, from its making to the end; `step` gives the file's bytes in order.
+
+    With `marking` off it is for a caller that lets nothing happen between its steps (SAVE): no
+    mark is set, no hook is used.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        databases: list[Database],
+        metadata: Metadata,
+        head: list[tuple[bytes, bytes]],
+        version: int = codes.VERSION_SET_LISTPACK,
+        checksum: bool = True,
+        marking: bool = True,
+    ) -> None:
+        self.error = ""
+        self.done = False
+        self.keys_written = 0
+        self.phase: i16 = 0
+        self._writer = writer
+        self._metadata = metadata
+        self._marking = marking
+        self._checksum = checksum
+        self._crc: i64 = 0
+        self._quiet = False
+        self._small = RdbWriter(i64(version), Thresholds(), False)
+        self._slow = RdbWriter(i64(version), Thresholds(), False)
+        self._chunks = [self._small.header([*head, *metadata.file_fields()])]
+        if marking:
+            assert writer.walk is None, "a second walk must wait for the first"
+            writer.phase = other_phase(writer.phase)
+            self.phase = writer.phase
+            writer.walk = self
+        # The maps of this moment: FLUSHALL replaces them and leaves these to us.
+        self._dicts = [db.keys.dicts for db in databases]
+        self._hidden = [db.hidden for db in databases]
+        self._sizes = [(int(db.keys.size), int(db.expires)) for db in databases]
+        self._databases = databases
+        self._early: deque[tuple[int, bytes]] = deque()
+        self._large: deque[Large] = deque()
+        self._pieces: Iterator[bytes] | None = None
+        self._selected = -1
+        self._steps = self._walk()
+
+    # --- the caller's side --------------------------------------------------------------------
+
+    def step(self, budget_keys: int) -> list[bytes] | None:
+        """The next bytes, after about so many keys; None when the last were given.
+
+        An error ends the output (`error` says why), but not the walk: it must be stepped on.
+        """
+        if self.done:
+            return None
+        chunks = self._chunks
+        self._chunks = []
+        left = budget_keys
+        try:
+            while left > 0 and not self.done:
+                cost = self._advance(chunks)
+                left -= cost
+                if cost == 0:
+                    self._end(chunks)
+        except Exception as error:
+            self._fail(error)
+        return [] if self._quiet else self._sealed(chunks)
+
+    def abandon(self) -> None:
+        """Nobody wants the bytes any more: the walk must be stepped to its end all the same."""
+        self._quiet = True
+        self._early.clear()
+        self._large.clear()
+        self._pieces = None
+
+    # --- the writer's side --------------------------------------------------------------------
+
+    def before(self, db: Database, key: bytes, entry: Entry) -> None:
+        if entry.flags & HELD == self.phase:
+            return
+        self._mark(entry)
+        self._save(int(db.number), key, entry, db.keys.get(key) is entry)
+
+    def flushed(
+        self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
+    ) -> None:
+        number = int(db.number)
+        if self._dicts[number] is not old:
+            self._writer.trash.extend(old)
+        if self._hidden[number] is not hidden:
+            self._writer.trash.append(hidden)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _fail(self, error: Exception) -> None:
+        self.error = f"{type(error).__name__}: {error}"
+        self.abandon()
+
+    def _mark(self, entry: Entry) -> None:
+        entry.flags = i16((entry.flags & ~HELD) | self.phase)
+
+    def _advance(self, chunks: list[bytes]) -> int:
+        """One piece of work, and what it counts; 0 when nothing is left."""
+        pieces = self._pieces
+        if pieces is not None:
+            piece = next(pieces, None)
+            if piece is not None:
+                chunks.append(piece)
+                return PIECE_KEYS
+            self._pieces = None
+        if self._early:
+            number, data = self._early.popleft()
+            self._put(chunks, number, data)
+            return 1
+        if self._large:
+            each = self._large.popleft()
+            self._put(chunks, each.number, b"")
+            self._pieces = self._slow.pieces(
+                each.kind, each.key, each.value, i64(each.deadline_ms), each.fields
+            )
+            return 1
+        return next(self._steps, 0)
+
+    def _walk(self) -> Iterator[int]:
+        """Every entry of the moment of the beginning that was not saved before a change."""
+        for number, dicts in enumerate(self._dicts):
+            for shard in dicts:
+                for key in list(shard):
+                    entry = shard.get(key)
+                    if entry is not None:
+                        self._visit(number, key, entry, True)
+                    yield 1
+            hidden = self._hidden[number]
+            for key in list(hidden):
+                entry = hidden.get(key)
+                if entry is not None:
+                    self._visit(number, key, entry, False)
+                yield 1
+
+    def _visit(self, number: int, key: bytes, entry: Entry, visible: bool) -> None:
+        if self._marking:
+            if entry.flags & HELD == self.phase:
+                return
+            self._mark(entry)
+        self._save(number, key, entry, visible)
+
+    def _save(self, number: int, key: bytes, entry: Entry, visible: bool) -> None:
+        """Encodes an entry as it is now. An error fails the snapshot, never a client's write."""
+        if self._quiet:
+            return
+        try:
+            self._encode(number, key, entry, visible)
+        except Exception as error:
+            self._fail(error)
+
+    def _encode(self, number: int, key: bytes, entry: Entry, visible: bool) -> None:
+        """Puts an entry's bytes into the queue; a large value is copied and left for later."""
+        if not visible:
+            field = self._metadata.hidden_field(i64(number), key, entry)
+            if field is not None:
+                self._early.append((-1, self._small.aux(HIDDEN, field)))
+            return
+        fields = self._metadata.key_fields(i64(number), key, entry)
+        value = entry.value
+        kind = codes.KIND_STRING
+        content: object
+        places = 0
+        if isinstance(value, SetValue):
+            kind = codes.KIND_SET
+            content = file_order(value)
+            places = len(value.members)
+        elif isinstance(value, HashValue):
+            kind = codes.KIND_HASH
+            content = value.items()
+            places = len(value.fields)
+        else:
+            content = shown(value)
+        self.keys_written += 1
+        if places > LARGE:
+            deadline_ms = int(entry.deadline)
+            self._large.append(Large(number, kind, key, content, deadline_ms, fields))
+        else:
+            data = self._small.key(kind, key, content, entry.deadline, fields)
+            self._early.append((number, data))
+
+    def _put(self, chunks: list[bytes], number: int, data: bytes) -> None:
+        """Appends what belongs to a database, -1 for none, after naming it where needed."""
+        if number >= 0 and number != self._selected:
+            self._selected = number
+            keys, expires = self._sizes[number]
+            chunks.append(self._small.select(i64(number), i64(keys), i64(expires)))
+        chunks.append(data)
+
+    def _end(self, chunks: list[bytes]) -> None:
+        self.done = True
+        chunks.append(bytes([codes.OP_EOF]))
+        writer = self._writer
+        if not self._marking:
+            return
+        writer.walk = None
+        # Maps that a flush left to us while we walked over them.
+        for number, db in enumerate(self._databases):
+            if self._dicts[number] is not db.keys.dicts:
+                writer.trash.extend(self._dicts[number])
+            if self._hidden[number] is not db.hidden:
+                writer.trash.append(self._hidden[number])
+
+    def _sealed(self, chunks: list[bytes]) -> list[bytes]:
+        """The chunks as one, counted into the checksum, which follows the last."""
+        data = b"".join(chunks)
+        if self._checksum:
+            self._crc = codes.crc64_update(data, 0, len(data), self._crc)
+        if self.done:
+            crc = int(self._crc) & codes.MASK_64
+            data += crc.to_bytes(8, "little")
+        return [data] if data else []
+
+
+def file_order(value: SetValue) -> list[bytes]:
+    """A set's members in the order in which they are written."""
+    members = list(value.members)
+    return sorted(members) if len(members) <= SORTED_MAX else members
+
+
+class Sink:
+    """Somebody who wants a snapshot; one walk may have several. The defaults do nothing."""
+
+    version = codes.VERSION_SET_LISTPACK
+    checksum = True
+
+    def begin(self) -> None:
+        """The walk begins at this very moment: what is written from now on is not in it."""
+
+    def ready(self) -> bool:
+        """May more bytes come? Who says False calls `Snapshots.go_on` when it is."""
+        return True
+
+    def write(self, data: bytes) -> None:
+        """The next bytes of the file."""
+
+    def end(self, error: str) -> None:
+        """The last byte was written, or, with an error, there will be none."""
+
+
+class Snapshots:
+    """Who wants a snapshot, and the one walk that runs.
+
+    `soon` calls a function in one of the next turns of the loop; `head` gives the file's fields.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        databases: list[Database],
+        metadata: Metadata,
+        head: Callable[[], list[tuple[bytes, bytes]]],
+        soon: Callable[[Callable[[], None]], object],
+        budget_keys: int,
+    ) -> None:
+        self._writer = writer
+        self._databases = databases
+        self._metadata = metadata
+        self._head = head
+        self._soon = soon
+        self._budget_keys = budget_keys
+        self._waiting: list[Sink] = []
+        self._served: list[Sink] = []
+        self._walk: SnapshotWalk | None = None
+        self._scheduled = False
+
+    @property
+    def running(self) -> bool:
+        """Is a walk under way, wanted or not?"""
+        return self._walk is not None
+
+    def request(self, sink: Sink) -> None:
+        """The next walk is for this one too; it begins when none runs."""
+        self._waiting.append(sink)
+        self.go_on()
+
+    def cancel(self, sink: Sink) -> None:
+        """It wants no more bytes; its `end` is not called."""
+        if sink in self._waiting:
+            self._waiting.remove(sink)
+        if sink in self._served:
+            self._served.remove(sink)
+            if not self._served and self._walk is not None:
+                self._walk.abandon()
+            self.go_on()
+
+    def whole(self, checksum: bool) -> Iterator[bytes]:
+        """The present state at once, for a caller that lets nothing happen meanwhile (SAVE)."""
+        walk = SnapshotWalk(
+            self._writer, self._databases, self._metadata, self._head(),
+            checksum=checksum, marking=False,
+        )  # fmt: skip
+        while (chunks := walk.step(EARLY_PER_STEP)) is not None:
+            if walk.error:
+                raise codes.RdbError(walk.error)
+            yield from chunks
+
+    def go_on(self) -> None:
+        """Steps again soon: a sink is ready, or has come."""
+        if not self._scheduled and (self._walk is not None or self._waiting):
+            self._scheduled = True
+            self._soon(self._step)
+
+    def _step(self) -> None:
+        self._scheduled = False
+        walk = self._walk
+        if walk is None:
+            walk = self._begin()
+        elif not all(sink.ready() for sink in self._served):
+            return  # go_on will be called
+        if walk is not None:
+            chunks = walk.step(self._budget_keys)
+            for chunk in chunks or []:
+                for sink in list(self._served):
+                    sink.write(chunk)
+            if walk.error or walk.done:
+                served = self._served
+                self._served = []
+                if walk.done:
+                    self._walk = None
+                for sink in served:
+                    sink.end(walk.error)
+        self.go_on()
+
+    def _begin(self) -> SnapshotWalk | None:
+        """A walk for all who wait and want the same form; None while another kind of walk runs."""
+        if not self._waiting or self._writer.walk is not None:
+            return None
+        first = self._waiting[0]
+        form = (first.version, first.checksum)
+        self._served = [each for each in self._waiting if (each.version, each.checksum) == form]
+        self._waiting = [each for each in self._waiting if each not in self._served]
+        self._walk = SnapshotWalk(
+            self._writer, self._databases, self._metadata, self._head(), int(first.version),
+            first.checksum,
+        )  # fmt: skip
+        for sink in list(self._served):
+            sink.begin()
+        return self._walk
