@@ -7,6 +7,7 @@ won here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from mypy_extensions import i64
@@ -46,6 +47,7 @@ class Inbox:
         self.duplicates: i64 = 0
         self.stamp: i64 = 0  # of the newest frame applied over this link
         self.pos: i64 = 0
+        self.guard: Callable[[int], str] | None = None  # refuses stamps too far ahead
         self.databases: i64 = len(engine.databases)
         self._reader = FrameReader()
         self._inner = Inner()
@@ -111,6 +113,11 @@ class Inbox:
 
     def _apply(self, stream: Stream, data: bytes, frame: Frame) -> None:
         engine = self.engine
+        guard = self.guard
+        if guard is not None and frame.stamp > engine.clock.last:
+            refusal = guard(int(frame.stamp))
+            if refusal:
+                raise FrameError(refusal)
         if frame.marks:
             try:
                 self.streams.add_marks(stream, frame.marks)

@@ -110,7 +110,7 @@ class Link(asyncio.Protocol):
                 )
                 await self._lost.wait()
             except (OSError, TimeoutError) as error:
-                self._failed(f"cannot connect: {error or 'timed out'}", DOWN)
+                self._failed(f"cannot connect: {str(error) or type(error).__name__}", DOWN)
             if asyncio.get_running_loop().time() - started > 2 * RETRY_MOST_S:
                 wait_s = RETRY_FIRST_S
             refused = self.state == REFUSED

@@ -115,7 +115,7 @@ class Member(Control):
         self.staging: Staging | None = None
         self.started = False
         self.transfers = 0
-        self.on_vector: Callable[[], None] | None = None
+        self.guard: Callable[[int], str] | None = None
 
     # --- becoming active ------------------------------------------------------------------------
 
@@ -156,7 +156,9 @@ class Member(Control):
 
     def inbox(self) -> Inbox:
         """A new link's way in."""
-        return Inbox(self.engine, self.streams, self.memory, self.backlog, self)
+        inbox = Inbox(self.engine, self.streams, self.memory, self.backlog, self)
+        inbox.guard = self.guard
+        return inbox
 
     def control(self, stream: Stream, stamp: i64, words: list[bytes]) -> None:
         """A `MESH.*` frame of a peer's stream."""

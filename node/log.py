@@ -8,7 +8,6 @@ Redis's levels are debug, verbose, notice and warning; `info` is notice, `error`
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any, Final, TextIO
 
 import structlog
@@ -82,7 +81,7 @@ def set_level(name: str) -> None:
 def set_up(level: str, path: str = "") -> None:
     """Logs to standard output, or appends to a file. OSError: the file cannot be opened."""
     set_level(level)
-    stream = Path(path).open("a", encoding="utf-8", buffering=1) if path else sys.stdout
+    stream = open(path, "a", encoding="utf-8") if path else sys.stdout  # noqa: SIM115 stays open
     structlog.configure(
         wrapper_class=Log,
         logger_factory=lambda *args: LineWriter(stream),

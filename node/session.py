@@ -29,6 +29,9 @@ class Outlet:
     def resume(self, reply: object) -> None:
         """A parked command has its reply: send it and read on."""
 
+    def hand_over(self, receiver: object) -> None:
+        """The socket belongs to `receiver` from now on (a feed that begins at PSYNC)."""
+
     def close(self, reason: str) -> None:
         """Ends the connection when what is waiting has been sent."""
 

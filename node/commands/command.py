@@ -152,10 +152,15 @@ def register(command: Command) -> None:
         parent = TABLE.get(command.name)
         if parent is None:
             name = command.name.decode().upper()
-            parent = Command(name, unavailable, 0, group=command.group, arity=-2)
+            parent = Command(
+                name, unavailable, 0, group=command.group, since=command.since, arity=-2,
+                cost="that of the subcommand", about="Has subcommands.",
+            )  # fmt: skip
             register(parent)
         if parent.subcommands is None:
             parent.subcommands = {}
+        if version_of(command.since) < version_of(parent.since):
+            parent.since = command.since
         parent.subcommands[command.subname] = command
         return
     TABLE[command.name] = command
@@ -164,6 +169,11 @@ def register(command: Command) -> None:
         place = place_of(command.code)
         if CODES[place] is NONE:
             CODES[place] = command
+
+
+def version_of(text: str) -> list[int]:
+    """A version such as 2.8.13 as numbers, to be compared."""
+    return [int(part) for part in text.split(".")]
 
 
 def find(code: i64, name: bytes) -> Command | None:

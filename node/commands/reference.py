@@ -113,8 +113,10 @@ class Arguments:
         if first.is_token():
             if values == 1 and len(parts) > 1 and parts[1].is_choice and not parts[1].is_optional:
                 return 2, self.one(parts[1], first.word)
-            if values > 2 and repeats(parts[values - 1 : values + 1]):
-                return values + 1, self.block(parts[1 : values + 1], first.word)
+            if values > 1 and repeats(parts[values - 1 : values + 1]):
+                argument = self.argument(parts[1:values], first.word)
+                (argument.inner or [argument])[-1].is_multiple = True
+                return values + 1, argument
             return values, self.argument(parts[1:values], first.word)
         for size in range(1, values + 1):
             if repeats(parts[: size + 1]):
@@ -129,7 +131,7 @@ class Arguments:
             return self.argument((part,), token)
         if part.is_choice:
             choices = [self.choice(inner) for inner in part.parts]
-            argument = Argument(name_of(part), "oneof", token, choices)
+            argument = Argument(token.lower() or name_of(part), "oneof", token, choices)
         else:
             inner = self.all_of(part.parts)
             argument = inner[0]

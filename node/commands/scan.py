@@ -1,6 +1,6 @@
 """Walking the keys: SCAN, KEYS, RANDOMKEY, DBSIZE; glob patterns.
 
-`glob` decides as Redis's stringmatchlen does, for every command that takes a pattern.
+`glob` reads a pattern once for many keys; node/store/glob.py decides alike for a single text.
 """
 
 from __future__ import annotations

@@ -77,6 +77,8 @@ class Hub:
         self.pubsub = Limits()
         self.input_bytes: i64 = 0
         self.output_bytes: i64 = 0
+        self.reads: i64 = 0
+        self.writes: i64 = 0
         self.received: i64 = 0
         self.refused: i64 = 0
         self.query_limit_closed: i64 = 0
@@ -105,6 +107,8 @@ class Connection(Outlet):
         self.closed = False  # no command is executed any more
         self.soft_since_s: float = 0.0
         self.closing_s: float = 0.0
+        self.input_bytes: i64 = 0
+        self.output_bytes: i64 = 0
 
     # --- the protocol's side ------------------------------------------------------------------
 
@@ -139,7 +143,10 @@ class Connection(Outlet):
         hub = self.hub
         if self.closed or hub.stopped:
             return
-        hub.input_bytes += len(data)
+        size: i64 = len(data)
+        hub.input_bytes += size
+        self.input_bytes += size
+        hub.reads += 1
         self.parser.feed(data)
         if self.scheduled or (self.session.flags & BLOCKED) != 0:
             self.hold_back()
@@ -239,12 +246,12 @@ class Connection(Outlet):
             if self.receiver is not None:
                 self.pass_rest()
                 return
-            if flags & CLOSING or self.closed:
+            if flags & CLOSING or self.is_closed():
                 return
             if len(out) >= WRITE_BYTES:
                 self.flush()
                 out = self.out
-                if self.closed or self.is_stalled():
+                if self.is_closed() or self.is_stalled():
                     self.pause()
                     return
             left -= 1
@@ -279,6 +286,10 @@ class Connection(Outlet):
         if self.parser.pending() > AHEAD_BYTES:
             self.pause()
 
+    def is_closed(self) -> bool:
+        """Was it closed meanwhile? A command may do that to any client, its own too."""
+        return self.closed
+
     def is_stalled(self) -> bool:
         """Does so much output wait that no further command may run?"""
         return self.behind and i64(self.transport.get_write_buffer_size()) > STOP_BYTES
@@ -307,7 +318,10 @@ class Connection(Outlet):
             self.out = BytesWriter()
         else:
             out.truncate(0)
-        self.hub.output_bytes += size
+        hub = self.hub
+        hub.output_bytes += size
+        self.output_bytes += size
+        hub.writes += 1
         self.write(data)
         if self.behind:
             self.check_output()
@@ -345,7 +359,7 @@ class Connection(Outlet):
     # --- the outlet ---------------------------------------------------------------------------
 
     def push(self, reply: object) -> None:
-        """Sends a message: with the replies of this read, or at the end of this turn of the loop."""
+        """Sends a message: with the replies of this read, or at the end of the loop's turn."""
         if self.closed or self.receiver is not None:
             return
         encode(self.out, reply, self.session.resp)
@@ -399,6 +413,15 @@ class Connection(Outlet):
         """Bytes of commands not yet executed, of replies and messages waiting, 0."""
         waiting = 0 if self.closed else cast(int, self.transport.get_write_buffer_size())
         return int(self.parser.pending()), waiting + len(self.out), 0
+
+    def traffic(self) -> tuple[int, int]:
+        """Bytes received from and sent to the client since it connected."""
+        return int(self.input_bytes), int(self.output_bytes)
+
+    def descriptor(self) -> int:
+        """The socket's file descriptor, -1 where there is none."""
+        socket = None if self.closed else self.transport.get_extra_info("socket")
+        return -1 if socket is None else cast(int, socket.fileno())
 
     def hand_over(self, receiver: Any) -> None:
         """The socket belongs to `receiver` from now on; replies so far are written before.

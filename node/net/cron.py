@@ -1,6 +1,6 @@
-"""Cron: what happens by the clock. Drives engine.tick, samples rates and memory, tends the collector.
+"""Cron: what happens by the clock: engine.tick, rates and memory, saves, the cyclic collector.
 
-The cyclic collector: what was loaded is frozen (it is no garbage and must not be looked at again and
+The collector: what was loaded is frozen (it is no garbage and must not be looked at again and
 again), thresholds are high, and young garbage is collected when the node is idle.
 """
 
@@ -43,6 +43,8 @@ class Rate:
 
     def sample(self, now_s: float, total: int) -> None:
         """The counter's value now."""
+        if self._points and total < self._points[-1][1]:
+            self._points.clear()  # the counter was set back
         self._points.append((now_s, total))
 
     def per_second(self) -> float:

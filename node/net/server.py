@@ -19,7 +19,7 @@ import structlog
 from conf import Config
 from node.engine import Engine
 from node.net.connection import Connection, Hub
-from node.session import BLOCKED, FOLLOWER
+from node.session import BLOCKED, CLOSING, FOLLOWER
 
 # How long a client that was told to close may take to read what is left for it.
 LINGER_S: Final = 10.0
@@ -222,7 +222,7 @@ class Server:
         self.set_max_clients(config.number("maxclients"))
 
     def set_max_clients(self, wanted: int) -> bool:
-        """Makes room for so many clients; False, with a lower limit, where the system forbids it."""
+        """Makes room for so many clients; False, with a lower limit, where there is less."""
         needed = wanted + RESERVED_FILES
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY and soft < needed:
@@ -241,6 +241,32 @@ class Server:
                 return False
         self.max_clients = wanted
         return True
+
+    def counters(self) -> dict[str, int]:
+        """What was counted since the start or the last reset, by the names of INFO stats."""
+        hub = self.hub
+        return {
+            "total_connections_received": int(hub.received),
+            "rejected_connections": int(hub.refused),
+            "total_net_input_bytes": int(hub.input_bytes),
+            "total_net_output_bytes": int(hub.output_bytes),
+            "total_reads_processed": int(hub.reads),
+            "total_writes_processed": int(hub.writes),
+            "client_query_buffer_limit_disconnections": int(hub.query_limit_closed),
+            "client_output_buffer_limit_disconnections": int(hub.output_limit_closed),
+        }
+
+    def reset_counters(self) -> None:
+        """CONFIG RESETSTAT."""
+        hub = self.hub
+        hub.received = 0
+        hub.refused = 0
+        hub.input_bytes = 0
+        hub.output_bytes = 0
+        hub.reads = 0
+        hub.writes = 0
+        hub.query_limit_closed = 0
+        hub.output_limit_closed = 0
 
     # --- upkeep and end -----------------------------------------------------------------------
 
@@ -266,6 +292,9 @@ class Server:
         for listener in self._listeners:
             listener.close()
         self.hub.stopped = True
+        for connection in self.hub.connections.values():
+            if connection.busy:  # the client of SHUTDOWN: what it sent behind that is not run
+                connection.session.flags |= CLOSING
 
     async def stop(self) -> None:
         """Sends what is waiting, within a limit, and closes every connection."""

@@ -1,7 +1,7 @@
 """Loader: the data file into an empty keyspace, at start. Nothing in the file is lost silently.
 
 What this server cannot hold yet (other types of value, functions, modules) ends the start with an
-error that names the file and the key: a server that began without them would soon overwrite the file.
+error that names the file and the key: who began without them would soon overwrite the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ HELP: Final = (
     "move the file away to start without its data, or load it with the server that wrote it and"
     " take out what is named here"
 )
-# What Redis and KeyDB say about a file that is of no consequence for the data.
 KINDS: Final = {codes.KIND_STRING, codes.KIND_SET, codes.KIND_HASH}
 
 
@@ -162,7 +161,9 @@ class Loader:
             )
         for name, _ in record.aux:
             if name == codes.AUX_MEMBER:
-                raise self._error(f"key {record.key!r} has members with a TTL (KeyDB's EXPIREMEMBER)")
+                raise self._error(
+                    f"key {record.key!r} has members with a TTL (KeyDB's EXPIREMEMBER)"
+                )
         if record.kind == codes.KIND_STRING:
             return record.value
         if record.kind == codes.KIND_SET:

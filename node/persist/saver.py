@@ -1,6 +1,6 @@
 """Saver: the data set into its file, at once (SAVE) or in slices (BGSAVE), and what came of it.
 
-The file is always whole: it is written beside the old one, flushed to the disk and renamed over it.
+The file is always whole: it is written beside the old one, flushed to the disk, renamed over it.
 Writing is done here on the loop, in the snapshot's slices; only the flush waits in a thread.
 Promises after an error: the old file is untouched, the temporary one is gone, `last_error` says why.
 """
@@ -46,11 +46,17 @@ class RdbFile:
         self.written_bytes += len(data)
 
     def flush(self) -> None:
-        """Everything to the disk, then under its name. Blocks: for a thread, or for SAVE."""
+        """Everything to the disk. Blocks: for a thread, or for SAVE."""
         with self._file as file:
             file.flush()
             os.fsync(file.fileno())
+
+    def put_in_place(self) -> None:
+        """Takes the file's name; a save that ends later wins."""
         os.replace(self.temporary, self.path)
+
+    def flush_name(self) -> None:
+        """Makes the name last as well. Blocks."""
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -107,10 +113,10 @@ class Saver:
         """The file, by the directives dir and dbfilename."""
         return Path(self.config.text("dir"), self.config.text("dbfilename"))
 
-    def open(self) -> RdbFile:
+    def open(self, kind: str) -> RdbFile:
         """The file to write. SaveError: it cannot be made."""
         path = self.path()
-        temporary = path.with_name(f"temp-{self.pid}.rdb")
+        temporary = path.with_name(f"temp-{kind}{self.pid}.rdb")
         try:
             return RdbFile(path, temporary)
         except OSError as error:
@@ -121,11 +127,13 @@ class Saver:
         assert self._background is None, "who asks for SAVE looks at in_progress first"
         started_s = self.clock()
         try:
-            file = self.open()
+            file = self.open("")
             try:
                 for data in self.snapshots.whole(self.config.yes("rdbchecksum")):
                     file.write(data)
                 file.flush()
+                file.put_in_place()
+                file.flush_name()
             except (OSError, RdbError) as error:
                 file.discard()
                 raise SaveError(f"{file.path}: {error}") from error
@@ -141,7 +149,7 @@ class Saver:
         assert self._background is None, "who asks for BGSAVE looks at in_progress first"
         self.last_try_s = self.clock()
         try:
-            file = self.open()
+            file = self.open("bg-")
         except SaveError as error:
             self._note(str(error), self.last_try_s)
             raise
@@ -223,10 +231,19 @@ class BackgroundSave(Sink):
     def _flushed(self, error: OSError | None) -> None:
         if self.cancelled:
             self.file.discard()
-        elif error is not None:
-            self._fail(f"{self.file.path}: {str(error.strerror).lower()}")
-        else:
-            self.saver.ended(self, "")
+            return
+        try:
+            if error is not None:
+                raise error
+            self.file.put_in_place()
+        except OSError as problem:
+            self._fail(f"{self.file.path}: {str(problem.strerror).lower()}")
+            return
+        self.saver.in_thread(self.file.flush_name, self._named)
+
+    def _named(self, error: OSError | None) -> None:
+        text = "" if error is None else str(error.strerror).lower()
+        self.saver.ended(self, f"{self.file.path.parent}: {text}" if text else "")
 
     def _fail(self, error: str) -> None:
         self.file.discard()

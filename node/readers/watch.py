@@ -10,6 +10,7 @@ from __future__ import annotations
 from node.journal import WATCH, Commit, Journal
 from node.ports import Client, Reader
 from node.store.effect import FLUSH, UNCHANGED, Effect
+from node.store.keyspace import Database
 
 
 class Watched:
@@ -88,10 +89,10 @@ class Watch(Reader):
                     self._spoil(watched.client)
 
     def spoil_database(self, number: int) -> None:
-        """All keys of a database went, or others came in their place: spoils those that were there.
+        """All keys of a database went: spoils those that were there.
 
-        For FLUSHDB and SWAPDB. A key that was not there, and still was not when everything went, is
-        not touched; had it come meanwhile, its watcher would be spoiled already.
+        A key that was not there, and still was not when everything went, is not touched; had it
+        come meanwhile, its watcher would be spoiled already.
         """
         keys = self._databases.get(number)
         if keys is None:
@@ -100,6 +101,14 @@ class Watch(Reader):
             for watched in list(watchers.values()):
                 if watched.existed:
                     self._spoil(watched.client)
+
+    def swapped(self, first: Database, second: Database) -> None:
+        """SWAPDB: a watched key that either of the two shows is touched."""
+        for number in (int(first.number), int(second.number)):
+            for key, watchers in list(self._databases.get(number, {}).items()):
+                if first.glance(key) is not None or second.glance(key) is not None:
+                    for watched in list(watchers.values()):
+                        self._spoil(watched.client)
 
     def _spoil(self, client: Client) -> None:
         client.spoiled = True

@@ -15,6 +15,8 @@ BUCKET_SHIFT: Final = 7
 # at its millisecond. A larger one waits for its end, at most 128 ms: what is not due yet would go
 # in and out of it at every tick.
 EARLY_MAX: Final = 256
+# Enough for an average that INFO shows, and bounds what INFO costs.
+AVERAGED_BUCKETS: Final = 64
 
 
 class Deadlines:
@@ -57,6 +59,17 @@ class Deadlines:
             if not keys:
                 del self._buckets[bucket]
         return found
+
+    def average_ms(self, now_ms: int) -> int:
+        """About how far the deadlines are on average; looks at about 64 buckets."""
+        count = len(self._buckets)
+        total = keys = 0
+        for at in range(0, count, max(1, count // AVERAGED_BUCKETS)):
+            bucket, here = self._buckets.peekitem(at)
+            middle_ms = (bucket << BUCKET_SHIFT) + (1 << (BUCKET_SHIFT - 1))
+            total += max(0, middle_ms - now_ms) * len(here)
+            keys += len(here)
+        return total // keys if keys else 0
 
     def size(self) -> int:
         """How many keys stand here. Counts the buckets: for tests and reports."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from node.commands.scan import COUNT_MAX, glob
+from node.store.glob import matches
 from tests.support.local import LocalNode
 
 # Observed on Redis 8.2.3, with KEYS.
@@ -30,6 +33,11 @@ GLOBS = [
 @pytest.mark.parametrize(("pattern", "text", "expected"), GLOBS)
 def test_a_glob(pattern: bytes, text: bytes, expected: bool) -> None:
     assert glob(pattern)(text) is expected
+
+
+@given(st.text("ab-]^[\\*?", max_size=8), st.text("abc-]^[*\\", max_size=5))
+def test_a_glob_decides_as_for_channels(pattern: str, text: str) -> None:
+    assert glob(pattern.encode())(text.encode()) == matches(pattern.encode(), text.encode())
 
 
 def test_a_glob_without_regard_to_case() -> None:

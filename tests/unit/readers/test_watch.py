@@ -147,3 +147,16 @@ def test_a_peers_put_spoils_after_watch_was_repeated(node: LocalNode) -> None:
     from_peer(node, PUT, b"k", b"v")
     assert spoiled(node)
     assert node.engine.watch.watches == 0
+
+
+@pytest.mark.parametrize(("key", "expected"), [("here", True), ("there", True), ("none", False)])
+def test_a_swap_spoils_keys_that_either_database_has(
+    node: LocalNode, key: str, expected: bool
+) -> None:
+    other = node.session()
+    node("SADD here a")
+    node.sessions[other].ctx.db = node.engine.databases[1]
+    node("SADD there a", client=other)
+    node("WATCH " + key)
+    node.engine.watch.swapped(node.engine.databases[0], node.engine.databases[1])
+    assert spoiled(node) is expected

@@ -1,0 +1,343 @@
+"""Agent: the mesh side of a node with sockets; starts, wires and stops what is below (asyncio).
+
+    Member    what the mesh knows (mesh/member.py)
+    Link      one per peer that we follow (mesh/link.py)
+    Feed      one per member that follows us (mesh/feed.py)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+
+import structlog
+from librt.time import time as now_s
+
+from conf import Config
+from mesh.dots import Streams, uuid_text
+from mesh.feed import Feed
+from mesh.handshake import Identity
+from mesh.identity import member_id
+from mesh.link import Link
+from mesh.member import Member
+from mesh.merge.resolver import StampResolver
+from mesh.metadata import MeshMetadata
+from mesh.replication import Replication
+from mesh.status import IN_SYNC, LAGGING
+from node.commands.command import Command
+from node.engine import Engine
+from node.persist.snapshot import Snapshots
+from node.ports import Extension
+
+LOG = structlog.get_logger()
+
+ACTIVATION_KEYS = 2000  # in one slice of the walk that gives dots: about 2 ms
+# A peer that called us is called back after this time, unless a link to it comes up before.
+DIAL_BACK_S = 1.0
+# How long a member may lack what a linked peer says it has, before the link is asked again.
+LACK_S = 2.0
+WARN_LAG_MS = 1000.0
+
+
+class Agent(Extension):
+    """The node's mesh. Made before the data is loaded; `start` opens the links."""
+
+    def __init__(
+        self, config: Config, engine: Engine, resolver: StampResolver, streams: Streams, data_dir: str
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.streams = streams
+        path = os.path.join(data_dir, config.text("mesh-member-id-file"))
+        self.member = Member(config, engine, resolver, member_id(path))
+        self.metadata: MeshMetadata = self.member.metadata
+        self.snapshots: Snapshots
+        self.links: list[Link] = []
+        self.feeds: list[Feed] = []
+        self.sync_full = 0
+        self.sync_partial_ok = 0
+        self.replication_id = os.urandom(20).hex().encode()
+        self.timeout_s = 5.0
+        self.warn_lag_ms = WARN_LAG_MS
+        self.clock_refuse_ms = config.number("mesh-clock-refuse-ms")
+        self.feed_limit_bytes = feed_limit(config)
+        self.identity = self._identity()
+        self.undialed: set[bytes] = set()
+        self.skewed = False
+        self._heartbeat_s = config.number("mesh-heartbeat-ms") / 1000.0
+        self.silence_s = max(5.0 * self._heartbeat_s, 3.0)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._staging_link: Link | None = None
+        self._lacking: dict[str, float] = {}
+        self._dialing: dict[bytes, float] = {}
+        self._stopped = False
+        self._unstable_warned = False
+        self.replication = Replication(self)
+        self.commands: tuple[Command, ...] = self.replication.commands
+        self.member.guard = self.guard
+        self.packed_status: Callable[[], bytes] | None = None
+
+    def _identity(self) -> Identity:
+        config = self.config
+        port = config.number("replica-announce-port") or config.number("port")
+        return Identity(
+            self.streams.own.text, self.member.member_id,
+            config.text("replica-announce-ip").encode(), port,
+            config.text("masteruser").encode(), config.text("masterauth").encode(),
+        )  # fmt: skip
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.identity = self._identity()
+        self.member.backlog.wake_flush = self._flush_soon
+        for host, port in self.config.rows("replicaof"):
+            self.add_link(host, int(port), True)
+        if self.config.yes("active-replica"):
+            self.become_active()
+        self._beat()
+
+    async def stop(self) -> None:
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.member.backlog.flush()
+        for link in self.links:
+            link.close()
+        deadline = self.loop_s() + 1.0  # followers get the last writes, but shutdown does not hang
+        while self.loop_s() < deadline and any(
+            feed.transport is not None and feed.transport.get_write_buffer_size() for feed in self.feeds
+        ):
+            await asyncio.sleep(0.01)
+        for feed in list(self.feeds):
+            if feed.transport is not None:
+                feed.transport.close()
+
+    def _flush_soon(self) -> None:
+        assert self._loop is not None
+        self._loop.call_soon(self.member.backlog.flush)
+
+    def become_active(self) -> None:
+        """Dots for what is here, in slices; the links open when the walk has ended."""
+        if self.member.resolver.active:
+            return
+        if self.engine.writer.walk is not None:  # a save walks: the next beat tries again
+            assert self._loop is not None
+            self._loop.call_later(0.05, self.become_active)
+            return
+        self.member.activate()
+        self._activate()
+
+    def _activate(self) -> None:
+        assert self._loop is not None
+        if not self.member.activation_step(ACTIVATION_KEYS):
+            self._loop.call_soon(self._activate)
+            return
+        LOG.info("mesh_active", member=self.member.member_id.decode(),
+                 stream=self.streams.own.text.decode(), links=len(self.links))  # fmt: skip
+        self.snapshots.go_on()
+        for link in self.links:
+            link.start()
+
+    def _beat(self) -> None:
+        """Once a second: heartbeat, ACKs, silence, what is lacked, who should be called back."""
+        if self._stopped:
+            return
+        assert self._loop is not None
+        self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
+        self.wake()
+        if not self.member.started:
+            return
+        self.member.heartbeat()
+        for link in self.links:
+            link.ack()
+            link.check_silence()
+        for feed in self.feeds:
+            feed.keepalive()
+        self._ask_for_what_is_lacked()
+        self._dial_back()
+        self._watch_memory()
+
+    def wake(self) -> None:
+        """The engine sees the time."""
+        self.engine.wake(now_s())
+
+    def now_ms(self) -> int:
+        """Wall clock."""
+        return time.time_ns() // 1_000_000
+
+    def loop_s(self) -> float:
+        """The loop's own clock."""
+        return time.monotonic()
+
+    # --- links ----------------------------------------------------------------------------------
+
+    def add_link(self, host: str, port: int, configured: bool) -> Link:
+        """A new link; it connects when this node is active."""
+        link = Link(self, host, port, configured)
+        self.links.append(link)
+        if self.member.started:
+            link.start()
+        return link
+
+    def remove_link(self, link: Link) -> None:
+        """Follows that peer no more."""
+        link.close()
+        self.links.remove(link)
+        if self._staging_link is link:
+            self.staging_ended()
+
+    def link_is_up(self, link: Link) -> None:
+        """Two links to one member: the one that nobody configured goes."""
+        for other in list(self.links):
+            if other is not link and other.peer_member == link.peer_member and other.live:
+                extra = other if not other.configured else link
+                if not extra.configured:
+                    LOG.info("second_link_closed", peer=extra.address)
+                    self.remove_link(extra)
+                    return
+
+    def link_of(self, member: bytes) -> Link | None:
+        """A link to this member."""
+        for link in self.links:
+            if link.peer_member == member:
+                return link
+        return None
+
+    def _dial_back(self) -> None:
+        """A member that follows us and that we do not follow is called at its announced address."""
+        if not self.config.yes("mesh-dial-back"):
+            return
+        for feed in self.feeds:
+            name = feed.member_id
+            known = self.link_of(name) is not None or any(
+                link.address == feed.address for link in self.links
+            )
+            if known or name in self.undialed:
+                self._dialing.pop(name, None)
+                continue
+            first = self._dialing.setdefault(name, self.loop_s())
+            if self.loop_s() - first >= DIAL_BACK_S:
+                LOG.info("dial_back", peer=feed.address)
+                self._dialing.pop(name, None)
+                self.add_link(feed.host, feed.port, False)
+
+    def _ask_for_what_is_lacked(self) -> None:
+        """A linked peer has frames of a third stream that do not come to us by themselves."""
+        now = self.loop_s()
+        for link in self.links:
+            stream = self.streams.known(link.peer_stream) if link.live else None
+            lacks = stream is not None and any(
+                stamp > self.streams.of(name).seen
+                for name, stamp in self.streams.row_marks(stream).items()
+                if name != self.streams.own.uuid
+            )
+            if not lacks:
+                self._lacking.pop(link.address, None)
+                continue
+            since = self._lacking.setdefault(link.address, now)
+            if now - since >= LACK_S:
+                self._lacking.pop(link.address, None)
+                link.restart("it has what we lack")
+
+    # --- transfers ------------------------------------------------------------------------------
+
+    def may_resume(self, link: Link) -> bool:
+        """May this link ask for frames now, or does another one stage a snapshot?"""
+        return self._staging_link is None or self._staging_link is link
+
+    def staging_began(self, link: Link) -> None:
+        """The other links are not read until it ends."""
+        self._staging_link = link
+        for other in self.links:
+            if other is not link:
+                other.pause(True)
+
+    def staging_ended(self) -> None:
+        """Done or broken: the others go on."""
+        self._staging_link = None
+        for other in self.links:
+            other.pause(False)
+            other.resume()
+
+    def switch(self) -> None:
+        """The snapshot is complete: one step."""
+        self.wake()
+        self.member.switch()
+
+    def guard(self, stamp: int) -> str:
+        """Why a peer's stamp is refused; "" where it is fine (semantics.md 2, "Clock guard")."""
+        ahead_ms = (stamp >> 20) - int(self.engine.clock.now_ms)
+        if ahead_ms > self.clock_refuse_ms:
+            return (
+                f"the peer's clock is {ahead_ms / 1000:.0f} s ahead of ours, more than"
+                f" mesh-clock-refuse-ms: set its clock"
+            )
+        return ""
+
+    # --- feeds ----------------------------------------------------------------------------------
+
+    def after_frames(self) -> None:
+        """Frames of a peer were applied: whoever waits for our vector looks again."""
+
+    def acked(self) -> None:
+        """A follower said how far it is."""
+        self.replication.acked()
+
+    def feed_lost(self, feed: Feed) -> None:
+        """A follower is gone."""
+        if feed in self.feeds:
+            self.feeds.remove(feed)
+        followers = self.member.backlog.followers
+        if feed in followers:
+            followers.remove(feed)
+        self.snapshots.cancel(feed)
+
+    def forget_dialed(self) -> None:
+        """REPLICAOF NO ONE: those who follow us now are not called back."""
+        self.undialed = {feed.member_id for feed in self.feeds}
+
+    # --- numbers --------------------------------------------------------------------------------
+
+    def unstable_bytes(self) -> int:
+        """What the mesh remembers beyond the data, estimated: 32 bytes an increment, 49 a place."""
+        hidden = sum(len(db.hidden) for db in self.engine.databases)
+        memory = self.member.memory
+        return memory.ledger.records() * 32 + hidden * 49 + int(memory.removals.count) * 200
+
+    def limbo_keys(self) -> int:
+        """Keys that show nothing but are remembered."""
+        return sum(len(db.hidden) for db in self.engine.databases)
+
+    def _watch_memory(self) -> None:
+        limit = self.config.number("mesh-unstable-max-bytes")
+        if not self._unstable_warned and 0 < limit < self.unstable_bytes():
+            self._unstable_warned = True
+            LOG.warning("mesh_unstable_bytes", bytes=self.unstable_bytes(), limit=limit)
+
+    def links_up(self) -> int:
+        """How many links carry frames."""
+        return sum(1 for link in self.links if link.state in (IN_SYNC, LAGGING))
+
+    def name(self) -> str:
+        """What this node is called: node-name, else host:port."""
+        name = self.config.text("node-name")
+        return name or f"127.0.0.1:{self.config.number('port')}"
+
+
+def feed_limit(config: Config) -> int:
+    """The hard limit of client-output-buffer-limit replica, in bytes."""
+    words = config.printed("client-output-buffer-limit").split()
+    for at in range(0, len(words) - 3, 4):
+        if words[at] in ("replica", "slave"):
+            return int(words[at + 1]) or 1 << 40
+    return 256 * 1024 * 1024
+
+
+def stream_name(uuid: bytes) -> str:
+    """A stream as people see it."""
+    return uuid_text(uuid).decode()

@@ -1,0 +1,199 @@
+"""Feed: one member that follows us. Continues from its vector or sends a snapshot, then the stream.
+
+It has the socket that a client's connection handed over at PSYNC. Between our nodes byte offsets only
+count ACKs: they say which of our stamps the follower has applied, for WAIT and for the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+import structlog
+
+from mesh.backlog import Follower
+from mesh.link import GETACK
+from mesh.status import DOWN, IN_SYNC, SYNCING
+from node.persist.snapshot import Sink
+from node.resp.parser import Parser
+from node.resp.replies import Failure
+
+if TYPE_CHECKING:
+    from mesh.agent import Agent
+
+LOG = structlog.get_logger()
+
+# ACKs arrive once a second; this many sent pieces are remembered between two, then they are joined.
+SENT_MAX = 100_000
+
+
+class Feed(Follower, Sink):
+    """One follower; `host` and `port` are where it says that it listens."""
+
+    checksum = True
+
+    def __init__(
+        self, agent: Agent, host: str, port: int, member_id: bytes, stream: bytes
+    ) -> None:
+        self.agent = agent
+        self.host = host
+        self.port = port
+        self.member_id = member_id
+        self.stream = stream
+        self.transport: asyncio.Transport | None = None
+        self.state = SYNCING
+        self.since_ms = agent.now_ms()
+        self.offset = 0
+        self.acked_offset = 0
+        self.acked_stamp = 0
+        self.last_ack_s = agent.loop_s()
+        self.full = False
+        self._sent: deque[tuple[int, int]] = deque()
+        self._parser = Parser()
+        self._behind = False
+        self._vector: dict[bytes, int] = {}
+        self._mark = b""
+        self._limit = agent.feed_limit_bytes
+
+    @property
+    def address(self) -> str:
+        """Where the follower listens."""
+        return f"{self.host}:{self.port}"
+
+    # --- beginning ------------------------------------------------------------------------------
+
+    def start(self, vector: dict[bytes, int]) -> None:
+        """The socket is ours: continue, or begin a snapshot."""
+        agent = self.agent
+        parts = agent.member.backlog.resume(vector)
+        if parts is not None:
+            agent.sync_partial_ok += 1
+            self._write(b"+CONTINUE\r\n")
+            self._go_live(parts)
+            return
+        agent.sync_full += 1
+        self.full = True
+        LOG.info("transfer_sent", follower=self.address)
+        self._write(
+            b"+FULLRESYNC %s %d\r\n" % (agent.replication_id, agent.member.backlog.offset)
+        )
+        agent.snapshots.request(self)
+
+    def _go_live(self, parts: list[bytes]) -> None:
+        for part in parts:
+            self._write(part)
+            self.offset += len(part)
+        self._sent.append((self.offset, int(self.agent.streams.own.seen)))
+        self.agent.member.backlog.followers.append(self)
+        self._become(IN_SYNC)
+
+    def _become(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            self.since_ms = self.agent.now_ms()
+
+    # --- the snapshot ---------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self._vector = self.agent.member.vector()
+        self.agent.member.backlog.flush()
+        self._mark = os.urandom(20).hex().encode()
+        self._write(b"$EOF:" + self._mark + b"\r\n")
+
+    def ready(self) -> bool:
+        return not self._behind
+
+    def write(self, data: bytes) -> None:
+        self._write(data)
+
+    def end(self, error: str) -> None:
+        if error:
+            LOG.warning("transfer_failed", follower=self.address, reason=error)
+            self.close("the snapshot failed")
+            return
+        self._write(self._mark)
+        parts = self.agent.member.backlog.resume(self._vector)
+        if parts is None:
+            self.close("the backlog is too small for what was written during the transfer")
+            return
+        self._go_live(parts)
+
+    def keepalive(self) -> None:
+        """A newline while the follower waits for the snapshot to begin."""
+        if self.state == SYNCING and not self._mark and self.full:
+            self._write(b"\n")
+
+    # --- the stream -----------------------------------------------------------------------------
+
+    def send(self, data: bytes, last: int) -> None:
+        self._write(data)
+        self.offset += len(data)
+        self._sent.append((self.offset, int(last)))
+        if len(self._sent) > SENT_MAX:
+            self._sent.popleft()
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size() > self._limit:
+            self.close("it does not keep up: client-output-buffer-limit replica")
+
+    def ask_ack(self) -> None:
+        """WAIT wants to know at once."""
+        if self.state == IN_SYNC:
+            self._write(GETACK)
+            self.offset += len(GETACK)
+
+    def _write(self, data: bytes) -> None:
+        if self.transport is not None and data:
+            self.transport.write(data)
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What was sent and not yet acknowledged."""
+        return self.offset - self.acked_offset
+
+    # --- the socket -----------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """ACKs, and newlines that only say: alive."""
+        self.last_ack_s = self.agent.loop_s()
+        parser = self._parser
+        try:
+            parser.feed(data)
+            while True:
+                words = parser.next()
+                if words is None:
+                    break
+                if len(words) == 3 and words[1].lower() == b"ack":
+                    self._acked(int(words[2]))
+        except (Failure, ValueError) as error:
+            self.close(f"no ACK: {error}")
+
+    def _acked(self, offset: int) -> None:
+        if offset < self.acked_offset:
+            return
+        self.acked_offset = offset
+        sent = self._sent
+        while sent and sent[0][0] <= offset:
+            self.acked_stamp = sent.popleft()[1]
+        self.agent.acked()
+
+    def pause_writing(self) -> None:
+        """The follower does not read as fast as we write."""
+        self._behind = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._behind = False
+        self.agent.snapshots.go_on()
+
+    def connection_lost(self) -> None:
+        """The follower is gone."""
+        self._become(DOWN)
+        self.agent.feed_lost(self)
+
+    def close(self, reason: str) -> None:
+        """Ends the feed; the follower comes back by its vector."""
+        LOG.info("feed_closed", follower=self.address, reason=reason)
+        if self.transport is not None:
+            self.transport.abort()

@@ -1,0 +1,353 @@
+"""The commands of replication: REPLICAOF, REPLCONF, PSYNC, ROLE, WAIT, MESH STATUS; INFO replication.
+
+They read and steer the agent. REPLICAOF behaves as KeyDB's: without multi-master it replaces the one
+master, with it it adds; REMOVE takes one away; NO ONE all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mesh.dots import unpack_marks, uuid_bytes
+from mesh.feed import Feed
+from mesh.handshake import CAPABILITY
+from mesh.link import Link
+from mesh.status import DOWN, IN_SYNC, LAGGING, MERGING, NEVER, REFUSED, SYNCING
+from node.commands.args import integer
+from node.commands.command import (
+    ADMIN, BLOCKING, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, Command,
+)  # fmt: skip
+from node.commands.context import Context, Parked
+from node.resp.replies import NO_REPLY, OK, Failure, Simple
+from node.session import FOLLOWER
+
+if TYPE_CHECKING:
+    from mesh.agent import Agent
+
+ROLE_STATES = {NEVER: b"connect", DOWN: b"connect", REFUSED: b"connect", "connecting": b"connecting",
+               "handshake": b"handshake", SYNCING: b"sync", MERGING: b"sync"}  # fmt: skip
+
+
+class PeerInfo:
+    """What a connection has said of itself by REPLCONF."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.host = ""
+        self.capabilities: set[bytes] = set()
+        self.stream = b""
+        self.member_id = b""
+
+
+class Waiting(Parked):
+    """A client in WAIT."""
+
+    def __init__(self, until_ms: int, needed: int, stamp: int, agent: Agent) -> None:
+        super().__init__(until_ms)
+        self.needed = needed
+        self.stamp = stamp
+        self.agent = agent
+
+    def timeout_reply(self) -> object:
+        self.agent.replication.waiting.discard(self)
+        return self.agent.replication.reached(self.stamp)
+
+    def cancelled(self) -> None:
+        self.agent.replication.waiting.discard(self)
+
+
+class Replication:
+    """The handlers; one object per agent."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.waiting: set[Waiting] = set()
+        flags = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING
+        self.commands: tuple[Command, ...] = (
+            Command("REPLICAOF host port", self.replicaof, flags, group="server", since="5.0.0",
+                    arity=-3, about="Follows another active node, or stops doing so."),
+            Command("SLAVEOF host port", self.replicaof, flags, group="server", since="1.0.0",
+                    arity=-3, about="The older name of REPLICAOF."),
+            Command("REPLCONF [option value ...]", self.replconf,
+                    ADMIN | NOSCRIPT | LOADING | STALE, group="server", since="3.0.0", arity=-1,
+                    about="What nodes say of themselves before they replicate."),
+            Command("PSYNC replicationid offset", self.psync,
+                    ADMIN | NOSCRIPT | NO_ASYNC_LOADING, group="server", since="2.8.0", arity=-3,
+                    about="Begins a feed: from a version vector, or by a snapshot."),
+            Command("WAIT numreplicas timeout", self.wait, BLOCKING, group="generic",
+                    since="3.0.0", about="Waits until this many members have applied the client's"
+                    " writes."),
+            Command("REPLPING", self.replping, LOADING | STALE, group="connection", since="6.2.0",
+                    about="PING between nodes (KeyDB)."),
+            Command("MESH STATUS", self.mesh_status, ADMIN | LOADING | STALE, group="server",
+                    since="8.2.0", about="This node's and its mesh's numbers, as JSON."),
+        )  # fmt: skip
+
+    # --- REPLICAOF ------------------------------------------------------------------------------
+
+    def replicaof(self, ctx: Context, args: list[bytes]) -> object:
+        """REPLICAOF host port | NO ONE | REMOVE host port."""
+        agent = self.agent
+        first = args[1].lower()
+        if len(args) == 4 and first == b"remove":
+            return self._remove(args[2].decode(), self._port(args[3]))
+        if len(args) != 3:
+            raise Failure(b"ERR Invalid arguments")
+        if first == b"no" and args[2].lower() == b"one":
+            for link in list(agent.links):
+                agent.remove_link(link)
+            agent.forget_dialed()
+            agent.config.set_rows("replicaof", [])
+            return OK
+        host = args[1].decode("utf-8", "backslashreplace")
+        port = self._port(args[2])
+        if not agent.config.yes("active-replica"):
+            raise Failure(
+                b"ERR this node is not active: CONFIG SET active-replica yes first (replicas that only"
+                b" follow come in a later version)"
+            )
+        for link in agent.links:
+            if (link.host, link.port) == (host, port):
+                link.configured = True
+                return Simple(b"OK Already connected to specified master")
+        if not agent.config.yes("multi-master"):
+            for link in list(agent.links):
+                agent.remove_link(link)
+        agent.undialed.clear()
+        agent.add_link(host, port, True)
+        rows = [[link.host, str(link.port)] for link in agent.links if link.configured]
+        agent.config.set_rows("replicaof", rows)
+        return OK
+
+    def _remove(self, host: str, port: int) -> object:
+        agent = self.agent
+        for link in list(agent.links):
+            if (link.host, link.port) == (host, port):
+                if link.peer_member:
+                    agent.undialed.add(link.peer_member)
+                agent.remove_link(link)
+                rows = [[each.host, str(each.port)] for each in agent.links if each.configured]
+                agent.config.set_rows("replicaof", rows)
+                return OK
+        raise Failure(b"ERR Master not found")
+
+    def _port(self, arg: bytes) -> int:
+        port = integer(arg)
+        if port < 0 or port > 65535:
+            raise Failure(b"ERR Invalid master port")
+        return port
+
+    # --- the handshake, as the one who is followed ----------------------------------------------
+
+    def replping(self, ctx: Context, args: list[bytes]) -> object:
+        """REPLPING: PING, refused while data is loaded."""
+        return Simple(b"PONG")
+
+    def replconf(self, ctx: Context, args: list[bytes]) -> object:
+        """REPLCONF option value ...: answered as KeyDB does, plus `mesh1` and `mesh-member`."""
+        if len(args) % 2 == 0:
+            raise Failure(b"ERR syntax error")
+        session = ctx.client()
+        info = session.link
+        if not isinstance(info, PeerInfo):
+            info = PeerInfo()
+            session.link = info
+        reply: object = OK
+        for at in range(1, len(args), 2):
+            reply = self._option(info, args[at].lower(), args[at + 1])
+        return reply
+
+    def _option(self, info: PeerInfo, name: bytes, value: bytes) -> object:
+        agent = self.agent
+        if name == b"listening-port":
+            info.port = integer(value)
+        elif name == b"ip-address":
+            info.host = value.decode("utf-8", "backslashreplace")
+        elif name == b"capa":
+            info.capabilities.add(value)
+            if not agent.config.yes("active-replica"):
+                return OK
+            mesh = b" mesh1" if CAPABILITY in info.capabilities else b""
+            return Simple(b"OK active-replica" + mesh)
+        elif name == b"uuid":
+            try:
+                info.stream = uuid_bytes(value)
+            except ValueError as error:
+                raise Failure(b"ERR Invalid UUID") from error
+            return Simple(agent.streams.own.text)
+        elif name == b"mesh-member":
+            if value == agent.member.member_id:
+                raise Failure(
+                    b"ERR that is this node's own member id: one of the two data directories is a copy"
+                )
+            info.member_id = value
+            agent.streams.of(info.stream).member = value
+            return Simple(agent.member.member_id)
+        elif name == b"ack":
+            return NO_REPLY
+        else:
+            raise Failure(b"ERR Unrecognized REPLCONF option: " + name)
+        return OK
+
+    def psync(self, ctx: Context, args: list[bytes]) -> object:
+        """PSYNC mesh1 <vector>."""
+        agent = self.agent
+        session = ctx.client()
+        info = session.link
+        if args[1] != CAPABILITY or not isinstance(info, PeerInfo) or not info.member_id:
+            raise Failure(
+                b"ERR this version is followed by active Plexis nodes only (PSYNC mesh1); feeds for"
+                b" Redis and KeyDB replicas come in a later one"
+            )
+        if not agent.member.started:
+            raise Failure(b"LOADING this node is still becoming active")
+        try:
+            vector = unpack_marks(args[2])
+        except ValueError as error:
+            raise Failure(b"ERR PSYNC mesh1: " + str(error).encode()) from error
+        outlet = session.outlet
+        host = info.host or remote_host(outlet.address()[0])
+        feed = Feed(agent, host, info.port, info.member_id, info.stream)
+        for other in list(agent.feeds):
+            if other.member_id == info.member_id:
+                other.close("its member has connected anew")
+        session.flags |= FOLLOWER
+        agent.feeds.append(feed)
+        outlet.hand_over(feed)
+        feed.start(vector)
+        return NO_REPLY
+
+    # --- WAIT -----------------------------------------------------------------------------------
+
+    def reached(self, stamp: int) -> int:
+        """How many members are known to have applied our stream up to `stamp`."""
+        return sum(
+            1 for feed in self.agent.feeds if feed.state == IN_SYNC and feed.acked_stamp >= stamp
+        )
+
+    def wait(self, ctx: Context, args: list[bytes]) -> object:
+        """WAIT numreplicas timeout: never for ever in EXEC, 0 is no timeout."""
+        needed = integer(args[1])
+        timeout = integer(args[2], b"ERR timeout is not an integer or out of range")
+        if timeout < 0:
+            raise Failure(b"ERR timeout is negative")
+        stamp = int(ctx.client().last_write)
+        done = self.reached(stamp)
+        if done >= needed or ctx.services.nested > 0:
+            return done
+        until = int(self.agent.engine.clock.now_ms) + timeout if timeout else 0
+        parked = Waiting(until, needed, stamp, self.agent)
+        self.waiting.add(parked)
+        self.agent.member.backlog.flush()
+        for feed in self.agent.feeds:
+            feed.ask_ack()
+        return parked
+
+    def acked(self) -> None:
+        """A follower has said how far it is: who waits for that?"""
+        for parked in list(self.waiting):
+            done = self.reached(parked.stamp)
+            if done >= parked.needed:
+                self.waiting.discard(parked)
+                self.agent.engine.resume(parked, done)
+
+    # --- what is told ---------------------------------------------------------------------------
+
+    def role(self) -> list[object]:
+        """ROLE, as KeyDB answers it."""
+        agent = self.agent
+        offset = int(agent.member.backlog.offset)
+        if not agent.links:
+            replicas: list[object] = [
+                [feed.host.encode(), b"%d" % feed.port, b"%d" % feed.acked_offset]
+                for feed in agent.feeds if feed.state == IN_SYNC
+            ]  # fmt: skip
+            return [b"master", offset, replicas]
+        rows: list[object] = [
+            [b"active-replica", link.host.encode(), link.port,
+             ROLE_STATES.get(link.state, b"connected"), link.offset]
+            for link in agent.links
+        ]  # fmt: skip
+        first = rows[0]
+        return first if len(rows) == 1 and isinstance(first, list) else rows
+
+    def info(self) -> list[tuple[str, object]]:
+        """INFO replication: KeyDB's fields in KeyDB's order, then ours."""
+        agent = self.agent
+        up = [link.state in (IN_SYNC, LAGGING) for link in agent.links]
+        fields: list[tuple[str, object]] = [("role", "active-replica" if agent.links else "master")]
+        if agent.links:
+            fields.append(("master_global_link_status", "up" if all(up) else "down"))
+            fields.append(("connected_masters", len(agent.links)))
+        for number, link in enumerate(agent.links):
+            fields += self._link_fields("master" if number == 0 else f"master_{number}", link)
+        fields += [("slave_priority", 100), ("slave_read_only", 0), ("replica_announced", 1),
+                   ("connected_slaves", len(agent.feeds))]  # fmt: skip
+        for number, feed in enumerate(agent.feeds):
+            state = "online" if feed.state == IN_SYNC else "send_bulk"
+            lag = int(agent.loop_s() - feed.last_ack_s)
+            fields.append((
+                f"slave{number}",
+                f"ip={feed.host},port={feed.port},state={state},offset={feed.acked_offset},lag={lag}",
+            ))  # fmt: skip
+        backlog = agent.member.backlog
+        fields += [
+            ("master_failover_state", "no-failover"),
+            ("master_replid", agent.replication_id.decode()),
+            ("master_replid2", "0" * 40),
+            ("master_repl_offset", int(backlog.offset)),
+            ("second_repl_offset", -1),
+            ("repl_backlog_active", 1 if agent.member.started else 0),
+            ("repl_backlog_size", int(backlog.limit)),
+            ("repl_backlog_first_byte_offset", int(backlog.offset - backlog.held)),
+            ("repl_backlog_histlen", int(backlog.held)),
+        ]
+        return fields + self._mesh_fields()
+
+    def _link_fields(self, prefix: str, link: Link) -> list[tuple[str, object]]:
+        agent = self.agent
+        idle = int(agent.loop_s() - link.last_io_s) if link.last_io_s else -1
+        is_up = link.state in (IN_SYNC, LAGGING)
+        syncing = link.state in (SYNCING, MERGING)
+        fields: list[tuple[str, object]] = [
+            (f"{prefix}_host", link.host),
+            (f"{prefix}_port", link.port),
+            (f"{prefix}_link_status", "up" if is_up else "down"),
+            (f"{prefix}_last_io_seconds_ago", idle if is_up else -1),
+            (f"{prefix}_sync_in_progress", 1 if syncing else 0),
+            ("slave_read_repl_offset", link.offset),
+            ("slave_repl_offset", link.offset),
+        ]
+        if syncing:
+            fields.append((f"{prefix}_sync_read_bytes", link.transfer_bytes))
+        if not is_up:
+            down_s = (agent.now_ms() - link.since_ms) // 1000
+            fields.append((f"{prefix}_link_down_since_seconds", down_s))
+        return fields
+
+    def _mesh_fields(self) -> list[tuple[str, object]]:
+        agent = self.agent
+        counts = agent.member.memory.conflicts.counts
+        fields: list[tuple[str, object]] = [
+            ("mesh_member_id", agent.member.member_id.decode()),
+            ("mesh_stream", agent.streams.own.text.decode()),
+            ("mesh_active", 1 if agent.member.started else 0),
+            ("mesh_unstable_bytes", agent.unstable_bytes()),
+            ("limbo_keys", agent.limbo_keys()),
+            ("mesh_pending_removals", int(agent.member.memory.removals.count)),
+            ("mesh_transfers_in", agent.member.transfers),
+        ]
+        fields += [(kind, counts[kind]) for kind in counts]
+        return fields
+
+    def mesh_status(self, ctx: Context, args: list[bytes]) -> object:
+        """MESH STATUS: one bulk string of JSON, for the admin page of another node."""
+        status = self.agent.packed_status
+        if status is None:
+            raise Failure(b"ERR MESH STATUS is not available on this node")
+        return status()
+
+
+def remote_host(address: str) -> str:
+    """The host of `host:port` or `[host]:port`."""
+    return address.rpartition(":")[0].strip("[]")
