@@ -102,8 +102,9 @@ bench: build  ## every measurement of bench/, one after another; SCRIPTS= choose
 soak: build  ## the convergence test with many seeds
 	PLEXIS_SEEDS=$(SOAK_SEEDS) $(PYTEST) -n $(JOBS) tests/mesh $(PYTEST_ARGS)
 
-docs: $(STAMP)  ## make docs/configuration.md and conf/examples/full.conf anew from the directive table
+docs: $(STAMP)  ## make what is made in docs/ and conf/examples/ anew from the tables of directives and commands
 	$(BIN)/python -m conf.document
+	$(BIN)/python -m node.commands.document
 
 rewrite: $(STAMP)  ## what the transcripts would say if the servers were right, as a diff
 	PLEXIS_REWRITE=1 $(PYTEST) tests/commands/test_transcripts.py -k 'test_on' -s $(PYTEST_ARGS)

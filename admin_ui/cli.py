@@ -225,7 +225,12 @@ def _password(args: argparse.Namespace) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `plexis` command; returns the exit code."""
-    args = build_parser().parse_args(argv)
+    words_given = list(sys.argv[1:] if argv is None else argv)
+    if words_given[:1] == ["up"]:
+        # argparse would take an option right behind `up` for one of its own.
+        args = argparse.Namespace(run=run_up, args=words_given[1:])
+    else:
+        args = build_parser().parse_args(words_given)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

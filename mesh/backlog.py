@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from librt.strings import BytesWriter, read_i32_le, write_i16_le, write_i32_le
-from mypy_extensions import i32, i64
+from mypy_extensions import i32, i64, mypyc_attr
 
 from mesh.dots import Streams, pack_marks
 from mesh.rreplay import FRAME_HEAD, control, flags_of, frame_bytes, inner_of, stamps_of
@@ -26,6 +26,7 @@ CRLF: Final = 0x0A0D
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Follower:
     """Who is sent the own stream as it is written."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from mesh.backlog import Backlog
 from mesh.dots import Stream, Streams, uuid_bytes
@@ -25,6 +25,7 @@ FORKED: Final = 2  # the stream is written by two: refuse the peer
 OTHER: Final = 3  # something that is no frame of ours stands at `pos`
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Control:
     """Who is told of `MESH.*` commands in peers' streams: the agent."""
 

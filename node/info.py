@@ -23,10 +23,10 @@ Source: TypeAlias = Callable[[Services, Writer], Fields]
 # Fields of Redis in its order. What Redis has and the node has not (forks, jemalloc, functions) is
 # missing.
 ORDER: Final[dict[str, str]] = {
-    "server": "redis_version redis_git_sha1 redis_git_dirty redis_build_id plexis_version redis_mode"
-    " os arch_bits monotonic_clock multiplexing_api process_id process_supervised run_id tcp_port"
-    " server_time_usec uptime_in_seconds uptime_in_days hz configured_hz lru_clock executable"
-    " config_file io_threads_active",
+    "server": "redis_version redis_git_sha1 redis_git_dirty redis_build_id plexis_version"
+    " redis_mode os arch_bits monotonic_clock multiplexing_api process_id process_supervised run_id"
+    " tcp_port server_time_usec uptime_in_seconds uptime_in_days hz configured_hz lru_clock"
+    " executable config_file io_threads_active",
     "clients": "connected_clients cluster_connections maxclients client_recent_max_input_buffer"
     " client_recent_max_output_buffer blocked_clients tracking_clients pubsub_clients"
     " watching_clients clients_in_timeout_table total_watched_keys total_blocking_keys"
@@ -69,7 +69,7 @@ UNITS: Final = ("B", "K", "M", "G", "T", "P")
 
 
 def render(services: Services, writer: Writer, wanted: list[str]) -> bytes:
-    """INFO's text for section names in lower case, none for the default. Unknown ones are ignored."""
+    """INFO's text for section names in lower case; none for the default. Others are ignored."""
     parts: list[str] = []
     for section in chosen(wanted):
         fields = fields_of(services, writer, section)

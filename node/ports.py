@@ -6,13 +6,14 @@ own methods are the plain default, so a node alone is a complete single server.
 
 from __future__ import annotations
 
-from mypy_extensions import i16, i64
+from mypy_extensions import i16, i64, mypyc_attr
 
 from node.journal import Commit
 from node.store.effect import Effect
 from node.store.entry import Entry
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Clock:
     """Gives each unit its stamp (ms << 20 | counter). The default only counts: for tests."""
 
@@ -41,6 +42,7 @@ class Seen:
         self.row: bytes = bytes(8 * 16)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Resolver:
     """Decides what of an effect shows and what is remembered. Default: everything shows, no dots."""
 
@@ -71,6 +73,7 @@ class Resolver:
         return False
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Metadata:
     """What a snapshot or RDB file carries beside the data. Default: each key's stamp, as KeyDB does.
 
@@ -110,6 +113,7 @@ class Metadata:
         """The file was read to its end, without error."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Reader:
     """Is told of every commit while it is awake, in the journal's fixed order."""
 
@@ -146,6 +150,7 @@ class Publisher:
         return False
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Encoder:
     """Effects to the bytes that AOF and peers get. Default: the plain command in RESP."""
 
@@ -154,6 +159,7 @@ class Encoder:
         return b""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Extension:
     """Something started with the node and stopped before it: the mesh agent, the admin page."""
 

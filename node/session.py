@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from node.commands.context import Context
 from node.ports import Client
@@ -20,6 +20,7 @@ BLOCKED: Final[i64] = 16  # parked; the connection reads no further commands
 CLOSING: Final[i64] = 32  # close after the reply
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Outlet:
     """How something reaches a client outside its own commands; the connection fills it in."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from mypy_extensions import i64
 
-from mesh.merge.increments import Increment
+from mesh.merge.increments import Increment, base_of
 from mesh.merge.rule import Rule, born
-from mesh.merge.state import Cover, KeyState, keeps_text
+from mesh.merge.state import Cover, KeyState
+from mesh.merge.totals import keeps_text
 from mesh.removals import KEY, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
-from node.store.entry import ABSENT, COUNTED, NO_REGISTER, Claim, Dots, Entry
+from node.store.entry import ABSENT, COUNTED, LATER, NO_REGISTER, Claim, Dots, Entry
 
 
 class Counters(Rule):
@@ -31,11 +32,12 @@ class Counters(Rule):
                     entry.dots = dots
                 dots.base = entry.value
             entry.flags |= COUNTED
-        self.log(effect, entry.stamp, first)
+        self.log(effect, entry, first)
 
-    def log(self, effect: Effect, over: i64, first: bool) -> None:
+    def log(self, effect: Effect, entry: Entry, first: bool) -> None:
         """Remembers the increment; `first`: nothing counts on this register yet."""
-        if first and effect.index != 0 and over == effect.stamp:
+        over = base_of(entry.stamp, i64(entry.origin))
+        if first and entry.flags & LATER:
             self.memory.ledger.bury_string(effect.db, effect.key, over)
         log = self.memory.ledger.string_log(effect.db, effect.origin)
         decimal = effect.value
@@ -52,7 +54,7 @@ class Counters(Rule):
                 return self.general(effect, entry, fresh, seen)
             born(entry, effect)
             entry.flags |= COUNTED | NO_REGISTER
-            self.log(effect, entry.stamp, True)
+            self.log(effect, entry, True)
             return effect
         dots = entry.dots
         if effect.flags & CREATION or effect.value is not None or not isinstance(entry.value, int):
@@ -63,7 +65,7 @@ class Counters(Rule):
             return self.general(effect, entry, fresh, seen)
         first = not entry.flags & COUNTED
         entry.flags |= COUNTED
-        self.log(effect, entry.stamp, first)
+        self.log(effect, entry, first)
         return effect
 
     def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:

@@ -8,13 +8,16 @@ from mypy_extensions import i64
 
 from mesh.conflicts import REMOVED_UNSEEN
 from mesh.merge.elements import crowded, named
-from mesh.merge.increments import Increment, field_place
+from mesh.merge.increments import Increment, base_of, field_place
 from mesh.merge.rule import Rule, born, claim, saw
-from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, HASH_SLOT, Cover, KeyState, keeps_text
+from mesh.merge.state import (
+    FIELD_BASE, FIELD_RIVALS, HASH_SLOT, Cover, KeyState, surviving,
+)  # fmt: skip
+from mesh.merge.totals import keeps_text
 from mesh.removals import FIELD, KEY, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, HDEL, HINCR, Effect
-from node.store.entry import COUNTED, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register, Rivals
+from node.store.entry import COUNTED, LATER, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register, Rivals
 from node.store.values.hashes import HashValue
 
 
@@ -84,7 +87,7 @@ class Fields(Rule):
             spelled.registers = [
                 each for each in spelled.registers if not cover.has(each.stamp, each.origin)
             ]
-            spelled.increments = state.survivors(spelled.increments, cover)
+            spelled.increments = surviving(spelled.increments, cover)
             if not self.drops(effect, [(FIELD, field)]):
                 state.contested = state.contested or len(spelled.registers) > 0
                 spelled.registers.append(Register(effect.stamp, effect.origin, text))
@@ -157,18 +160,18 @@ class FieldCounters(Rule):
     def count(self, effect: Effect, entry: Entry) -> None:
         """Remembers the increment, on the field's register or on none."""
         field, decimal = step_of(effect)
-        over = effect.stamp
-        first = True
+        over = base_of(effect.stamp, effect.origin)
+        first = effect.index != 0
         value = entry.value
         if isinstance(value, HashValue):
             slot = value.fields.get(field)
             if isinstance(slot, Field):
-                over = slot.stamp
-                first = not slot.flags & COUNTED
+                over = base_of(slot.stamp, i64(slot.origin))
+                first = (slot.flags & LATER) != 0 and not slot.flags & COUNTED
                 if not slot.flags & (COUNTED | NO_REGISTER) and keeps_text(slot.value):
                     keep_base(entry, field, slot)
                 slot.flags |= COUNTED
-        if first and effect.index != 0 and over == effect.stamp:
+        if first:
             self.memory.ledger.bury_field(effect.db, effect.key, field, over)
         log = self.memory.ledger.field_log(effect.db, effect.origin)
         place = field_place(effect.key, field)
@@ -219,7 +222,7 @@ class FieldCounters(Rule):
             spelled.registers = [
                 each for each in spelled.registers if not cover.has(each.stamp, each.origin)
             ]
-            spelled.increments = state.survivors(spelled.increments, cover)
+            spelled.increments = surviving(spelled.increments, cover)
         if not self.drops(effect, [(FIELD, field)]):
             log = self.memory.ledger.field_log(effect.db, effect.origin)
             place = field_place(effect.key, field)

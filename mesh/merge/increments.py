@@ -1,8 +1,8 @@
 """Increments that may still meet a write that had not seen them: one log per stream and database.  [compiled]
 
 A counter's increment is a dot with a delta (semantics.md 4.2). They stand in logs beside the data, 32
-bytes each, not on the key: (stamp, delta, over) and the place's name. `over` is the stamp of the
-register that the increment counts on at this node; when the key's register is another one, the
+bytes each, not on the key: (stamp, delta, over) and the place's name. `over` names the
+register that the increment counts on at this node (`base_of`); when the key's register is another one, the
 increment is dead. So a local SET, which has seen everything here, kills without a search; a remote
 write that leaves an increment alive searches the logs and moves it (`over` never travels).
 """
@@ -18,6 +18,18 @@ from mypy_extensions import i64
 CHUNK_RECORDS: Final = 4096
 RECORD_BYTES: Final[i64] = 24
 DEAD: Final[i64] = -1
+BASE_MASK: Final[i64] = 0x3FFFFFFFFFFFFFFF
+BASE_STAMP: Final[i64] = 0x1E3779B97F4A7C15
+BASE_ORIGIN: Final[i64] = 0x2545F4914F6CDD1D
+
+
+def base_of(stamp: i64, origin: i64) -> i64:
+    """What increments count on: the register's dot as one number.
+
+    A hash modulo 2**62, since two streams may give one stamp at one moment and the origin does not fit
+    beside it; that two dots of one key meet in it has a chance of 2**-62.
+    """
+    return (stamp * BASE_STAMP + (origin + 1) * BASE_ORIGIN) & BASE_MASK
 
 
 class Increment:
@@ -154,10 +166,9 @@ class Ledger:
         return gather(self._fields, db, field_place(key, field), over)
 
     def bury_string(self, db: i64, key: bytes, over: i64) -> None:
-        """A register of this stamp begins to be counted on: what counted on it before is dead.
+        """A register begins to be counted on: what counted on the same dot before is dead.
 
-        A stamp comes again where one unit clears and writes a key twice, or where two streams gave it
-        at one moment.
+        A dot comes again where one unit clears and writes a key twice.
         """
         for each in gather(self._strings, db, key, over):
             each.move(DEAD)

@@ -11,11 +11,11 @@ from typing import cast
 from mypy_extensions import i16, i64
 
 from mesh.merge.rule import Rule, saw
-from mesh.merge.state import HASH_SLOT, SET_SLOT, Cover, KeyState
+from mesh.merge.state import HASH_SLOT, SET_SLOT, Cover, KeyState, surviving
 from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import DROP, WAS_STRING, Effect
-from node.store.entry import ABSENT, HELD, Claim, Dot, Dots, Entry, Register
+from node.store.entry import ABSENT, HELD, LATER, Claim, Dot, Dots, Entry, Register
 from node.store.values.hashes import HashValue, plain
 from node.store.values.sets import SetValue
 
@@ -26,6 +26,8 @@ class Registers(Rule):
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         before = entry.value
         entry.flags = entry.flags & HELD
+        if effect.index != 0:
+            entry.flags |= LATER
         entry.stamp = effect.stamp
         entry.origin = 0
         if effect.op == DROP:
@@ -56,7 +58,7 @@ class Registers(Rule):
             here = entry.value
             if (
                 entry.dots is not None
-                or (entry.flags & ~HELD) & ~ABSENT != 0
+                or entry.flags & ~(HELD | ABSENT | LATER) != 0
                 or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
                 or isinstance(here, SetValue)
                 or isinstance(here, HashValue)
@@ -65,6 +67,8 @@ class Registers(Rule):
         entry.stamp = effect.stamp
         entry.origin = i16(effect.origin)
         entry.flags = entry.flags & HELD
+        if effect.index != 0:
+            entry.flags |= LATER
         if drop:
             entry.flags |= ABSENT
             if fresh:
@@ -114,7 +118,7 @@ class Registers(Rule):
                 spelled.registers = [
                     each for each in spelled.registers if not cover.has(each.stamp, each.origin)
                 ]
-                spelled.increments = state.survivors(spelled.increments, cover)
+                spelled.increments = surviving(spelled.increments, cover)
                 if field in fields and not (late and self.drops(effect, [(FIELD, field)])):
                     spelled.registers.append(
                         Register(effect.stamp, effect.origin, plain(fields[field]))

@@ -16,7 +16,7 @@ from mesh.merge.state import Cover, KeyState, open_state
 from mesh.removals import KEY, Pending, Removals
 from node.ports import Seen
 from node.store.effect import MERGE, Effect
-from node.store.entry import HELD, Claim, Dots, Entry
+from node.store.entry import HELD, LATER, Claim, Dots, Entry
 from node.store.events import USUAL
 
 
@@ -111,6 +111,8 @@ def born(entry: Entry, effect: Effect) -> None:
     dots.ttls = [Claim(effect.stamp, effect.origin, 0)]
     entry.dots = dots
     entry.flags = entry.flags & HELD
+    if effect.index != 0:
+        entry.flags |= LATER
     entry.deadline = 0
     entry.stamp = effect.stamp
     entry.origin = i16(effect.origin)

@@ -8,21 +8,20 @@ Outcome that store/mutate.py installs. Values are not touched here: their change
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 from librt.strings import read_i64_le
 from mypy_extensions import i16, i64
 
 from mesh.dots import Streams
-from mesh.merge.increments import DEAD, Increment, Ledger
+from mesh.merge.increments import DEAD, Increment, Ledger, base_of
+from mesh.merge.totals import keeps_text, total, without
 from node.store.entry import (
     ABSENT, COUNTED, HELD, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register, Rivals,
 )  # fmt: skip
 from node.store.mutate import Outcome, Step
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
-from node.store.values.strings import add_exactly, counted, decimal_of, format_decimal
 
 # Slots, in the order in which a key without claims shows them.
 STRING_SLOT: Final = 0
@@ -165,7 +164,9 @@ class KeyState:
             state.registers.append(Register(0, 0, slot))
             return state
         if slot.flags & COUNTED:
-            state.increments = self.ledger.of_field(self.db, self.key, field, slot.stamp)
+            state.increments = self.ledger.of_field(
+                self.db, self.key, field, base_of(slot.stamp, i64(slot.origin))
+            )
         if not slot.flags & NO_REGISTER:
             base = slot.value
             if slot.flags & COUNTED:
@@ -218,13 +219,16 @@ class KeyState:
                 rivals.registers = [each for each in state.registers if each is not newest]
                 self.rivals[FIELD_RIVALS + field] = rivals
         else:
-            slot.stamp = last_stamp(state.increments)
+            last = last_of(state.increments)
+            slot.stamp = last.stamp
+            slot.origin = i16(last.origin)
             slot.flags = NO_REGISTER
-        self.ledger.bury_field(self.db, self.key, field, slot.stamp)
+        over = base_of(slot.stamp, i64(slot.origin))
+        self.ledger.bury_field(self.db, self.key, field, over)
         if state.increments:
             slot.flags |= COUNTED
             for each in state.increments:
-                each.move(slot.stamp)
+                each.move(over)
             if keeps_text(base):
                 kept = Rivals()
                 kept.registers = [Register(slot.stamp, i64(slot.origin), base)]
@@ -245,10 +249,6 @@ class KeyState:
         if self.set is not None:
             for member in list(self.set.members):
                 self.revise_member(member, cover, None)
-
-    def survivors(self, increments: list[Increment], cover: Cover) -> list[Increment]:
-        """The increments that the clearing write had not seen; the others are dead from now on."""
-        return surviving(increments, cover)
 
     # --- what shows -----------------------------------------------------------------------------
 
@@ -336,13 +336,16 @@ class KeyState:
             if len(self.registers) > 1:
                 dots.registers = [each for each in self.registers if each is not newest]
         elif self.increments:
-            entry.stamp = last_stamp(self.increments)
+            last = last_of(self.increments)
+            entry.stamp = last.stamp
+            entry.origin = i16(last.origin)
             entry.flags |= NO_REGISTER
-        self.ledger.bury_string(self.db, self.key, entry.stamp)
+        over = base_of(entry.stamp, i64(entry.origin))
+        self.ledger.bury_string(self.db, self.key, over)
         if self.increments:
             entry.flags |= COUNTED
             for one in self.increments:
-                one.move(entry.stamp)
+                one.move(over)
             if keeps_text(base):
                 dots.base = base
             entry.value = total(base, self.increments)
@@ -355,11 +358,12 @@ class KeyState:
             dots.registers = self.registers
         if self.increments:
             entry.flags |= COUNTED
-            over = (
-                newest_of(self.registers, self.streams).stamp
-                if self.registers
-                else last_stamp(self.increments)
-            )
+            if self.registers:
+                newest = newest_of(self.registers, self.streams)
+                over = base_of(newest.stamp, newest.origin)
+            else:
+                last = last_of(self.increments)
+                over = base_of(last.stamp, last.origin)
             dots.over = over
             self.ledger.bury_string(self.db, self.key, over)
             for one in self.increments:
@@ -417,92 +421,13 @@ def newest_claim(claims: list[Claim], streams: Streams) -> Claim:
     return best
 
 
-def last_stamp(increments: list[Increment]) -> i64:
-    """The newest of the increments' stamps: what a counter without register is known by."""
-    stamp: i64 = 0
+def last_of(increments: list[Increment]) -> Increment:
+    """The newest of some increments: what a counter without register is known by."""
+    last = increments[0]
     for each in increments:
-        if each.stamp > stamp:
-            stamp = each.stamp
-    return stamp
-
-
-def exact_sum(increments: list[Increment]) -> Decimal | None:
-    """The contributions as an exact decimal; None where all are integers (see whole_sum)."""
-    exact: Decimal | None = None
-    for each in increments:
-        text = each.decimal
-        if text is None:
-            continue
-        step = decimal_of(text)
-        if step is not None:
-            step = counted(step)
-            exact = step if exact is None else add_exactly(exact, step)
-    if exact is None:
-        return None
-    return add_exactly(exact, Decimal(whole_sum(increments)))
-
-
-def whole_sum(increments: list[Increment]) -> int:
-    """The sum of the integer contributions."""
-    total = 0
-    for each in increments:
-        total += int(each.delta)
-    return total
-
-
-def total(base: object, increments: list[Increment]) -> object:
-    """What a counter shows: register (0 if none) plus contributions; other text hides them."""
-    if not increments:
-        return base
-    exact = exact_sum(increments)
-    number = 0
-    if isinstance(base, int):
-        number = base
-    elif isinstance(base, bytes):
-        whole = integer_text(base)
-        if whole is None:
-            start = decimal_of(base)
-            if start is None:
-                return base
-            step = Decimal(whole_sum(increments)) if exact is None else exact
-            return format_decimal(add_exactly(counted(start), step))
-        number = whole
-    if exact is None:
-        return number + whole_sum(increments)
-    return format_decimal(add_exactly(Decimal(number), exact))
-
-
-def without(value: object, increments: list[Increment]) -> object:
-    """A register's own value, from what the counter shows: the reverse of `total`."""
-    if not increments:
-        return value
-    exact = exact_sum(increments)
-    if isinstance(value, int) and exact is None:
-        return value - whole_sum(increments)
-    shown_number = decimal_of(value)
-    if shown_number is None:
-        return value
-    step = Decimal(whole_sum(increments)) if exact is None else exact
-    return format_decimal(add_exactly(shown_number, -step))
-
-
-def integer_text(text: bytes) -> int | None:
-    """The integer of a text of any size, where the text is exactly how it is printed."""
-    body = text[1:] if text.startswith(b"-") else text
-    if not body or not body.isdigit() or len(body) > 40:
-        return None
-    number = int(text)
-    return number if b"%d" % number == text else None
-
-
-def keeps_text(base: object) -> bool:
-    """Must a register's text be kept beside its counter, since the total would not give it back?"""
-    if not isinstance(base, bytes):
-        return False
-    if integer_text(base) is not None:
-        return False
-    number = decimal_of(base)
-    return number is None or format_decimal(number) != base
+        if each.stamp > last.stamp:
+            last = each
+    return last
 
 
 def open_state(
@@ -541,7 +466,8 @@ def open_state(
             state.increments = ledger.of_string(db, key, dots.over)
     else:
         if flags & COUNTED:
-            state.increments = ledger.of_string(db, key, entry.stamp)
+            over = base_of(entry.stamp, i64(entry.origin))
+            state.increments = ledger.of_string(db, key, over)
         if not flags & NO_REGISTER and entry.stamp != 0:
             base: object
             if flags & ABSENT:

@@ -74,9 +74,9 @@ def client_setinfo(ctx: Context, args: list[bytes]) -> object:
     session = ctx.client()
     option = args[2].lower()
     if option == b"lib-name":
-        session.library_name = printable(args[3], b"lib-name")
+        session.library_name = printable(args[3], args[2])
     elif option == b"lib-ver":
-        session.library_version = printable(args[3], b"lib-ver")
+        session.library_version = printable(args[3], args[2])
     else:
         raise Failure(b"ERR Unrecognized option '%s'" % args[2])
     return OK
@@ -217,7 +217,10 @@ def client_unblock(ctx: Context, args: list[bytes]) -> object:
     """CLIENT UNBLOCK: 1 where a client was waiting, 0 where there is none or it is not."""
     reason = args[3].upper() if len(args) == 4 else b"TIMEOUT"
     if len(args) > 4:
-        raise syntax_error()
+        raise Failure(
+            b"ERR unknown subcommand or wrong number of arguments for '%s'. Try CLIENT HELP."
+            % args[1]
+        )
     if reason not in (b"TIMEOUT", b"ERROR"):
         raise Failure(b"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     parked = ctx.services.parked.get(integer(args[2]))

@@ -95,12 +95,11 @@ def check_names(ctx: Context, pairs: list[tuple[str, str]]) -> None:
             raise Failure(
                 b"ERR Unknown option or number of arguments for CONFIG SET - '%s'" % bytes_of(name)
             )
-        directive = own_name(name)
         if not config.can_set(name, ctx.client().is_local()):
             raise refusal(name, f"can't set {kind_of_guard(name)} config")
-        if directive in seen:
+        if name.lower() in seen:  # by an alias it may be given twice
             raise refusal(name, "duplicate parameter")
-        seen.add(directive)
+        seen.add(name.lower())
 
 
 def kind_of_guard(name: str) -> str:
@@ -150,7 +149,7 @@ def config_resetstat(ctx: Context, args: list[bytes]) -> object:
     for db in services.databases:
         db.hits = 0
         db.misses = 0
-    services.stats.reset()
+    services.auth_denied = 0
     services.shell.reset_stats()
     return OK
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hmac import compare_digest
 
 from conf import REDIS_VERSION
-from node.commands.args import DB_OUT_OF_RANGE, small_integer, syntax_error
+from node.commands.args import DB_OUT_OF_RANGE, integer, small_integer, syntax_error
 from node.commands.command import (
     ALLOW_BUSY,
     FAST,
@@ -45,7 +45,7 @@ def authenticate(ctx: Context, user: bytes, password: bytes) -> None:
     services = ctx.services
     known = user == DEFAULT_USER
     if not known or (services.password and not compare_digest(password, services.password)):
-        services.stats.auth_denied += 1
+        services.auth_denied += 1
         raise Failure(WRONG_PASSWORD)
     session = ctx.client()
     session.user = DEFAULT_USER
@@ -119,11 +119,10 @@ def hello(ctx: Context, args: list[bytes]) -> object:
 
 def protocol_version(arg: bytes) -> int:
     """2 or 3; NOPROTO for other numbers."""
-    if not arg.isdigit() or len(arg) > 18:
-        raise Failure(b"ERR Protocol version is not an integer or out of range")
-    if int(arg) not in (2, 3):
+    number = integer(arg, b"ERR Protocol version is not an integer or out of range")
+    if number not in (2, 3):
         raise Failure(b"NOPROTO unsupported protocol version")
-    return int(arg)
+    return number
 
 
 def greeting(ctx: Context, session: Session) -> object:

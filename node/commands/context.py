@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from conf import Config
 from node.journal import Journal
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Parked:
     """A handler's reply that says: not yet. The client is parked until `until_ms` (0: for ever).
 
@@ -50,6 +51,7 @@ class Parked:
         """The client went away."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Shell:
     """What needs the outside: files, sockets, the loop. The composition root fills it in.
 

@@ -229,7 +229,6 @@ class Connection(Outlet):
             if (before != 0 or not engine.knows(parser.code)) and not args[0]:
                 args[0] = parser.name()
             skip = session.skip_reply
-            session.commands += 1
             reply = engine.execute(
                 session, parser.code, args, parser.data, parser.start,
                 parser.pos if parser.exact else 0,

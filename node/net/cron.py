@@ -87,6 +87,14 @@ class Cron:
             timer.cancel()
         self._timers = {}
 
+    def rates(self) -> dict[str, float]:
+        """Rates by the names of INFO stats."""
+        return {
+            "instantaneous_ops_per_sec": round(self.operations.per_second()),
+            "instantaneous_input_kbps": self.input.per_second() / 1024,
+            "instantaneous_output_kbps": self.output.per_second() / 1024,
+        }
+
     def _after(self, name: str, seconds: float, callback: Callable[[], None]) -> None:
         assert self._loop is not None
         self._timers[name] = self._loop.call_later(seconds, callback)

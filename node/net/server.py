@@ -86,7 +86,8 @@ class Server:
         optional = address.startswith("-")
         host = address.removeprefix("-")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        place = f"{'*' if host in ('*', '::*') else host}:{self.port}"
+        shown = host.replace("::*", "::")
+        place = f"[{shown}]:{self.port}" if ":" in shown else f"{shown}:{self.port}"
         try:
             found = socket.getaddrinfo(
                 None if host in ("*", "::*") else host,

@@ -2,7 +2,7 @@
 
 The file is always whole: it is written beside the old one, flushed to the disk, renamed over it.
 Writing is done here on the loop, in the snapshot's slices; only the flush waits in a thread.
-Promises after an error: the old file is untouched, the temporary one is gone, `last_error` says why.
+After an error the old file is untouched, the temporary one is gone, and `last_error` says why.
 """
 
 from __future__ import annotations

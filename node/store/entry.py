@@ -18,6 +18,7 @@ from mypy_extensions import i16, i32, i64, mypyc_attr
 COUNTED: Final[i16] = 1  # the streams' logs may hold live increments of this key
 NO_REGISTER: Final[i16] = 2  # a counter made by INCR: `stamp` names what its increments count on
 ABSENT: Final[i16] = 4  # the register says: deleted (the entry is in Database.hidden)
+LATER: Final[i16] = 16  # written by a later effect of its unit: its stamp may have been a base before
 HELD: Final[i16] = 8  # the snapshot walk has this entry, or it was made after the walk began
 
 

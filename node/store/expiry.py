@@ -11,6 +11,7 @@ from typing import Final
 from sortedcontainers import SortedDict
 
 BUCKET_SHIFT: Final = 7
+HALF_BUCKET_MS: Final = 64
 # A bucket whose time has begun but not ended is handed out while it is this small, so a key goes
 # at its millisecond. A larger one waits for its end, at most 128 ms: what is not due yet would go
 # in and out of it at every tick.
@@ -66,8 +67,7 @@ class Deadlines:
         total = keys = 0
         for at in range(0, count, max(1, count // AVERAGED_BUCKETS)):
             bucket, here = self._buckets.peekitem(at)
-            middle_ms = (bucket << BUCKET_SHIFT) + (1 << (BUCKET_SHIFT - 1))
-            total += max(0, middle_ms - now_ms) * len(here)
+            total += max(0, (bucket << BUCKET_SHIFT) + HALF_BUCKET_MS - now_ms) * len(here)
             keys += len(here)
         return total // keys if keys else 0
 

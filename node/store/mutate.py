@@ -13,7 +13,7 @@ from typing import Final, cast
 from mypy_extensions import i64
 
 from node.store.effect import Effect
-from node.store.entry import COUNTED, HELD, NO_REGISTER, Dot, Entry, Field
+from node.store.entry import COUNTED, HELD, LATER, NO_REGISTER, Dot, Entry, Field
 from node.store.values.hashes import HashValue, plain
 from node.store.values.sets import SetValue
 from node.store.values.strings import (
@@ -42,14 +42,21 @@ class Put(Mutation):
             fields = value.copy()
             if effect.dot is not None:
                 fields.fields = {
-                    field: Field(slot, effect.stamp, effect.origin)
-                    for field, slot in fields.fields.items()
+                    field: dotted(slot, effect) for field, slot in fields.fields.items()
                 }
             entry.value = fields
         else:
             entry.value = value
         entry.deadline = effect.number
         return 1
+
+
+def dotted(slot: object, effect: Effect) -> Field:
+    """A field of a whole hash that was put, with the effect's dot."""
+    field = Field(slot, effect.stamp, effect.origin)
+    if effect.index != 0:
+        field.flags = LATER
+    return field
 
 
 class Drop(Mutation):
@@ -160,7 +167,10 @@ class Hset(Mutation):
             stamp = effect.stamp
             origin = effect.origin
             while i + 1 < n:
-                fields[arguments[i]] = Field(arguments[i + 1], stamp, origin)
+                slot = Field(arguments[i + 1], stamp, origin)
+                if effect.index != 0:
+                    slot.flags = LATER
+                fields[arguments[i]] = slot
                 i += 2
         return len(fields) - before
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy_extensions import i16, i64
+from mypy_extensions import i16, i64, mypyc_attr
 
 from node.journal import Commit, Journal
 from node.ports import Clock, Resolver, Seen
@@ -27,6 +27,7 @@ from node.store.values.sets import SetValue
 SLOW_FREE: Final = 2000
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class BeforeChange:
     """The snapshot walk: is shown each entry before its first change."""
 

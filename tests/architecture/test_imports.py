@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "node.commands": (
         *LEAVES,
         *("node.persist", "node.readers", "node.acl", "node.pubsub", "node.script"),
-        *("node.session", "node.status", "node.stats", "node.info"),
+        *("node.session", "node.status", "node.info", "node.digest"),
         "conf",
     ),
     "node.net": (

@@ -36,7 +36,7 @@ class EngineTarget:
     """Our engine. What it would write to each connection goes through the real encoder."""
 
     def __init__(self) -> None:
-        self.node = LocalNode()
+        self.node = LocalNode(directives=("--enable-debug-command", "yes"))
         self.sessions: dict[int, int] = {1: 0}  # LocalNode begins with one client
         self.unread: dict[int, list[Shown]] = {}
 

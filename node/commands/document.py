@@ -1,0 +1,98 @@
+"""docs/commands.md, made from the command table.
+
+`python -m node.commands.document` writes it; a test fails while it is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from node.commands.command import ADMIN, READONLY, TABLE, WRITE, Command
+from node.commands.specs import categories, is_container
+from node.commands.table import load
+
+MARKDOWN_PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+
+# The order of the chapters; a group that is not here follows at the end.
+GROUPS: Final = {
+    "string": "Strings",
+    "hash": "Hashes",
+    "set": "Sets",
+    "generic": "Keys",
+    "transactions": "Transactions",
+    "pubsub": "Publish and subscribe",
+    "connection": "Connection",
+    "server": "Server",
+}
+
+HEAD: Final = """\
+# Commands
+
+<!-- Made by `python -m node.commands.document`. Edit the COMMANDS of the handlers instead. -->
+
+What a node understands. A command that Redis 8.2 has too takes the same arguments, gives the same
+replies and errors in RESP2 and RESP3, and shows the same in `COMMAND INFO`; the transcripts in
+`tests/commands` run on both.
+
+`[x]` may be left out, `a | b` is one of them, `...` repeats what its brackets hold. "Since" is the
+Redis version that brought the command. Kind: R reads keys, W writes keys, A is for administrators.
+
+Known differences:
+
+- `FLUSHALL`, `FLUSHDB`, `UNLINK` and whatever drops a large value free the memory in slices between
+  commands, with `SYNC` as with `ASYNC`.
+- `DEBUG SLEEP` makes the client wait, not the server. `DEBUG DIGEST` has other digits than Redis's;
+  it is equal on nodes that show the same data.
+- `CLIENT PAUSE`, `CLIENT TRACKING` and shard channels are not there.
+- `AUTH` knows the user `default` alone.
+- `MEMORY USAGE` tells what our objects take, which is more than Redis's.
+- `LOLWUT` draws its own picture, whatever the version.
+"""
+
+
+def markdown() -> str:
+    """The text of docs/commands.md."""
+    load()
+    parts = [HEAD]
+    for group, commands in grouped():
+        parts.append(f"\n## {GROUPS.get(group, group.capitalize())}\n\n")
+        parts.append("| Command | Kind | Meaning | Cost | Since |\n| --- | --- | --- | --- | --- |\n")
+        parts += [row(command) + "\n" for command in commands]
+    return "".join(parts)
+
+
+def grouped() -> Iterator[tuple[str, list[Command]]]:
+    """The groups in order, each with its commands by name; containers are left to their parts."""
+    found: dict[str, list[Command]] = {group: [] for group in GROUPS}
+    for command in TABLE.values():
+        for each in (command, *(command.subcommands or {}).values()):
+            if not is_container(each):
+                found.setdefault(each.group, []).append(each)
+    for group, commands in found.items():
+        if commands:
+            yield group, sorted(commands, key=lambda command: bytes(command.fullname))
+
+
+def row(command: Command) -> str:
+    """One line of a table."""
+    about = command.about[:1].upper() + command.about[1:]
+    cells = [f"`{command.syntax}`", kind(command), about, command.cost, command.since]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def kind(command: Command) -> str:
+    """R, W or A, or nothing."""
+    flags = command.flags
+    letters = "R" if flags & READONLY else "W" if flags & WRITE else ""
+    return letters + ("A" if flags & ADMIN or "admin" in categories(command) else "")
+
+
+def main() -> None:
+    """Writes the file."""
+    MARKDOWN_PATH.write_text(markdown(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
