@@ -16,7 +16,7 @@ import structlog
 from librt.time import time as now_s
 
 from conf import Config
-from mesh.dots import Streams, uuid_text
+from mesh.dots import Streams
 from mesh.feed import Feed
 from mesh.handshake import Identity
 from mesh.identity import member_id
@@ -25,7 +25,8 @@ from mesh.member import Member
 from mesh.merge.resolver import StampResolver
 from mesh.metadata import MeshMetadata
 from mesh.replication import Replication
-from mesh.status import IN_SYNC, LAGGING
+from mesh.report import mesh_status
+from mesh.status import IN_SYNC, LAGGING, MeshStatus
 from node.commands.command import Command
 from node.engine import Engine
 from node.persist.snapshot import Snapshots
@@ -65,7 +66,7 @@ class Agent(Extension):
         self.feed_limit_bytes = feed_limit(config)
         self.identity = self._identity()
         self.undialed: set[bytes] = set()
-        self.skewed = False
+        self.held_data = False
         self._heartbeat_s = config.number("mesh-heartbeat-ms") / 1000.0
         self.silence_s = max(5.0 * self._heartbeat_s, 3.0)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,6 +98,7 @@ class Agent(Extension):
         self.member.backlog.wake_flush = self._flush_soon
         for host, port in self.config.rows("replicaof"):
             self.add_link(host, int(port), True)
+        self.held_data = any(db.keys.size for db in self.engine.databases)
         if self.config.yes("active-replica"):
             self.become_active()
         self._beat()
@@ -319,6 +321,10 @@ class Agent(Extension):
             self._unstable_warned = True
             LOG.warning("mesh_unstable_bytes", bytes=self.unstable_bytes(), limit=limit)
 
+    def status(self) -> MeshStatus:
+        """The mesh as this node sees it now."""
+        return mesh_status(self)
+
     def links_up(self) -> int:
         """How many links carry frames."""
         return sum(1 for link in self.links if link.state in (IN_SYNC, LAGGING))
@@ -337,7 +343,3 @@ def feed_limit(config: Config) -> int:
             return int(words[at + 1]) or 1 << 40
     return 256 * 1024 * 1024
 
-
-def stream_name(uuid: bytes) -> str:
-    """A stream as people see it."""
-    return uuid_text(uuid).decode()

@@ -249,7 +249,7 @@ class Node(Outside):
 
     def mesh_status(self) -> MeshStatus:
         """The mesh's numbers of this moment."""
-        return MeshStatus()
+        return self.mesh.status()
 
     # --- the loop, for those who do not know it -----------------------------------------------
 

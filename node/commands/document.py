@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from node.commands.command import ADMIN, READONLY, TABLE, WRITE, Command
-from node.commands.specs import categories, is_container
-from node.commands.table import load
+from node.commands.command import ADMIN, READONLY, WRITE, Command
+from node.commands.specs import categories
+from node.commands.table import MODULES
 
 MARKDOWN_PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 
@@ -54,22 +54,21 @@ Known differences:
 
 def markdown() -> str:
     """The text of docs/commands.md."""
-    load()
     parts = [HEAD]
     for group, commands in grouped():
         parts.append(f"\n## {GROUPS.get(group, group.capitalize())}\n\n")
-        parts.append("| Command | Kind | Meaning | Cost | Since |\n| --- | --- | --- | --- | --- |\n")
+        parts.append("| Command | Kind | Meaning | Cost | Since |\n")
+        parts.append("| --- | --- | --- | --- | --- |\n")
         parts += [row(command) + "\n" for command in commands]
     return "".join(parts)
 
 
 def grouped() -> Iterator[tuple[str, list[Command]]]:
-    """The groups in order, each with its commands by name; containers are left to their parts."""
+    """The groups in order, each with its commands by name; an extension's are not among them."""
     found: dict[str, list[Command]] = {group: [] for group in GROUPS}
-    for command in TABLE.values():
-        for each in (command, *(command.subcommands or {}).values()):
-            if not is_container(each):
-                found.setdefault(each.group, []).append(each)
+    for commands in MODULES:
+        for command in commands:
+            found.setdefault(command.group, []).append(command)
     for group, commands in found.items():
         if commands:
             yield group, sorted(commands, key=lambda command: bytes(command.fullname))
