@@ -92,7 +92,7 @@ def bgsave(ctx: Context, args: list[bytes]) -> object:
     """BGSAVE [SCHEDULE]."""
     if len(args) > 2 or (len(args) == 2 and args[1].upper() != b"SCHEDULE"):
         raise syntax_error()
-    return ctx.services.shell.save(background=True)
+    return ctx.services.shell.save(background=True, schedule=len(args) == 2)
 
 
 def shutdown(ctx: Context, args: list[bytes]) -> object:

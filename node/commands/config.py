@@ -76,8 +76,8 @@ def config_set(ctx: Context, args: list[bytes]) -> object:
     for name, _ in pairs:
         directive = own_name(name)
         try:
-            applied.append(directive)
             apply(services, directive)
+            applied.append(directive)
         except (ConfigError, Failure) as problem:
             config.put_back(saved)
             for earlier in applied:
@@ -129,8 +129,7 @@ def apply(services: Services, name: str) -> None:
         if not services.password:
             for session in services.sessions.values():
                 session.flags &= ~NOAUTH
-    elif name == "notify-keyspace-events":
-        services.notify.configure(config.text(name), services.databases)
+    services.changed(name)
     services.shell.apply(name)
 
 

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory: `python -m bench` lists them; docs/benchmarks.md explains them."""
