@@ -147,7 +147,7 @@ TABLE_TEXT: Final = """\
 + min-replicas-max-lag min-slaves-max-lag | int 0..max | 10 | runtime | seconds a good one may lag
 
 ## Mesh
-+ active-replica | yes-no | no | start | accept writes while following others (KeyDB)
++ active-replica | yes-no | no | runtime | accept writes while following others (KeyDB)
 + multi-master | yes-no | no | start | follow several nodes; needs active-replica (KeyDB)
 + multi-master-no-forward | yes-no | no | runtime | do not pass on what came from others (KeyDB)
 + node-name | node-name | "" | start | name of this node in the admin page and log

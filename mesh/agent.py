@@ -35,6 +35,10 @@ from node.ports import Extension
 LOG = structlog.get_logger()
 
 ACTIVATION_KEYS = 2000  # in one slice of the walk that gives dots: about 2 ms
+# Keys merged in one slice after a switch: about a millisecond.
+MERGE_KEYS = 200
+# A switch waits for our own walk (a save, a snapshot for another) by looking this often.
+WALK_POLL_S = 0.01
 # A peer that called us is called back after this time, unless a link to it comes up before.
 DIAL_BACK_S = 1.0
 # How long a member may lack what a linked peer says it has, before the link is asked again.
@@ -67,8 +71,9 @@ class Agent(Extension):
         self.identity = self._identity()
         self.undialed: set[bytes] = set()
         self.held_data = False
-        self._heartbeat_s = config.number("mesh-heartbeat-ms") / 1000.0
-        self.silence_s = max(5.0 * self._heartbeat_s, 3.0)
+        self._heartbeat_s = 0.0
+        self.silence_s = 0.0
+        self._set_heartbeat()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._staging_link: Link | None = None
@@ -133,6 +138,27 @@ class Agent(Extension):
             return
         self.member.activate()
         self._activate()
+
+    def configure(self, name: str) -> str:
+        """CONFIG SET has changed a directive: acts on the mesh's own. Why it cannot be, or ""."""
+        config = self.config
+        if name == "active-replica":
+            if config.yes(name):
+                self.become_active()
+            elif self.member.resolver.active:
+                return "this node has joined its mesh for as long as it runs: restart it without"
+        elif name == "repl-backlog-size":
+            self.member.resize_backlog()
+        elif name == "mesh-heartbeat-ms":
+            self._set_heartbeat()
+        self.clock_refuse_ms = config.number("mesh-clock-refuse-ms")
+        self.feed_limit_bytes = feed_limit(config)
+        self.identity = self._identity()
+        return ""
+
+    def _set_heartbeat(self) -> None:
+        self._heartbeat_s = self.config.number("mesh-heartbeat-ms") / 1000.0
+        self.silence_s = max(5.0 * self._heartbeat_s, 3.0)
 
     def _activate(self) -> None:
         assert self._loop is not None
@@ -250,6 +276,8 @@ class Agent(Extension):
 
     def may_resume(self, link: Link) -> bool:
         """May this link ask for frames now, or does another one stage a snapshot?"""
+        if self.member.merging is not None:
+            return False
         return self._staging_link is None or self._staging_link is link
 
     def staging_began(self, link: Link) -> None:
@@ -266,10 +294,29 @@ class Agent(Extension):
             other.pause(False)
             other.resume()
 
-    def switch(self) -> None:
-        """The snapshot is complete: one step."""
+    def switch(self, link: Link) -> None:
+        """The snapshot is complete: as soon as no walk of ours runs, it counts."""
+        assert self._loop is not None
+        if self._stopped:
+            return
+        if self.engine.writer.walk is not None:
+            self._loop.call_later(WALK_POLL_S, self.switch, link)
+            return
         self.wake()
         self.member.switch()
+        self._merge(link)
+        link.switched()
+
+    def _merge(self, link: Link) -> None:
+        assert self._loop is not None
+        if not self.member.merge_step(MERGE_KEYS):
+            self._loop.call_soon(self._merge, link)
+            return
+        LOG.info("transfer_merged", peer=link.address)
+        for each in self.links:
+            each.merged()
+        self.staging_ended()
+        self.snapshots.go_on()
 
     def guard(self, stamp: int) -> str:
         """Why a peer's stamp is refused; "" where it is fine (semantics.md 2, "Clock guard")."""

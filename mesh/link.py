@@ -67,6 +67,8 @@ class Link(asyncio.Protocol):
         self._reader: RdbReader | None = None
         self._staging: Staging | None = None
         self._mark = b""
+        self._rest = b""
+        self._switching = False
         self._lost = asyncio.Event()
         self._paused = False
         self._task: asyncio.Task[None] | None = None
@@ -224,7 +226,7 @@ class Link(asyncio.Protocol):
 
     def _became_live(self) -> None:
         self.last_error = ""
-        self._become(IN_SYNC)
+        self._become(self._live_word())
         self.ack()
         LOG.info("link_up", peer=self.address, member=self.peer_member.decode())
         self.agent.link_is_up(self)
@@ -258,17 +260,25 @@ class Link(asyncio.Protocol):
             return
         if self._buffer[:MARK_BYTES] != self._mark:
             raise StagingError("the snapshot does not end with its mark")
-        rest = self._buffer[MARK_BYTES:]
+        self._rest = self._buffer[MARK_BYTES:]
         self._buffer = b""
         self._become(MERGING)
         self._reader = None
         self._staging = None
-        self.agent.switch()
+        self._switching = True
+        self.pause(True)
+        LOG.info("transfer_staged", peer=self.address, bytes=self.transfer_bytes)
+        self.agent.switch(self)
+
+    def switched(self) -> None:
+        """The snapshot counts now; its keys are merged while frames flow again."""
+        self._switching = False
         self.resync_full += 1
-        LOG.info("transfer_merged", peer=self.address, bytes=self.transfer_bytes)
-        self.agent.staging_ended()
-        self._became_live()
-        self._take_frames(rest)
+        if self.transport is not None:
+            self.pause(False)
+            rest, self._rest = self._rest, b""
+            self._became_live()
+            self._take_frames(rest)
 
     # --- frames ---------------------------------------------------------------------------------
 
@@ -306,21 +316,34 @@ class Link(asyncio.Protocol):
             behind = self.agent.now_ms() - (int(self.inbox.stamp) >> 20)
             self.apply_lag_ms = max(0.0, float(behind))
             self.skew_ms = float(-behind)
-            self._become(LAGGING if self.apply_lag_ms > self.agent.warn_lag_ms else IN_SYNC)
+            self._become(self._live_word())
         self.agent.after_frames()
+
+    def _live_word(self) -> str:
+        if self.agent.member.merging is not None and self.resync_full:
+            return MERGING
+        return LAGGING if self.apply_lag_ms > self.agent.warn_lag_ms else IN_SYNC
+
+    def merged(self) -> None:
+        """The walk that merges a snapshot has ended."""
+        if self.live and self.state == MERGING and not self._switching:
+            self._become(self._live_word())
 
     def ack(self) -> None:
         """Tells the peer how far we are."""
-        if self._handshake is None and self._reader is None:
+        if self.live:
             self._send(command(b"REPLCONF", b"ACK", b"%d" % self.offset))
-        elif self._reader is not None:
+        elif self._handshake is None:
             self._send(b"\n")
 
     @property
     def live(self) -> bool:
         """Do frames flow?"""
         return (
-            self.transport is not None and self._handshake is None and self._reader is None
+            self.transport is not None
+            and self._handshake is None
+            and self._reader is None
+            and not self._switching
         )
 
     def pause(self, paused: bool) -> None:

@@ -16,9 +16,10 @@ from mesh.dots import Stream, Streams
 from mesh.inbox import Control, Inbox
 from mesh.merge.resolver import StampResolver
 from mesh.metadata import MeshMetadata
-from mesh.staging import Staging
+from mesh.staging import MergeWalk, Staging
 from node.engine import Engine
 from node.journal import BACKLOG
+from node.store.effect import MERGE, QUIET, Effect
 from node.store.entry import HELD, Claim, Dot, Dots, Entry
 from node.store.keyspace import Database
 from node.store.mutate import give_dots
@@ -43,7 +44,10 @@ class Activation(BeforeChange):
         self.phase = writer.phase
         self.given = 0
         self._shards: list[tuple[Database, dict[bytes, Entry]]] = [
-            (db, shard) for db in engine.databases for shard in db.keys.dicts if shard
+            (db, shard)
+            for db in engine.databases
+            for shard in [*db.keys.dicts, db.hidden]
+            if shard
         ]
         self._keys: list[bytes] = []
         self._at: tuple[Database, dict[bytes, Entry]] | None = None
@@ -104,18 +108,21 @@ class Member(Control):
         self.streams: Streams = resolver.streams
         self.member_id = member_id
         self.streams.own.member = member_id
-        limit = config.number("repl-backlog-size")
-        if not config.changed("repl-backlog-size"):
-            limit = MESH_BACKLOG_BYTES
-        self.backlog = Backlog(self.streams, limit)
+        self.backlog = Backlog(self.streams, backlog_bytes(config))
         self.metadata = MeshMetadata(resolver, engine.databases, config.yes("active-replica"))
         self.metadata.member_id = member_id
         self.metadata.row_of_own = self.backlog.marked
+        self.metadata.before_file = self.finish_merging
         self.activation: Activation | None = None
         self.staging: Staging | None = None
+        self.merging: MergeWalk | None = None
         self.started = False
         self.transfers = 0
         self.guard: Callable[[int], str] | None = None
+
+    def resize_backlog(self) -> None:
+        """repl-backlog-size has a new value; what is too much goes with the next frame."""
+        self.backlog.limit = self.config.number("repl-backlog-size")
 
     # --- becoming active ------------------------------------------------------------------------
 
@@ -189,9 +196,40 @@ class Member(Control):
         self.staging = None
 
     def switch(self) -> None:
-        """The last key is staged: one step makes both states one (semantics.md 7)."""
+        """The last key is staged: from now on both states are one (semantics.md 7).
+
+        `merge_step` until it is True merges what nobody touches before.
+        """
         staging = self.staging
-        assert staging is not None
+        assert staging is not None and self.merging is None
         self.staging = None
-        staging.switch()
+        self.merging = staging.switch()
         self.transfers += 1
+        for number, key in self.engine.watch.keys():
+            self.merging.touch(self.engine.databases[number], key)
+            changed = Effect(MERGE, number, key, None, 0, self.engine.clock.last, 0, 0)
+            changed.flags = QUIET
+            self.engine.writer.record(changed)
+        self.engine.publish()
+
+    def merge_step(self, budget: int) -> bool:
+        """Merges a slice of what is left; True when nothing is."""
+        merging = self.merging
+        if merging is None:
+            return True
+        if not merging.step(budget):
+            return False
+        self.merging = None
+        return True
+
+    def finish_merging(self) -> None:
+        """Merges all that is left now: a save at once, the end of the process."""
+        while not self.merge_step(1 << 30):
+            pass
+
+
+def backlog_bytes(config: Config) -> int:
+    """The most that the backlog holds: repl-backlog-size where it is set, else a mesh's default."""
+    if config.changed("repl-backlog-size") or config.place("repl-backlog-size") is not None:
+        return config.number("repl-backlog-size")
+    return MESH_BACKLOG_BYTES

@@ -117,12 +117,14 @@ class MeshMetadata(Metadata):
         self.databases = databases
         self.active = active
         self.member_id = b""
+        self.before_file: Callable[[], None] = nothing
         self.row_of_own: Callable[[], dict[bytes, int]] = dict
         self.incoming = Incoming(resolver.streams)
         self.loaded_dots = False
         self.undotted_keys = 0
 
     def file_fields(self) -> list[tuple[bytes, bytes]]:
+        self.before_file()
         if not self.resolver.active:
             return []
         return [(HEAD, head_field(self.memory, self.member_id, self.row_of_own()))]
@@ -189,6 +191,10 @@ class MeshMetadata(Metadata):
             streams.join_row(streams.of(uuid), row)
         take_removals(self.memory, incoming)
         self.memory.conflicts.counts["import_conflict"] = 0
+
+
+def nothing() -> None:
+    """Nothing has to be done before a file is written."""
 
 
 def take_removals(memory: Memory, incoming: Incoming) -> None:

@@ -1,8 +1,9 @@
 """Staging: a peer's snapshot is put aside record by record, then merged in one step, never flushed.
 
-While it arrives clients go on at the old state and frames of all links wait. At the switch every key of
-both sides is joined by the rule of semantics.md 2, and the vector, the rows and the waiting removals
-are taken over; so at every moment the state is exactly what the vector says.
+While it arrives clients go on at the old state and frames of all links wait. At the switch the vector,
+the rows and the waiting removals are taken over, and from then on every key of both sides counts as
+joined by the rule of semantics.md 2: it is merged at its first touch, or by a walk in slices. So at
+every moment the state that anybody can see is exactly what the vector says.
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ from mesh.removals import Pending
 from node.engine import Engine
 from node.persist.rdb_records import Aux, KeyRecord, Record
 from node.store.effect import Effect
-from node.store.entry import Entry
-from node.store.keyspace import Database
+from node.store.entry import HELD, Entry
+from node.store.keyspace import Database, Merging
 from node.store.mutate import MUTATE
-from node.store.writer import shows
-
-# Effects published together: WATCH and blocked clients are told in slices of this many.
-UNIT_KEYS = 1000
+from node.store.shards import SHARDS, shard_of
+from node.store.writer import BeforeChange, other_phase
 
 
 class StagingError(Exception):
@@ -79,87 +78,25 @@ class Staging:
             )
         self.keys[int(record.db), record.key] = Staged(record.value, dots, None)
 
-    def switch(self) -> None:
-        """One step: joins every key, then vector, rows and waiting removals."""
+    def switch(self) -> MergeWalk:
+        """One step: the vector and the rows are joined; from now on the state is both sides' state.
+
+        The keys themselves are merged by the walk that is returned: each at its first touch, the
+        rest in slices.
+        """
         if not self.headed:
             raise StagingError("the snapshot has no plexis-mesh field: the peer is no member")
         memory = self.memory
-        streams = memory.streams
         incoming = self.incoming
-        mine = Cover(streams.vector_row(), NOBODY)
+        mine = Cover(memory.streams.vector_row(), NOBODY)
         theirs = Cover(incoming.row(incoming.vector), NOBODY)
-        engine = self.engine
+        waiting = Waiting(memory, incoming)
         for stamp in incoming.vector.values():
-            engine.clock.observe(stamp)
-        waiting = dict(memory.removals.by_key)
-        flushes = dict(memory.removals.flushes)
+            self.engine.clock.observe(stamp)
         take_removals(memory, incoming)
-        for db in engine.databases:
-            for key in [*(key for shard in db.keys.dicts for key in shard), *db.hidden]:
-                if (int(db.number), key) not in self.keys:
-                    self._merge(PeerKey(int(db.number), key), mine, theirs)
-        for (number, key), staged in self.keys.items():
-            self._merge(self._decode(number, key, staged), mine, theirs)
-        engine.publish()
-        self._apply_waiting(waiting, flushes)
         self._take_vector()
         memory.removals.settle()
-
-    def _decode(self, number: int, key: bytes, staged: Staged) -> PeerKey:
-        if staged.hidden is not None:
-            return read_hidden(staged.hidden, self.incoming)
-        assert staged.dots is not None
-        return read_key(staged.dots, self.incoming.origins, number, key, staged.value)
-
-    def _merge(self, peer: PeerKey, mine: Cover, theirs: Cover) -> None:
-        db = self.engine.databases[peer.db]
-        entry = db.raw(peer.key)
-        fresh = entry is None
-        writer = self.engine.writer
-        if entry is None:
-            entry = Entry(None, 0, 0)
-            entry.flags = writer.phase
-        elif writer.walk is not None:
-            writer.walk.before(db, peer.key, entry)
-        effect = merge_key(self.memory, entry, fresh, peer, mine, theirs)
-        self._install(db, entry, effect)
-
-    def _install(self, db: Database, entry: Entry, effect: Effect) -> None:
-        writer = self.engine.writer
-        visible = db.keys.get(effect.key) is entry
-        before = entry.deadline
-        MUTATE[effect.op].apply(entry, effect)
-        writer.settle(db, effect, entry, visible, before)
-        if visible or shows(entry):
-            writer.record(effect)
-        commit = self.engine.commit
-        if commit.count >= UNIT_KEYS:
-            self.engine.publish()
-
-    def _apply_waiting(
-        self,
-        mine: dict[tuple[int, bytes], list[Pending]],
-        flushes: dict[int, list[Pending]],
-    ) -> None:
-        """Removals that waited on either side: their ops are in the joined vector, and not again."""
-        databases = self.engine.databases
-        everywhere: list[tuple[int, bytes | None, Pending]] = list(self.incoming.removals)
-        for (number, key), waiting in mine.items():
-            everywhere += [(number, key, each) for each in waiting]
-        for number, waiting in flushes.items():
-            everywhere += [(number, None, each) for each in waiting]
-        for number, name, pending in everywhere:
-            db = databases[number]
-            keys = (
-                [*(key for shard in db.keys.dicts for key in shard), *db.hidden]
-                if name is None
-                else [name]
-            )
-            for key in keys:
-                entry = db.raw(key)
-                if entry is not None:
-                    self._install(db, entry, apply_pending(self.memory, entry, number, key, pending))
-        self.engine.publish()
+        return MergeWalk(self, mine, theirs, waiting)
 
     def _take_vector(self) -> None:
         streams = self.memory.streams
@@ -178,3 +115,149 @@ class Staging:
         self.backlog.vector_moved = True
 
 
+class Waiting:
+    """Removals that waited on either side at the switch: their ops will not come again."""
+
+    def __init__(self, memory: Memory, incoming: Incoming) -> None:
+        removals = memory.removals
+        self.by_key = {name: list(waiting) for name, waiting in removals.by_key.items()}
+        self.flushes = {number: list(waiting) for number, waiting in removals.flushes.items()}
+        for number, key, pending in incoming.removals:
+            if key is None:
+                self.flushes.setdefault(number, []).append(pending)
+            else:
+                self.by_key.setdefault((number, key), []).append(pending)
+
+    def of(self, number: int, key: bytes) -> list[Pending]:
+        """Those that concern a key."""
+        return self.by_key.get((number, key), []) + self.flushes.get(number, [])
+
+
+class Flushes(BeforeChange):
+    """Keeps the place of a walk while keys are merged, and hears of flushes."""
+
+    def __init__(self, walk: MergeWalk) -> None:
+        self.walk = walk
+
+    def flushed(
+        self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
+    ) -> None:
+        self.walk.forget(db)
+        trash = self.walk.engine.writer.trash
+        trash.extend(old)
+        trash.append(hidden)
+
+
+class MergeWalk(Merging):
+    """After a switch: merges each key at its first touch, the others in slices.
+
+    HELD in an entry tells, as in a snapshot walk, whether it was merged; so no snapshot begins before
+    the walk has ended.
+    """
+
+    def __init__(self, staging: Staging, mine: Cover, theirs: Cover, waiting: Waiting) -> None:
+        engine = staging.engine
+        writer = engine.writer
+        assert writer.walk is None, "a snapshot or activation walk must end before the switch"
+        self.engine = engine
+        self.memory = staging.memory
+        self.incoming = staging.incoming
+        self.mine = mine
+        self.theirs = theirs
+        self.waiting = waiting
+        self.left = len(staging.keys)
+        self.merged = 0
+        self._staged: list[list[dict[bytes, Staged]]] = [
+            [{} for _ in range(SHARDS)] for _ in engine.databases
+        ]
+        for (number, key), staged in staging.keys.items():
+            self._staged[number][shard_of(key)][key] = staged
+        writer.phase = other_phase(writer.phase)
+        self.phase = writer.phase
+        writer.walk = Flushes(self)
+        for db in engine.databases:
+            db.merging = self
+            db.forget_last()
+        self._todo = [(db, number) for db in engine.databases for number in range(SHARDS)]
+        self._keys: list[bytes] = []
+        self._at: Database | None = None
+        self.done = False
+
+    def touch(self, db: Database, key: bytes) -> None:
+        staged = self._staged[int(db.number)][shard_of(key)].pop(key, None)
+        entry = db.raw(key)
+        if entry is not None and entry.flags & HELD == self.phase:
+            return
+        if entry is None and staged is None:
+            return
+        self._merge(db, key, entry, staged)
+
+    def shard(self, db: Database, number: int) -> None:
+        for key in self._names(db, number):
+            self.touch(db, key)
+
+    def whole(self, db: Database) -> None:
+        for number in range(SHARDS):
+            self.shard(db, number)
+
+    def forget(self, db: Database) -> None:
+        """The database was flushed: what was still to be merged counts as seen."""
+        self._staged[int(db.number)] = [{} for _ in range(SHARDS)]
+
+    def step(self, budget: int) -> bool:
+        """Merges about `budget` keys; True when the last was merged and the walk has ended."""
+        while budget > 0 and not self.done:
+            if self._keys:
+                assert self._at is not None
+                self.touch(self._at, self._keys.pop())
+                budget -= 1
+            elif self._todo:
+                self._at, number = self._todo.pop()
+                self._keys = self._names(self._at, number)
+                budget -= 1
+            else:
+                self._end()
+        return self.done
+
+    def _names(self, db: Database, number: int) -> list[bytes]:
+        """The keys of a shard on either side; what is hidden is listed with the first."""
+        names = [*db.keys.dicts[number], *self._staged[int(db.number)][number]]
+        if number == 0 and db.hidden:
+            names += list(db.hidden)
+        return names
+
+    def _end(self) -> None:
+        self.done = True
+        self.engine.writer.walk = None
+        for db in self.engine.databases:
+            db.merging = None
+            db.forget_last()
+
+    def _merge(self, db: Database, key: bytes, entry: Entry | None, staged: Staged | None) -> None:
+        number = int(db.number)
+        fresh = entry is None
+        if entry is None:
+            entry = Entry(None, 0, 0)
+        entry.flags = (entry.flags & ~HELD) | self.phase
+        peer = PeerKey(number, key) if staged is None else self._decode(number, key, staged)
+        self._install(
+            db, entry, merge_key(self.memory, entry, fresh, peer, self.mine, self.theirs)
+        )
+        self.merged += 1
+        for pending in self.waiting.of(number, key):
+            here = db.raw(key)
+            if here is not None:
+                self._install(db, here, apply_pending(self.memory, here, number, key, pending))
+
+    def _decode(self, number: int, key: bytes, staged: Staged) -> PeerKey:
+        if staged.hidden is not None:
+            return read_hidden(staged.hidden, self.incoming)
+        assert staged.dots is not None
+        return read_key(staged.dots, self.incoming.origins, number, key, staged.value)
+
+    def _install(self, db: Database, entry: Entry, effect: Effect) -> None:
+        visible = db.keys.get(effect.key) is entry
+        before = entry.deadline
+        MUTATE[effect.op].apply(entry, effect)
+        self.engine.writer.settle(db, effect, entry, visible, before)
+        self.engine.writer.dirty += 1

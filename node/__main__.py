@@ -220,7 +220,7 @@ class Node(Outside):
                 f" with {server.max_clients}"
             )
         self.cron.hz = self.config.number("hz")
-        return ""
+        return self.mesh.configure(name)
 
     def memory(self) -> tuple[int, int]:
         return self.cron.memory_bytes, self.cron.memory_peak_bytes

@@ -28,6 +28,7 @@ def digest_of(databases: Iterable[Database]) -> bytes:
     """
     total = 0
     for db in databases:
+        db.merge_all()
         now_ms = db.now.ms
         for shard in db.keys.dicts:
             for key, entry in shard.items():

@@ -2,7 +2,9 @@
 
 Everybody takes a logger by `structlog.get_logger("area")`; this is the one place that says what
 becomes of it. An event is a short text, its details are fields: `log.info("link lost", peer=...)`.
-Redis's levels are debug, verbose, notice and warning; `info` is notice, `error` is above warning.
+Redis's levels are debug, verbose, notice and warning. Here `debug` is what Redis calls verbose (there
+is nothing chattier, so the directives debug and verbose show the same), `info` is notice, and `error`
+is above warning.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 # The directive loglevel: what is printed from there on up.
-LEVELS: Final = {"debug": 0, "verbose": 1, "notice": 2, "warning": 3, "nothing": 9}
+LEVELS: Final = {"debug": 1, "verbose": 1, "notice": 2, "warning": 3, "nothing": 9}
 
 
 class Threshold:
@@ -30,18 +32,12 @@ class Log(structlog.BoundLoggerBase):
             self._proxy_to_logger(name, event, level=name, **fields)
 
     def debug(self, event: str, **fields: Any) -> None:
-        """For whoever works on the server."""
-        self._say(0, "debug", event, fields)
-
-    def verbose(self, event: str, **fields: Any) -> None:
         """What happens often, such as a client that connects."""
-        self._say(1, "verbose", event, fields)
+        self._say(1, "debug", event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
         """What an operator wants to see in a healthy server."""
         self._say(2, "notice", event, fields)
-
-    notice = info
 
     def warning(self, event: str, **fields: Any) -> None:
         """What an operator should look at."""
@@ -70,7 +66,7 @@ class LineWriter:
         except OSError:
             pass  # a full disk or a closed pipe must not stop the server
 
-    debug = verbose = notice = warning = error = line
+    debug = notice = warning = error = line
 
 
 def set_level(name: str) -> None:

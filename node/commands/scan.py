@@ -129,7 +129,7 @@ def scan(ctx: Context, args: list[bytes]) -> object:
     """SCAN: a key that is here during the whole scan is returned, each at most once."""
     position = cursor(args[1])
     options = scan_options(args)
-    following, keys = ctx.db.keys.scan(position, min(options.count, COUNT_MAX))
+    following, keys = ctx.db.scan(position, min(options.count, COUNT_MAX))
     found: list[object] = []
     for key in keys:
         if options.match is not None and not options.match(key):
@@ -153,6 +153,7 @@ def keys(ctx: Context, args: list[bytes]) -> object:
 
 def randomkey(ctx: Context, args: list[bytes]) -> object:
     """RANDOMKEY: every key equally likely."""
+    ctx.db.merge_all()
     draw = ctx.services.random
     for _ in range(RANDOM_TRIES):
         key = ctx.db.keys.sample(draw.getrandbits(62))

@@ -179,7 +179,7 @@ class Server:
             if self.is_denied(peer[0]):
                 return DENIED
             self._keep_alive(transport.get_extra_info("socket"))
-        _log.verbose("client accepted", peer=connection.peer)
+        _log.debug("client accepted", peer=connection.peer)
         return b""
 
     def is_denied(self, host: str) -> bool:

@@ -7,11 +7,11 @@ or removes keeps that answer right.
 
 from __future__ import annotations
 
-from mypy_extensions import i32, i64
+from mypy_extensions import i32, i64, mypyc_attr
 
 from node.store.entry import Entry
 from node.store.expiry import Deadlines
-from node.store.shards import Shards
+from node.store.shards import SHARD_SHIFT, SHARDS, Shards
 
 
 class Now:
@@ -40,8 +40,22 @@ class Missed:
         """Event keymiss; a look-up before a write is told too."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Merging:
+    """A peer's snapshot that is being merged key by key, each at its first touch."""
+
+    def touch(self, db: Database, key: bytes) -> None:
+        """Somebody is about to look at the key: it is merged now if it was not yet."""
+
+    def shard(self, db: Database, number: int) -> None:
+        """Somebody is about to list this shard."""
+
+    def whole(self, db: Database) -> None:
+        """Somebody is about to look at every key."""
+
+
 class Database:
-    """One numbered database."""
+    """One numbered database. While `merging` is set, DBSIZE counts what was merged so far."""
 
     def __init__(self, number: i64, lapse: Lapse, now: Now) -> None:
         self.number: i64 = number
@@ -53,6 +67,7 @@ class Database:
         self.hits: i64 = 0
         self.misses: i64 = 0
         self.missed: Missed | None = None
+        self.merging: Merging | None = None
         self._lapse = lapse
         self._last_key: bytes | None = None
         self._last: Entry | None = None
@@ -67,6 +82,8 @@ class Database:
     def peek(self, key: bytes) -> Entry | None:
         """As `find`, for commands that look at a key without using it: TTL, TYPE, OBJECT."""
         entry: Entry | None
+        if self.merging is not None:
+            self.merging.touch(self, key)
         if key is self._last_key:
             entry = self._last
         else:
@@ -89,6 +106,8 @@ class Database:
 
     def glance(self, key: bytes) -> object:
         """The value a key shows now, None where it is absent; nothing is counted or touched."""
+        if self.merging is not None:
+            self.merging.touch(self, key)
         entry = self.keys.get(key)
         if entry is None or (entry.deadline != 0 and entry.deadline < self.now.ms):
             return None
@@ -96,6 +115,8 @@ class Database:
 
     def present(self, key: bytes) -> bool:
         """Is the key visible now? Nothing is counted or touched, but a passed deadline is noticed."""
+        if self.merging is not None:
+            self.merging.touch(self, key)
         entry = self.keys.get(key)
         if entry is None:
             return False
@@ -106,6 +127,7 @@ class Database:
 
     def names(self) -> list[bytes]:
         """Every key that is visible now."""
+        self.merge_all()
         now_ms = self.now.ms
         found: list[bytes] = []
         for shard in self.keys.dicts:
@@ -113,6 +135,25 @@ class Database:
                 if entry.deadline == 0 or entry.deadline > now_ms:
                     found.append(key)
         return found
+
+    def merge_all(self) -> None:
+        """Before every key is looked at: whatever is still to be merged is merged now."""
+        if self.merging is not None:
+            self.merging.whole(self)
+
+    def scan(self, position: int, count: int) -> tuple[int, list[bytes]]:
+        """As Shards.scan; shards that are still to be merged are merged before they are listed."""
+        merging = self.merging
+        if merging is None:
+            return self.keys.scan(position, count)
+        until = int(position >> SHARD_SHIFT)
+        while True:
+            merging.shard(self, until)
+            following, found = self.keys.scan(position, count)
+            reached = SHARDS - 1 if following == 0 else int(following >> SHARD_SHIFT)
+            if until >= reached:
+                return following, found
+            until += 1
 
     def raw(self, key: bytes) -> Entry | None:
         """The key's entry, visible or only remembered, whatever its deadline."""

@@ -128,6 +128,8 @@ class Writer(Lapse):
             self._replay_flush(db, effect, seen)
             return
         key = effect.key
+        if db.merging is not None:
+            db.merging.touch(db, key)
         visible = db.keys.get(key)
         entry = visible
         if entry is None and db.hidden:
@@ -206,6 +208,7 @@ class Writer(Lapse):
         return n
 
     def _replay_flush(self, db: Database, effect: Effect, seen: Seen) -> None:
+        db.merge_all()
         if self.resolver.flush(effect, seen):
             for key in [*self._all_keys(db), *list(db.hidden)]:
                 single = Effect(

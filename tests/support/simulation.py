@@ -122,7 +122,7 @@ class Wire(Follower):
         source, target = self.source, self.target
         parts = source.member.backlog.resume(target.member.vector())
         if parts is None:
-            if target.member.staging is not None or source.member.staging is not None:
+            if target.member.staging is not None or target.member.merging is not None:
                 return
             self.transfer = list(read_snapshot(source.snapshot()))
             self.staging = target.member.stage()
@@ -383,7 +383,8 @@ class World:
         self.counts["crash"] += 1
 
     def step(self, pair: tuple[int, int]) -> None:
-        """A link does something: connects, or delivers."""
+        """A link does something: connects, or delivers; a merge walk goes on a little."""
+        self.nodes[pair[1]].member.merge_step(self.random.randrange(2))
         if pair in self.down:
             return
         wire = self.wires[pair]
@@ -401,6 +402,7 @@ class World:
             self.time_s += 0.01
             for node in self.nodes:
                 node.wake()
+                node.member.finish_merging()
                 node.member.heartbeat()
                 node.member.backlog.flush()
             for _ in range(400):
@@ -432,6 +434,7 @@ class World:
                 oracle.record(unit)
         expected = oracle.expected(latest)
         for node in self.nodes:
+            node.member.finish_merging()
             node.engine.now.ms = latest
             seen = node.shown()
             if seen != expected:

@@ -99,7 +99,7 @@ def test_changed_and_reset_compare_with_the_default() -> None:
 def test_only_what_is_read_at_run_time_can_be_set() -> None:
     config = Config()
     assert config.can_set("timeout") and config.can_set("slave-read-only")
-    for name in ("databases", "port", "active-replica", "replicaof", "user", "no-such-thing"):
+    for name in ("databases", "port", "multi-master", "replicaof", "user", "no-such-thing"):
         assert not config.can_set(name), name
 
 

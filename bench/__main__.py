@@ -1,0 +1,54 @@
+"""`python -m bench [part ...]`: runs measurements one after another and prints what they found.
+
+Without a part all of them run. Exit status 1 where one could not be made on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import Final
+
+from bench.tables import BenchError
+
+# Imported one by one when it is their turn: a part may lack something that the others do not need.
+PARTS: Final = {
+    "ratios": "requests/s and CPU per command beside Redis 8.2.3",
+    "visibility": "time from a write on one node until the other shows it",
+    "pauses": "longest time another client waits, while a node grows and in transfers",
+    "instructions": "instructions per command, and where they go",
+    "memory": "resident bytes per key",
+    "resp": "parser and encoder alone",
+}
+ROUNDS: Final = 5
+
+
+def main(argv: list[str]) -> int:
+    """Runs the parts that `argv` names; the exit status."""
+    listed = "\n".join(f"  {name:14}{about}" for name, about in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", epilog=f"parts:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("parts", nargs="*", metavar="part", help="what to measure; all by default")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured rounds of ratios")
+    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
+    options = parser.parse_args(argv)
+    unknown = [name for name in options.parts if name not in PARTS]
+    if unknown or options.rounds < 1:
+        parser.error(f"no such part: {unknown[0]}" if unknown else "--rounds is at least 1")
+    status = 0
+    for name in options.parts or PARTS:
+        print(f"== {name}: {PARTS[name]}\n", flush=True)
+        try:
+            importlib.import_module(f"bench.{name}").run(options.rounds, options.quick)
+        except BenchError as error:
+            print(f"not measured: {error}", flush=True)
+            status = 1
+        print(flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
