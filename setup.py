@@ -25,7 +25,6 @@ HOT = [
     "node/resp/replies.py",
     "node/resp/inline.py",
     "node/resp/parser.py",
-    "node/resp/doubles.py",
     "node/resp/encoder.py",
     "node/store/effect.py",
     "node/store/entry.py",

@@ -1,1 +1,2 @@
-"""Measurements of speed and memory: `python -m bench` lists them; docs/benchmarks.md explains them."""
+"""Measurements of speed and memory: `python -m bench` lists them; docs/benchmarks.md explains
+them."""

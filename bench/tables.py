@@ -1,4 +1,5 @@
-"""What every measurement prints with: tables in plain text, medians, percentiles, and BenchError."""
+"""What every measurement prints with: tables in plain text, medians, percentiles, and
+BenchError."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ class BenchError(Exception):
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by spaces, the first row a heading; numbers to the right, words to the left."""
+    """Columns aligned by spaces, the first row a heading; numbers to the right, words to the
+    left."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     numeric = [
         any(row[at] for row in rows[1:])

@@ -50,7 +50,12 @@ class Agent(Extension):
     """The node's mesh. Made before the data is loaded; `start` opens the links."""
 
     def __init__(
-        self, config: Config, engine: Engine, resolver: StampResolver, streams: Streams, data_dir: str
+        self,
+        config: Config,
+        engine: Engine,
+        resolver: StampResolver,
+        streams: Streams,
+        data_dir: str,
     ) -> None:
         self.config = config
         self.engine = engine
@@ -116,9 +121,7 @@ class Agent(Extension):
         for link in self.links:
             link.close()
         deadline = self.loop_s() + 1.0  # followers get the last writes, but shutdown does not hang
-        while self.loop_s() < deadline and any(
-            feed.transport is not None and feed.transport.get_write_buffer_size() for feed in self.feeds
-        ):
+        while self.loop_s() < deadline and any(feed.unsent() for feed in self.feeds):
             await asyncio.sleep(0.01)
         for feed in list(self.feeds):
             if feed.transport is not None:

@@ -1,8 +1,9 @@
 """Backlog: what was written here and by others, as frames, for those who come back.  [compiled]
 
-A reader of the journal makes one frame per own unit; what one tick wrote is one chunk, and followers
-get that very object. Frames of other streams are kept whole, so any node can serve any stream's tail.
-Resuming is by version vector: everything above what the follower has, or nothing if a part is gone.
+A reader of the journal makes one frame per own unit; what one tick wrote is one chunk, and
+followers get that very object. Frames of other streams are kept whole, so any node can serve any
+stream's tail. Resuming is by version vector: everything above what the follower has, or nothing
+if a part is gone.
 """
 
 from __future__ import annotations
@@ -221,7 +222,8 @@ class Backlog(Reader):
             del self.chunks[:at]
 
     def hole(self, origin: i64, stamp: i64) -> None:
-        """Everything of this stream up to `stamp` came by transfer: it cannot be served from here."""
+        """Everything of this stream up to `stamp` came by transfer: it cannot be served from
+        here."""
         if stamp > self.floors.get(int(origin), 0):
             self.floors[int(origin)] = int(stamp)
         self.vector_moved = True

@@ -1,8 +1,8 @@
 """What the mesh remembers of a key, to bytes and back: for snapshots and RDB files.  [compiled]
 
-An AUX field beside the key's plain value, which other servers skip. Streams stand in it by number in
-the writing process; the file's head names them. The order of a shown set is the file's: sorted up to
-512 members, else as the set iterates; a hash is in the order of its fields.
+An AUX field beside the key's plain value, which other servers skip. Streams stand in it by number
+in the writing process; the file's head names them. The order of a shown set is the file's: sorted
+up to 512 members, else as the set iterates; a hash is in the order of its fields.
 """
 
 from __future__ import annotations
@@ -10,7 +10,13 @@ from __future__ import annotations
 from typing import Final
 
 from librt.strings import (
-    BytesWriter, read_i16_le, read_i32_le, read_i64_le, write_i16_le, write_i32_le, write_i64_le,
+    BytesWriter,
+    read_i16_le,
+    read_i32_le,
+    read_i64_le,
+    write_i16_le,
+    write_i32_le,
+    write_i64_le,
 )  # fmt: skip
 from mypy_extensions import i16, i32, i64, u8
 
@@ -100,7 +106,8 @@ def put_claims(out: BytesWriter, claims: list[Claim]) -> None:
 
 
 def put_set(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
-    """The members' dots: in runs where the file shows the set, with the members where it does not."""
+    """The members' dots: in runs where the file shows the set, with the members where it does
+    not."""
     value = state.set
     if value is None or not value.members:
         out.append(NO_PLACES)

@@ -1,8 +1,8 @@
 """Conflicts: how many writes met others they had not seen, by kind.  [compiled]
 
-Kinds: `overwrite` (two concurrent values of one place, the newer shows), `type_clash` (a key has two
-types), `removed_unseen` (a removal left what it had not seen), `import_conflict` (two data sets joined
-that differ here), `counter_overflow` (a sum beyond 64 bits, shown clipped).
+Kinds: `overwrite` (two concurrent values of one place, the newer shows), `type_clash` (a key has
+two types), `removed_unseen` (a removal left what it had not seen), `import_conflict` (two data sets
+joined that differ here), `counter_overflow` (a sum beyond 64 bits, shown clipped).
 """
 
 from __future__ import annotations

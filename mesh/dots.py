@@ -1,8 +1,8 @@
 """Streams and dots: who wrote what when, and what has been applied of each writer.  [compiled]
 
 A stream is what one process start of one member wrote (semantics.md W4). Inside a process it has a
-small number, 0 for the own one; on the wire and on disk its uuid. Stream.seen is this node's version
-vector entry; Stream.row is the sum of the stream's marks, the context of its next frame.
+small number, 0 for the own one; on the wire and on disk its uuid. Stream.seen is this node's
+version vector entry; Stream.row is the sum of the stream's marks, the context of its next frame.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Streams:
             stream.row = stream.row + bytes(8 * ROW_STEP)
 
     def newer(self, stamp: i64, origin: i64, than_stamp: i64, than_origin: i64) -> bool:
-        """Is the first dot above the second? By stamp, then by the stream's uuid (never its number)."""
+        """Is the first dot above the second? By stamp, then by the stream's uuid (never its
+        number)."""
         if stamp != than_stamp:
             return stamp > than_stamp
         if origin == than_origin:

@@ -1,7 +1,7 @@
 """Feed: one member that follows us. Continues from its vector or sends a snapshot, then the stream.
 
-It has the socket that a client's connection handed over at PSYNC. Between our nodes byte offsets only
-count ACKs: they say which of our stamps the follower has applied, for WAIT and for the page.
+It has the socket that a client's connection handed over at PSYNC. Between our nodes byte offsets
+only count ACKs: they say which of our stamps the follower has applied, for WAIT and for the page.
 """
 
 from __future__ import annotations
@@ -146,6 +146,10 @@ class Feed(Follower, Sink):
     def _write(self, data: bytes) -> None:
         if self.transport is not None and data:
             self.transport.write(data)
+
+    def unsent(self) -> bool:
+        """Is anything still waiting in the socket's buffer?"""
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
 
     @property
     def backlog_bytes(self) -> int:

@@ -1,7 +1,7 @@
 """The follower's half of the handshake as a table of states; no sockets.
 
-KeyDB's own sequence, with two steps of ours when both sides say `mesh1` (semantics.md W2a): bytes to
-send come out, replies go in. What the other side must not be is refused in words.
+KeyDB's own sequence, with two steps of ours when both sides say `mesh1` (semantics.md W2a): bytes
+to send come out, replies go in. What the other side must not be is refused in words.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Handshake:
         return self._ask([b"REPLPING"], self._pong)
 
     def reply(self, reply: object) -> bytes:
-        """Takes the next reply; returns the bytes to send, often none. HandshakeError to give up."""
+        """Takes the next reply; returns the bytes to send, often none. HandshakeError to give
+        up."""
         if not self._steps:
             raise HandshakeError(f"a reply to nothing: {text_of(reply)}")
         _, handler = self._steps.pop(0)
@@ -121,8 +122,8 @@ class Handshake:
         self.peer_member = reply.text
         if reply.text == self.own.member_id:
             raise HandshakeError(
-                "has our member id: one of the two data directories is a copy; stop one node, delete"
-                " its member id file, and start it again", True,
+                "has our member id: one of the two data directories is a copy; stop one node,"
+                " delete its member id file, and start it again", True,
             )  # fmt: skip
         return b""
 

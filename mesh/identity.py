@@ -1,4 +1,5 @@
-"""Who this node is: the member id, on disk for life; the stream, new at every start (semantics.md W4)."""
+"""Who this node is: the member id, on disk for life; the stream, new at every start (semantics.md
+W4)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ class IdentityError(Exception):
 def member_id(path: str) -> bytes:
     """The member id in the file, made at the first start: 32 hex digits.
 
-    IdentityError where the file holds something else or cannot be written: a node that forgets who it
-    is would be a stranger to its own mesh.
+    IdentityError where the file holds something else or cannot be written: a node that forgets
+    who it is would be a stranger to its own mesh.
     """
     try:
         with open(path, encoding="ascii") as file:
@@ -25,8 +26,8 @@ def member_id(path: str) -> bytes:
         raise IdentityError(f"cannot read the member id file {path}: {error}") from error
     if len(text) != 32 or not all(c in "0123456789abcdef" for c in text):
         raise IdentityError(
-            f"the member id file {path} holds no member id (32 hex digits): restore it, or delete it"
-            " to start as a new member"
+            f"the member id file {path} holds no member id (32 hex digits): restore it, or delete"
+            " it to start as a new member"
         )
     return text.encode()
 

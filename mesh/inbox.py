@@ -1,8 +1,8 @@
 """Inbox: a peer's frames, in: own? seen? a gap? -> clock -> engine.replay -> kept.  [compiled]
 
 One per link. Each frame names the stamp of its stream's previous frame, so order without gaps is
-checked, not assumed (semantics.md W3). The untouched frame is kept for others, also when nothing of it
-won here.
+checked, not assumed (semantics.md W3). The untouched frame is kept for others, also when nothing
+of it won here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Link: our connection to one peer, whose stream we apply. Connects, resumes, reconnects (asyncio).
 
-Words for its state are those of mesh/status.py. A link that breaks comes back by version vector after
-at most a second; what was in flight is asked for again, nothing is lost or applied twice.
+Words for its state are those of mesh/status.py. A link that breaks comes back by version vector
+after at most a second; what was in flight is asked for again, nothing is lost or applied twice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ from mesh.handshake import Handshake, HandshakeError
 from mesh.inbox import FORKED, GAP, OTHER, Inbox
 from mesh.rreplay import FrameError
 from mesh.staging import Staging, StagingError
-from mesh.status import CONNECTING, DOWN, HANDSHAKE, IN_SYNC, LAGGING, MERGING, NEVER, REFUSED, SYNCING
+from mesh.status import (
+    CONNECTING,
+    DOWN,
+    HANDSHAKE,
+    IN_SYNC,
+    LAGGING,
+    MERGING,
+    NEVER,
+    REFUSED,
+    SYNCING,
+)
 from node.persist.rdb_codes import RdbError
 from node.persist.rdb_reader import RdbReader
 from node.resp.client import INCOMPLETE, ReplyParser, command
@@ -107,7 +117,9 @@ class Link(asyncio.Protocol):
             started = asyncio.get_running_loop().time()
             try:
                 await asyncio.wait_for(
-                    asyncio.get_running_loop().create_connection(lambda: self, self.host, self.port),
+                    asyncio.get_running_loop().create_connection(
+                        lambda: self, self.host, self.port
+                    ),
                     self.agent.timeout_s,
                 )
                 await self._lost.wait()

@@ -1,7 +1,7 @@
 """Member: this node as a member of a mesh, without sockets: the agent and the simulation drive it.
 
-It owns what the mesh knows: streams and vector, rules, backlog; it becomes active, answers "may this
-follower continue?", takes in snapshots by staging and switching, and beats once a second.
+It owns what the mesh knows: streams and vector, rules, backlog; it becomes active, answers "may
+this follower continue?", takes in snapshots by staging and switching, and beats once a second.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ START = b"MESH.START"
 
 
 class Activation(BeforeChange):
-    """The walk that gives dots to data written alone: in slices, each key before its next change."""
+    """The walk that gives dots to data written alone: in slices, each key before its next
+    change."""
 
     def __init__(self, engine: Engine, loaded_dots: bool) -> None:
         self.engine = engine
@@ -205,7 +206,7 @@ class Member(Control):
         self.staging = None
         self.merging = staging.switch()
         self.transfers += 1
-        for number, key in self.engine.watch.keys():
+        for number, key in self.engine.watch.watched_keys():
             self.merging.touch(self.engine.databases[number], key)
             changed = Effect(MERGE, number, key, None, 0, self.engine.clock.last, 0, 0)
             changed.flags = QUIET

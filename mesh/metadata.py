@@ -1,7 +1,8 @@
-"""What a snapshot carries for the mesh, written and read: streams, vector, rows, waiting removals, dots.
+"""What a snapshot carries for the mesh, written and read: streams, vector, rows, waiting
+removals, dots.
 
-The file's head names every stream by number; keys refer to the numbers. `Incoming` is what a file or a
-peer's snapshot said; MeshMetadata is the node's Metadata port, which installs a file at start.
+The file's head names every stream by number; keys refer to the numbers. `Incoming` is what a file
+or a peer's snapshot said; MeshMetadata is the node's Metadata port, which installs a file at start.
 """
 
 from __future__ import annotations

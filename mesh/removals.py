@@ -1,8 +1,8 @@
 """Removals that wait for writes not seen yet (semantics.md 2, "Pending removal").  [compiled]
 
-A removal whose context names writes that have not arrived here is remembered until this node's vector
-covers that context; a late write that it had seen is dropped on arrival. Kept by key, and for FLUSH by
-database. With two nodes nothing ever waits.
+A removal whose context names writes that have not arrived here is remembered until this node's
+vector covers that context; a late write that it had seen is dropped on arrival. Kept by key, and
+for FLUSH by database. With two nodes nothing ever waits.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ FIELD: Final = 4
 
 
 class Pending:
-    """What one effect clears, and what its writer had seen; the own stream's place in `row` is 0."""
+    """What one effect clears, and what its writer had seen; the own stream's place in `row` is
+    0."""
 
-    def __init__(self, stamp: i64, origin: i64, row: bytes, scopes: list[tuple[int, bytes]]) -> None:
+    def __init__(
+        self, stamp: i64, origin: i64, row: bytes, scopes: list[tuple[int, bytes]]
+    ) -> None:
         self.stamp: i64 = stamp
         self.origin: i64 = origin
         self.row = row

@@ -1,7 +1,8 @@
-"""The commands of replication: REPLICAOF, REPLCONF, PSYNC, ROLE, WAIT, MESH STATUS; INFO replication.
+"""The commands of replication: REPLICAOF, REPLCONF, PSYNC, ROLE, WAIT, MESH STATUS; INFO
+replication.
 
-They read and steer the agent. REPLICAOF behaves as KeyDB's: without multi-master it replaces the one
-master, with it it adds; REMOVE takes one away; NO ONE all.
+They read and steer the agent. REPLICAOF behaves as KeyDB's: without multi-master it replaces the
+one master, with it it adds; REMOVE takes one away; NO ONE all.
 """
 
 from __future__ import annotations
@@ -12,10 +13,26 @@ from mesh.dots import unpack_marks, uuid_bytes
 from mesh.feed import Feed
 from mesh.handshake import CAPABILITY
 from mesh.link import Link
-from mesh.status import DOWN, IN_SYNC, LAGGING, MERGING, NEVER, REFUSED, SYNCING
+from mesh.status import (
+    CONNECTING,
+    DOWN,
+    HANDSHAKE,
+    IN_SYNC,
+    LAGGING,
+    MERGING,
+    NEVER,
+    REFUSED,
+    SYNCING,
+)  # fmt: skip
 from node.commands.args import integer
 from node.commands.command import (
-    ADMIN, BLOCKING, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, Command,
+    ADMIN,
+    BLOCKING,
+    LOADING,
+    NO_ASYNC_LOADING,
+    NOSCRIPT,
+    STALE,
+    Command,
 )  # fmt: skip
 from node.commands.context import Context, Parked
 from node.resp.replies import NO_REPLY, OK, Failure, Simple
@@ -24,8 +41,15 @@ from node.session import FOLLOWER
 if TYPE_CHECKING:
     from mesh.agent import Agent
 
-ROLE_STATES = {NEVER: b"connect", DOWN: b"connect", REFUSED: b"connect", "connecting": b"connecting",
-               "handshake": b"handshake", SYNCING: b"sync", MERGING: b"sync"}  # fmt: skip
+ROLE_STATES = {
+    NEVER: b"connect",
+    DOWN: b"connect",
+    REFUSED: b"connect",
+    CONNECTING: b"connecting",
+    HANDSHAKE: b"handshake",
+    SYNCING: b"sync",
+    MERGING: b"sync",
+}
 
 
 class PeerInfo:
@@ -103,8 +127,8 @@ class Replication:
         port = self._port(args[2])
         if not agent.config.yes("active-replica"):
             raise Failure(
-                b"ERR this node is not active: CONFIG SET active-replica yes first (replicas that only"
-                b" follow come in a later version)"
+                b"ERR this node is not active: CONFIG SET active-replica yes first (replicas that"
+                b" only follow come in a later version)"
             )
         for link in agent.links:
             if (link.host, link.port) == (host, port):
@@ -178,7 +202,8 @@ class Replication:
         elif name == b"mesh-member":
             if value == agent.member.member_id:
                 raise Failure(
-                    b"ERR that is this node's own member id: one of the two data directories is a copy"
+                    b"ERR that is this node's own member id: one of the two data directories is a"
+                    b" copy"
                 )
             info.member_id = value
             agent.streams.of(info.stream).member = value

@@ -1,4 +1,5 @@
-"""MeshStatus of this moment, from the agent's links and feeds: for MESH STATUS and the admin page."""
+"""MeshStatus of this moment, from the agent's links and feeds: for MESH STATUS and the admin
+page."""
 
 from __future__ import annotations
 
@@ -8,7 +9,15 @@ from mesh.dots import uuid_text
 from mesh.feed import Feed
 from mesh.link import Link
 from mesh.status import (
-    FOLLOWER, IN_SYNC, LAGGING, SENDER, SYNCING, CountStatus, LinkStatus, MeshStatus, PeerStatus,
+    FOLLOWER,
+    IN_SYNC,
+    LAGGING,
+    SENDER,
+    SYNCING,
+    CountStatus,
+    LinkStatus,
+    MeshStatus,
+    PeerStatus,
     StreamStatus,
 )  # fmt: skip
 
@@ -89,7 +98,8 @@ def age_ms(agent: Agent, at_s: float) -> float | None:
 
 
 def initial_sync_done(agent: Agent) -> bool:
-    """May clients rely on what is here? Not while a node that began empty takes in its first data."""
+    """May clients rely on what is here? Not while a node that began empty takes in its first
+    data."""
     if not agent.config.yes("active-replica"):
         return True
     if not agent.member.started:

@@ -1,8 +1,9 @@
-"""RREPLAY between our nodes: `*9 RREPLAY uuid inner db stamp v1 previous marks flags`, read and made.  [compiled]
+"""RREPLAY between our nodes: `*9 RREPLAY uuid inner db stamp v1 previous marks flags`, read and
+made.  [compiled]
 
 The form is semantics.md W2; docs/wire.md has test vectors. KeyDB reads the first five arguments and
-passes on what it does not know. Third parties serve a frame byte for byte, so a Frame keeps where it
-lies. What is malformed closes the link: FrameError says where.
+passes on what it does not know. Third parties serve a frame byte for byte, so a Frame keeps where
+it lies. What is malformed closes the link: FrameError says where.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from librt.strings import BytesWriter, read_i64_le
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from node.journal import Commit
 from node.persist.canon import CanonError, command_of, effect_of, put_command
@@ -24,6 +25,7 @@ HEAD_BYTES: Final[i64] = 22
 FRAME_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
+@mypyc_attr(native_class=False)
 class FrameError(Exception):
     """A peer sent what no frame is; the link is closed with this text."""
 

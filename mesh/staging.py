@@ -1,9 +1,9 @@
 """Staging: a peer's snapshot is put aside record by record, then merged in one step, never flushed.
 
-While it arrives clients go on at the old state and frames of all links wait. At the switch the vector,
-the rows and the waiting removals are taken over, and from then on every key of both sides counts as
-joined by the rule of semantics.md 2: it is merged at its first touch, or by a walk in slices. So at
-every moment the state that anybody can see is exactly what the vector says.
+While it arrives clients go on at the old state and frames of all links wait. At the switch the
+vector, the rows and the waiting removals are taken over, and from then on every key of both sides
+counts as joined by the rule of semantics.md 2: it is merged at its first touch, or by a walk in
+slices. So at every moment the state that anybody can see is exactly what the vector says.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ class Flushes(BeforeChange):
 class MergeWalk(Merging):
     """After a switch: merges each key at its first touch, the others in slices.
 
-    HELD in an entry tells, as in a snapshot walk, whether it was merged; so no snapshot begins before
-    the walk has ended.
+    HELD in an entry tells, as in a snapshot walk, whether it was merged; so no snapshot begins
+    before the walk has ended.
     """
 
     def __init__(self, staging: Staging, mine: Cover, theirs: Cover, waiting: Waiting) -> None:

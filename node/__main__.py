@@ -76,6 +76,7 @@ class Node(Outside):
         self.engine.wake(self.started_s)
         self.mesh = Agent(config, self.engine, resolver, streams, config.text("dir"))
         self.member_id = self.mesh.member.member_id.decode()
+        self.name = self.mesh.name()
         load_commands(self.mesh.commands)
         self.server = Server(config, self.engine)
         self.port = config.number("port")
@@ -189,6 +190,7 @@ class Node(Outside):
         """An end in good order, in the loop; a second SIGINT ends at once, also in a save."""
         if number == signal.SIGINT and self._interrupted:
             _log.warning("second SIGINT: exiting now")
+            self.saver.clear()
             os._exit(1)
         self._interrupted = number == signal.SIGINT
         assert self._loop is not None

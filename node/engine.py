@@ -1,8 +1,9 @@
-"""Engine: the core without I/O. execute() for clients, replay() for peers, tick() for time.  [compiled]
+"""Engine: the core without I/O. execute() for clients, replay() for peers, tick() for time.
+[compiled]
 
-No sockets, no files, no loop: whoever holds it gives it the time (`wake`) and carries its replies. All
-that a command did is one Commit, published when the command, transaction or frame ends, also when a
-handler failed after an effect: what was done is told, never rolled back.
+No sockets, no files, no loop: whoever holds it gives it the time (`wake`) and carries its
+replies. All that a command did is one Commit, published when the command, transaction or frame
+ends, also when a handler failed after an effect: what was done is told, never rolled back.
 """
 
 from __future__ import annotations
@@ -162,7 +163,8 @@ class Engine(Services):
         return reply
 
     def call(self, session: Session, args: list[bytes]) -> object:
-        """Runs a queued command inside the current unit (EXEC): gates were passed when it queued."""
+        """Runs a queued command inside the current unit (EXEC): gates were passed when it
+        queued."""
         command = find(0, args[0])
         if command is not None and command.subcommands is not None and len(args) > 1:
             command = command.subcommands.get(args[1].lower())

@@ -1,7 +1,7 @@
 """What is checked before a command runs, in Redis's order, one function each.  [compiled]
 
-Reached only when a bit of the session or of the engine is up; nearly always nothing is in the way and
-the engine compares once. Texts are Redis's.
+Reached only when a bit of the session or of the engine is up; nearly always nothing is in the way
+and the engine compares once. Texts are Redis's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import Final
 from mypy_extensions import i64
 
 from node.commands.command import (
-    DENYOOM, LOADING, NO_AUTH, NO_MULTI, QUEUE_CONTROL, STALE, SUBSCRIBER, WRITE, Command,
+    DENYOOM,
+    LOADING,
+    NO_AUTH,
+    NO_MULTI,
+    QUEUE_CONTROL,
+    STALE,
+    SUBSCRIBER,
+    WRITE,
+    Command,
 )  # fmt: skip
 from node.resp.replies import QUEUED, Failure
 from node.session import FOLLOWER, MULTI, NOAUTH, SUBSCRIBED, Session
@@ -28,13 +36,16 @@ NO_AUTHENTICATION: Final = Failure(b"NOAUTH Authentication required.")
 STILL_LOADING: Final = Failure(b"LOADING Redis is loading the dataset in memory")
 OUT_OF_MEMORY: Final = Failure(b"OOM command not allowed when used memory > 'maxmemory'.")
 MISCONFIGURED: Final = Failure(
-    b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
-    b"Commands that may modify the data set are disabled, because this instance is configured to report "
-    b"errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check "
-    b"the Redis logs for details about the RDB error."
+    b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to"
+    b" disk. Commands that may modify the data set are disabled, because this instance is"
+    b" configured to report errors during writes if RDB snapshotting fails"
+    b" (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the"
+    b" RDB error."
 )
 READ_ONLY: Final = Failure(b"READONLY You can't write against a read only replica.")
-MASTER_DOWN: Final = Failure(b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+MASTER_DOWN: Final = Failure(
+    b"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+)
 FEW_REPLICAS: Final = Failure(b"NOREPLICAS Not enough good replicas to write.")
 # EXEC itself was refused: the transaction is over.
 ABORTED: Final = b"EXECABORT Transaction discarded because of: %b"
@@ -82,8 +93,8 @@ def refused(closed: i64, session: Session, command: Command, flags: i64) -> Fail
             return READ_ONLY
     if session.flags & SUBSCRIBED and session.resp == 2 and not command.flags & SUBSCRIBER:
         return Failure(
-            b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are"
-            b" allowed in this context" % command.fullname
+            b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT /"
+            b" RESET are allowed in this context" % command.fullname
         )
     if closed & IS_STALE and not command.flags & STALE:
         return MASTER_DOWN

@@ -1,7 +1,8 @@
-"""Commit, the record of one unit, and the journal, the ordered list of those who read it.  [compiled]
+"""Commit, the record of one unit, and the journal, the ordered list of those who read it.
+[compiled]
 
-One Commit object per engine, refilled: a reader may keep its Effects, never the Commit. The order of
-readers is written here once: watch, tracking, blocking, notify, aof, backlog.
+One Commit object per engine, refilled: a reader may keep its Effects, never the Commit. The order
+of readers is written here once: watch, tracking, blocking, notify, aof, backlog.
 """
 
 from __future__ import annotations

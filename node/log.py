@@ -2,9 +2,8 @@
 
 Everybody takes a logger by `structlog.get_logger("area")`; this is the one place that says what
 becomes of it. An event is a short text, its details are fields: `log.info("link lost", peer=...)`.
-Redis's levels are debug, verbose, notice and warning. Here `debug` is what Redis calls verbose (there
-is nothing chattier, so the directives debug and verbose show the same), `info` is notice, and `error`
-is above warning.
+Here `debug` is what Redis calls verbose (there is nothing chattier, so the directives debug and
+verbose show the same), `info` is notice, and `error` is above warning.
 """
 
 from __future__ import annotations
@@ -90,3 +89,8 @@ def set_up(level: str, path: str = "") -> None:
         ],
         cache_logger_on_first_use=False,
     )
+
+
+def logger(area: str) -> Any:
+    """A logger for a module that has no business with structlog itself."""
+    return structlog.get_logger(area)

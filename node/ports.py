@@ -1,7 +1,7 @@
 """What a node takes from above: small base classes, filled in by the mesh or by tests.  [compiled]
 
-Native classes, not typing.Protocol, because a virtual call costs 2 ns and a structural one 19. Their
-own methods are the plain default, so a node alone is a complete single server.
+Native classes, not typing.Protocol, because a virtual call costs 2 ns and a structural one 19.
+Their own methods are the plain default, so a node alone is a complete single server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Clock:
 class Seen:
     """What the origin of a remote unit had applied before it: a stamp per stream.
 
-    `row` holds eight little-endian bytes per origin number, read with read_i64_le(row, origin << 3).
+    `row` holds eight little-endian bytes per origin number, read with read_i64_le(row, origin <<
+    3).
     """
 
     def __init__(self) -> None:
@@ -44,10 +45,12 @@ class Seen:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Resolver:
-    """Decides what of an effect shows and what is remembered. Default: everything shows, no dots."""
+    """Decides what of an effect shows and what is remembered. Default: everything shows, no
+    dots."""
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
-        """A client's write is about to be carried out on `entry`; `fresh`: no visible key was there."""
+        """A client's write is about to be carried out on `entry`; `fresh`: no visible key was
+        there."""
         entry.stamp = effect.stamp
         entry.origin = 0
 
@@ -75,10 +78,11 @@ class Resolver:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Metadata:
-    """What a snapshot or RDB file carries beside the data. Default: each key's stamp, as KeyDB does.
+    """What a snapshot or RDB file carries beside the data. Default: each key's stamp, as KeyDB
+    does.
 
-    AUX fields, which other servers skip. The writing half is called by the snapshot walk, the file's
-    fields at the very moment the walk begins; the loading half by whoever reads a file.
+    AUX fields, which other servers skip. The writing half is called by the snapshot walk, the
+    file's fields at the very moment the walk begins; the loading half by whoever reads a file.
     """
 
     def file_fields(self) -> list[tuple[bytes, bytes]]:
@@ -90,7 +94,8 @@ class Metadata:
         return [(b"mvcc-tstamp", b"%d" % entry.stamp)]
 
     def hidden_field(self, number: i64, key: bytes, entry: Entry) -> bytes | None:
-        """A key that shows nothing but is remembered, as the value of a `plexis-hidden` AUX field."""
+        """A key that shows nothing but is remembered, as the value of a `plexis-hidden` AUX
+        field."""
         return None
 
     def load_begin(self) -> None:

@@ -12,8 +12,6 @@ import resource
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from conf import PLEXIS_VERSION, REDIS_VERSION, Config
 from conf.rewrite import rewrite
 from node import log
@@ -34,7 +32,7 @@ IN_PROGRESS: Final = b"ERR Background save already in progress"
 NOT_SAVED: Final = b"ERR the snapshot could not be written: %s"
 STAYS: Final = Failure(b"ERR Errors trying to SHUTDOWN. Check logs.")
 
-_log = structlog.get_logger("shell")
+_log = log.logger("shell")
 Fields = list[tuple[str, object]]
 
 
@@ -49,6 +47,7 @@ class Outside:
         self.port = 0
         self.addresses: list[str] = []
         self.host = "127.0.0.1"
+        self.name = ""
         self.member_id = ""
         self.stream = ""
         self.stopping = False
@@ -313,7 +312,7 @@ class NodeShell(Shell):
         )
         sessions = list(engine.sessions.values())
         return NodeStatus(
-            name=config.text("node-name") or f"{outside.host}:{outside.port}",
+            name=outside.name or f"{outside.host}:{outside.port}",
             member_id=outside.member_id,
             stream=outside.stream,
             run_id=outside.run_id,

@@ -1,4 +1,5 @@
-"""Counters of string keys (INCR): increments add up; a SET or DEL clears those it had seen.  [compiled]"""
+"""Counters of string keys (INCR): increments add up; a SET or DEL clears those it had seen.
+[compiled]"""
 
 from __future__ import annotations
 

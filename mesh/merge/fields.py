@@ -1,4 +1,5 @@
-"""Hash fields (HSET, HDEL, HINCR): presence as set members, the value a register or a counter.  [compiled]"""
+"""Hash fields (HSET, HDEL, HINCR): presence as set members, the value a register or a counter.
+[compiled]"""
 
 from __future__ import annotations
 
@@ -11,13 +12,29 @@ from mesh.merge.elements import crowded, named
 from mesh.merge.increments import Increment, base_of, field_place
 from mesh.merge.rule import Rule, born, claim, saw
 from mesh.merge.state import (
-    FIELD_BASE, FIELD_RIVALS, HASH_SLOT, Cover, KeyState, surviving,
+    FIELD_BASE,
+    FIELD_RIVALS,
+    HASH_SLOT,
+    Cover,
+    KeyState,
+    surviving,
 )  # fmt: skip
 from mesh.merge.totals import keeps_text
 from mesh.removals import FIELD, KEY, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, HDEL, HINCR, Effect
-from node.store.entry import COUNTED, LATER, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register, Rivals
+from node.store.entry import (
+    COUNTED,
+    LATER,
+    NO_REGISTER,
+    Claim,
+    Dot,
+    Dots,
+    Entry,
+    Field,
+    Register,
+    Rivals,
+)
 from node.store.values.hashes import HashValue
 
 

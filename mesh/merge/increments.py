@@ -1,10 +1,12 @@
-"""Increments that may still meet a write that had not seen them: one log per stream and database.  [compiled]
+"""Increments that may still meet a write that had not seen them: one log per stream and database.
+ [compiled]
 
-A counter's increment is a dot with a delta (semantics.md 4.2). They stand in logs beside the data, 32
-bytes each, not on the key: (stamp, delta, over) and the place's name. `over` names the
-register that the increment counts on at this node (`base_of`); when the key's register is another one, the
-increment is dead. So a local SET, which has seen everything here, kills without a search; a remote
-write that leaves an increment alive searches the logs and moves it (`over` never travels).
+A counter's increment is a dot with a delta (semantics.md 4.2). They stand in logs beside the
+data, 32 bytes each, not on the key: (stamp, delta, over) and the place's name. `over` names the
+register that the increment counts on at this node (`base_of`); when the key's register is another
+one, the increment is dead. So a local SET, which has seen everything here, kills without a
+search; a remote write that leaves an increment alive searches the logs and moves it (`over` never
+travels).
 """
 
 from __future__ import annotations
@@ -26,14 +28,15 @@ BASE_ORIGIN: Final[i64] = 0x2545F4914F6CDD1D
 def base_of(stamp: i64, origin: i64) -> i64:
     """What increments count on: the register's dot as one number.
 
-    A hash modulo 2**62, since two streams may give one stamp at one moment and the origin does not fit
-    beside it; that two dots of one key meet in it has a chance of 2**-62.
+    A hash modulo 2**62, since two streams may give one stamp at one moment and the origin does
+    not fit beside it; that two dots of one key meet in it has a chance of 2**-62.
     """
     return (stamp * BASE_STAMP + (origin + 1) * BASE_ORIGIN) & BASE_MASK
 
 
 class Increment:
-    """One live increment, as read from a log; `decimal` is its exact text where it is no integer."""
+    """One live increment, as read from a log; `decimal` is its exact text where it is no
+    integer."""
 
     def __init__(self, stamp: i64, origin: i64, delta: i64, decimal: bytes | None) -> None:
         self.stamp: i64 = stamp

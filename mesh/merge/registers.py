@@ -1,4 +1,5 @@
-"""Whole values (PUT, DROP) and deadlines (EXPIRE): the newest dot shows, the longest TTL wins.  [compiled]
+"""Whole values (PUT, DROP) and deadlines (EXPIRE): the newest dot shows, the longest TTL wins.
+[compiled]
 
 A string's value is a register; deleting a string writes ABSENT, which competes by stamp; deleting a
 collection clears what was seen of it and leaves the rest (semantics.md 3, 4.11).
@@ -106,7 +107,8 @@ class Registers(Rule):
             slot = SET_SLOT
             old = [] if state.set is None else list(state.set.members)
             for member in dict.fromkeys([*old, *value.members]):
-                adds = member in value.members and not (late and self.drops(effect, [(MEMBER, member)]))
+                gone = late and self.drops(effect, [(MEMBER, member)])
+                adds = member in value.members and not gone
                 state.revise_member(member, cover, dot if adds else None)
             state.clear_fields(cover)
         else:

@@ -12,8 +12,8 @@ from mesh.merge.registers import Deadlines, Registers
 from mesh.merge.rule import Memory, Rule, waiting_row
 from mesh.removals import KEY, Pending
 from node.ports import Resolver, Seen
-from node.store.effect import HDEL, SREM, WAS_STRING, Effect
 from node.store.effect import DROP as DROP_OP
+from node.store.effect import HDEL, SREM, WAS_STRING, Effect
 from node.store.entry import ABSENT, Entry
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue

@@ -1,7 +1,8 @@
 """Rule, what every op's rule has, and Memory, what all rules share.  [compiled]
 
 `local` notes a client's write: it has seen everything here, so it clears and never loses. `remote`
-admits a peer's: the common cases at once on the entry, the rest by spelling the key out (`general`).
+admits a peer's: the common cases at once on the entry, the rest by spelling the key out
+(`general`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""KeyState: everything the mesh remembers of one key, opened for a rule, closed to what shows.  [compiled]
+"""KeyState: everything the mesh remembers of one key, opened for a rule, closed to what shows.
+[compiled]
 
 An Entry is compact where nothing is contested; this is the same knowledge spelled out: registers,
-increments, type claims, TTL claims, and the values of every type with their members' dots. `clear` and
-`add` are the two halves of every write (semantics.md 2); `close` says what is visible then, as an
-Outcome that store/mutate.py installs. Values are not touched here: their changes are Steps.
+increments, type claims, TTL claims, and the values of every type with their members' dots.
+`clear` and `add` are the two halves of every write (semantics.md 2); `close` says what is visible
+then, as an Outcome that store/mutate.py installs. Values are not touched here: their changes are
+Steps.
 """
 
 from __future__ import annotations
@@ -17,7 +19,16 @@ from mesh.dots import Streams
 from mesh.merge.increments import DEAD, Increment, Ledger, base_of
 from mesh.merge.totals import keeps_text, total, without
 from node.store.entry import (
-    ABSENT, COUNTED, HELD, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register, Rivals,
+    ABSENT,
+    COUNTED,
+    NO_REGISTER,
+    Claim,
+    Dot,
+    Dots,
+    Entry,
+    Field,
+    Register,
+    Rivals,
 )  # fmt: skip
 from node.store.mutate import Outcome, Step
 from node.store.values.hashes import HashValue

@@ -1,8 +1,9 @@
-"""Two nodes' knowledge of one key become one: the rule of a full sync (semantics.md 2, "State merge").  [compiled]
+"""Two nodes' knowledge of one key become one: the rule of a full sync (semantics.md 2, "State
+merge").  [compiled]
 
-A dot is kept that both have, or that one has and the other's vector does not cover. No superset union:
-what the other side has seen and has no more was removed there. Removals that wait on either side are
-applied to what is kept, for their ops will not come again.
+A dot is kept that both have, or that one has and the other's vector does not cover. No superset
+union: what the other side has seen and has no more was removed there. Removals that wait on
+either side are applied to what is kept, for their ops will not come again.
 """
 
 from __future__ import annotations
@@ -74,10 +75,9 @@ def join_registers(
 
 def among(register: Register, others: list[Register]) -> bool:
     """Is the same dot in the list?"""
-    for each in others:
-        if each.stamp == register.stamp and each.origin == register.origin:
-            return True
-    return False
+    return any(
+        each.stamp == register.stamp and each.origin == register.origin for each in others
+    )
 
 
 def join_claims(

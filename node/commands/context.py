@@ -1,7 +1,7 @@
 """Context: what a handler may touch.  [compiled]
 
-Made once per session; nothing in it is set per command. A handler reads values, decides, and asks for
-effects by `emit`; it never sees an Entry.
+Made once per session; nothing in it is set per command. A handler reads values, decides, and asks
+for effects by `emit`; it never sees an Entry.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from node.pubsub import PubSub
 from node.readers.notify import Notify
 from node.readers.watch import Watch
 from node.resp.replies import Failure
-from node.store.entry import Entry
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
 from node.store.values.orders import Orders
@@ -34,8 +33,8 @@ WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value
 class Parked:
     """A handler's reply that says: not yet. The client is parked until `until_ms` (0: for ever).
 
-    Whoever can answer it keeps it and calls engine.resume(parked, reply); at the deadline the engine
-    answers `timeout_reply()`.
+    Whoever can answer it keeps it and calls engine.resume(parked, reply); at the deadline the
+    engine answers `timeout_reply()`.
     """
 
     def __init__(self, until_ms: i64) -> None:
@@ -95,7 +94,8 @@ class Shell:
 
 
 class Services:
-    """What lies behind commands that are about the node, not about keys; Engine is the one subclass."""
+    """What lies behind commands that are about the node, not about keys; Engine is the one
+    subclass."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

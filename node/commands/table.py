@@ -6,8 +6,20 @@ Registration is this function and nothing else: importing a handler module regis
 from __future__ import annotations
 
 from node.commands import (
-    admin, client, config, connection, debug, expire, hashes, introspect, keys, pubsub, scan, sets,
-    strings, transactions,
+    admin,
+    client,
+    config,
+    connection,
+    debug,
+    expire,
+    hashes,
+    introspect,
+    keys,
+    pubsub,
+    scan,
+    sets,
+    strings,
+    transactions,
 )  # fmt: skip
 from node.commands.command import TABLE, Command, register
 
@@ -19,7 +31,8 @@ MODULES = (
 
 
 def load(more: tuple[Command, ...] = ()) -> None:
-    """Fills the table; `more` are an extension's commands (the mesh's). Loading twice is harmless."""
+    """Fills the table; `more` are an extension's commands (the mesh's). Loading twice is
+    harmless."""
     if not TABLE:
         for commands in MODULES:
             for command in commands:

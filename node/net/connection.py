@@ -28,8 +28,8 @@ WRITE_BYTES: Final[i64] = 262144
 # A buffer that grew above this for one reply is not kept.
 KEPT_BYTES: Final[i64] = 1048576
 # The transport says `pause_writing` above the first and `resume_writing` below the second.
-HIGH_WATER: Final = 1048576
-LOW_WATER: Final = 262144
+HIGH_WATER: Final = 65536
+LOW_WATER: Final = 16384
 # A client that does not read its replies is not read from above this. So high, because many clients
 # send a whole pipeline before they read: its replies must fit, or both sides would wait for ever.
 STOP_BYTES: Final[i64] = 67108864
@@ -71,6 +71,7 @@ class Hub:
         self.connections: dict[int, Connection] = {}
         self.closing: dict[int, Connection] = {}  # told to close, but output is still waiting
         self.stopped = False  # no further command runs: the process is about to end
+        self.left: Callable[[], None] = nobody_waits  # called when the last client is gone
         self.bulk_max: i64 = 536870912
         self.query_max: i64 = 1073741824
         self.normal = Limits()
@@ -83,6 +84,10 @@ class Hub:
         self.refused: i64 = 0
         self.query_limit_closed: i64 = 0
         self.output_limit_closed: i64 = 0
+
+
+def nobody_waits() -> None:
+    """Hub.left, until the server waits for the last client."""
 
 
 class Connection(Outlet):
@@ -167,6 +172,8 @@ class Connection(Outlet):
             hub.connections.pop(number, None)
             hub.closing.pop(number, None)
             self.engine.end(self.session)
+            if not hub.connections:
+                hub.left()
         if receiver is not None:
             self.receiver = None
             receiver.connection_lost()
@@ -183,7 +190,7 @@ class Connection(Outlet):
         self.soft_since_s = 0.0
         if self.receiver is not None:
             self.receiver.resume_writing()
-        elif not self.closed:
+        elif not self.closed and not self.reading:
             self.go_on_soon()
 
     # --- executing ----------------------------------------------------------------------------

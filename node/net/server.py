@@ -300,13 +300,17 @@ class Server:
     async def stop(self) -> None:
         """Sends what is waiting, within a limit, and closes every connection."""
         self.quit()
-        for connection in list(self.hub.connections.values()):
+        hub = self.hub
+        empty = asyncio.Event()
+        hub.left = empty.set
+        for connection in list(hub.connections.values()):
             connection.close("")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + FLUSH_S
-        while self.hub.connections and loop.time() < deadline:
-            await asyncio.sleep(0.005)
-        for connection in list(self.hub.connections.values()):
+        try:
+            if hub.connections:
+                await asyncio.wait_for(empty.wait(), FLUSH_S)
+        except TimeoutError:
+            pass  # who has not read by now is cut off
+        for connection in list(hub.connections.values()):
             connection.abort()
         self._close_sockets()
         path = self.config.text("unixsocket")

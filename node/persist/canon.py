@@ -1,8 +1,10 @@
-"""Canon: an effect as the one command that replays it on any Redis, and that command read back.  [compiled]
+"""Canon: an effect as the one command that replays it on any Redis, and that command read back.
+[compiled]
 
 Peers of ours and the append-only file are written and read by it, never by handlers: what a handler
-decided once is not decided again. Deadlines are absolute, KEEPTTL is resolved, a whole set or hash is
-RESTORE with Redis's own payload. LAPSE and MERGE have no command: they happen on each node by itself.
+decided once is not decided again. Deadlines are absolute, KEEPTTL is resolved, a whole set or
+hash is RESTORE with Redis's own payload. LAPSE and MERGE have no command: they happen on each
+node by itself.
 """
 
 from __future__ import annotations
@@ -10,14 +12,26 @@ from __future__ import annotations
 from typing import Final, cast
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from node.persist.rdb_reader import read_dump
 from node.persist.rdb_writer import dump_payload
 from node.resp.encoder import put_bulk
 from node.resp.numbers import put_uint, string_to_i64
 from node.store.effect import (
-    DROP, EXPIRE, FLUSH, HDEL, HINCR, HSET, INCR, LAPSE, MERGE, PUT, SADD, SREM, Effect,
+    DROP,
+    EXPIRE,
+    FLUSH,
+    HDEL,
+    HINCR,
+    HSET,
+    INCR,
+    LAPSE,
+    MERGE,
+    PUT,
+    SADD,
+    SREM,
+    Effect,
 )  # fmt: skip
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
@@ -28,6 +42,7 @@ DUMP_VERSION: Final = 11
 CRLF: Final = b"\r\n"
 
 
+@mypyc_attr(native_class=False)
 class CanonError(Exception):
     """A command that no effect of ours is written as; the text names it."""
 

@@ -7,7 +7,7 @@ Holds no state and does no I/O. Opcodes and type numbers are those of Redis 8.2,
 from typing import Final
 
 from librt.strings import BytesWriter, read_i64_le
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 # Versions. Valkey left the numbering of Redis at 11 and came back with 80.
 VERSION_MIN: Final = 1
@@ -113,6 +113,7 @@ _POLYNOMIAL: Final = 0x95AC_9329_AC4B_C9B5  # Jones, bit-reversed
 _SHIFTED_8: Final = 0x00FF_FFFF_FFFF_FFFF
 
 
+@mypyc_attr(native_class=False)
 class RdbError(Exception):
     """Damaged or unknown RDB data, or a value that the asked version cannot hold."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from librt.strings import read_i16_le, read_i32_be, read_i32_le, read_i64_be, read_i64_le
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from node.persist import rdb_codes as codes
 from node.persist.rdb_codes import RdbError
@@ -19,6 +19,7 @@ from node.persist.rdb_codes import RdbError
 DAMAGED: Final = "the data is damaged: take another copy, or sync again from a peer"
 
 
+@mypyc_attr(native_class=False)
 class NeedMore(Exception):
     """The bytes end inside a unit; the input knows how many it takes at least."""
 

@@ -21,6 +21,7 @@ from node.store.writer import Writer
 RETRY_S: Final = 5.0
 # Bytes handed to the kernel in one call: large enough for the call not to count.
 WRITE_BYTES: Final = 1 << 18
+BACKGROUND: Final = "bg-"  # in the name of its temporary file
 
 Work = Callable[[], None]
 # Runs the first in a thread, then, in the loop, the second with the OSError or None.
@@ -113,10 +114,19 @@ class Saver:
         """The file, by the directives dir and dbfilename."""
         return Path(self.config.text("dir"), self.config.text("dbfilename"))
 
+    def temporary(self, kind: str) -> Path:
+        """Where the file is written before it gets its name."""
+        return self.path().with_name(f"temp-{kind}{self.pid}.rdb")
+
+    def clear(self) -> None:
+        """Takes unfinished files away: the process ends at once."""
+        for kind in ("", BACKGROUND):
+            self.temporary(kind).unlink(missing_ok=True)
+
     def open(self, kind: str) -> RdbFile:
         """The file to write. SaveError: it cannot be made."""
         path = self.path()
-        temporary = path.with_name(f"temp-{kind}{self.pid}.rdb")
+        temporary = self.temporary(kind)
         try:
             return RdbFile(path, temporary)
         except OSError as error:
@@ -149,7 +159,7 @@ class Saver:
         assert self._background is None, "who asks for BGSAVE looks at in_progress first"
         self.last_try_s = self.clock()
         try:
-            file = self.open("bg-")
+            file = self.open(BACKGROUND)
         except SaveError as error:
             self._note(str(error), self.last_try_s)
             raise

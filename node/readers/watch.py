@@ -58,7 +58,7 @@ class Watch(Reader):
         """Was the key there when the client began to watch it?"""
         return self._databases[number][key][int(client.id)].existed
 
-    def keys(self) -> list[tuple[int, bytes]]:
+    def watched_keys(self) -> list[tuple[int, bytes]]:
         """Every watched key with its database's number."""
         return [(number, key) for number, keys in self._databases.items() for key in keys]
 

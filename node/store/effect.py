@@ -1,9 +1,9 @@
 """What can happen to a key: the ops, and Effect, the record of one thing that happened.  [compiled]
 
-Every write of every command becomes effects; `store/writer.py` makes them, `store/mutate.py` carries
-them out, the readers of the journal are told. An Effect is never changed after it is made, but for
-`dot`, `flags` and `events`, which the writer sets before it is recorded. `value` may be the client's
-own argument list: nobody may change it.
+Every write of every command becomes effects; `store/writer.py` makes them, `store/mutate.py`
+carries them out, the readers of the journal are told. An Effect is never changed after it is
+made, but for `dot`, `flags` and `events`, which the writer sets before it is recorded. `value`
+may be the client's own argument list: nobody may change it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ LAPSE: Final[i64] = 11  # the key's deadline has passed; every node does this fo
 OPS: Final = 12
 
 OP_NAMES: Final = (
-    "PUT", "DROP", "EXPIRE", "INCR", "SADD", "SREM", "HSET", "HDEL", "HINCR", "FLUSH", "MERGE", "LAPSE",
+    "PUT", "DROP", "EXPIRE", "INCR", "SADD", "SREM", "HSET", "HDEL", "HINCR", "FLUSH", "MERGE",
+    "LAPSE",
 )  # fmt: skip
 
 # Effect.flags

@@ -1,8 +1,8 @@
 """A key's record: its value, its deadline, and what the mesh remembers of it.  [compiled]
 
-Only keyspace, writer, mutate, merge and persist know an Entry; handlers are given values. All classes
-here are acyclic (no collector header: a million keys must not slow the collector), so none of them may
-be part of a cycle or of a chain.
+Only keyspace, writer, mutate, merge and persist know an Entry; handlers are given values. All
+classes here are acyclic (no collector header: a million keys must not slow the collector), so
+none of them may be part of a cycle or of a chain.
 
 The compact form (`dots` is None) says: a string with one register and its TTL claim under the same
 dot, or, on a node alone, any type without dots. Everything rarer hangs on `dots`.
@@ -18,7 +18,7 @@ from mypy_extensions import i16, i32, i64, mypyc_attr
 COUNTED: Final[i16] = 1  # the streams' logs may hold live increments of this key
 NO_REGISTER: Final[i16] = 2  # a counter made by INCR: `stamp` names what its increments count on
 ABSENT: Final[i16] = 4  # the register says: deleted (the entry is in Database.hidden)
-LATER: Final[i16] = 16  # written by a later effect of its unit: its stamp may have been a base before
+LATER: Final[i16] = 16  # written by a later effect of its unit: its dot may have been a base before
 HELD: Final[i16] = 8  # the snapshot walk has this entry, or it was made after the walk began
 
 
@@ -66,7 +66,8 @@ class Register:
 
 @mypyc_attr(acyclic=True)
 class Claim:
-    """A dot that claims something for the whole key: a type (`number` = slot) or a deadline in ms."""
+    """A dot that claims something for the whole key: a type (`number` = slot) or a deadline in
+    ms."""
 
     __slots__ = ("number", "origin", "stamp")
 

@@ -1,7 +1,7 @@
 """Keyspace events as small codes: an Effect carries up to four, eight bits each, in order.
 
-A code names the event's class letter (as in notify-keyspace-events) and its text; node/readers/notify.py
-makes the messages. Code 0 means: the usual event of the op.
+A code names the event's class letter (as in notify-keyspace-events) and its text;
+node/readers/notify.py makes the messages. Code 0 means: the usual event of the op.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Database: find a key, insert it, drop it; what is visible and what is only remembered.  [compiled]
+"""Database: find a key, insert it, drop it; what is visible and what is only remembered.
+[compiled]
 
 `find` is the one look-up of every command: it knows deadlines and remembers its last answer by the
-identity of the key object, so that a read and the write after it look up once. Everybody who inserts
-or removes keeps that answer right.
+identity of the key object, so that a read and the write after it look up once. Everybody who
+inserts or removes keeps that answer right.
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ class Database:
         return entry.value
 
     def present(self, key: bytes) -> bool:
-        """Is the key visible now? Nothing is counted or touched, but a passed deadline is noticed."""
+        """Is the key visible now? Nothing is counted or touched, but a passed deadline is
+        noticed."""
         if self.merging is not None:
             self.merging.touch(self, key)
         entry = self.keys.get(key)

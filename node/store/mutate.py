@@ -1,8 +1,8 @@
 """MUTATE[op]: the only code that changes a value.  [compiled]
 
-Each Mutation carries out one effect on one entry and returns what the handler needs for its reply (how
-many were new, the new total). It sets entry.value to None where the key shows nothing any more; the
-writer then takes the entry out of sight.
+Each Mutation carries out one effect on one entry and returns what the handler needs for its reply
+(how many were new, the new total). It sets entry.value to None where the key shows nothing any
+more; the writer then takes the entry out of sight.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from node.store.entry import COUNTED, HELD, LATER, NO_REGISTER, Dot, Entry, Fiel
 from node.store.values.hashes import HashValue, plain
 from node.store.values.sets import SetValue
 from node.store.values.strings import (
-    NEAR, add_exactly, clipped, counted, decimal_of, format_decimal, integer_of,
+    NEAR,
+    add_exactly,
+    clipped,
+    counted,
+    decimal_of,
+    format_decimal,
+    integer_of,
 )  # fmt: skip
 
 
@@ -226,8 +232,8 @@ class Hincr(Mutation):
 class Outcome:
     """What the merge decided for a whole key: the value of a MERGE effect.
 
-    The header is installed as it is; `steps` are changes of single members and fields, carried out on
-    the value objects they name.
+    The header is installed as it is; `steps` are changes of single members and fields, carried
+    out on the value objects they name.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """Writer: the single write path. stamp -> admit -> mutate -> record, in this order.  [compiled]
 
 A client's handler calls `emit`, a peer's frame `replay`; both meet here. The unit that collects the
-effects is published by the engine when the command, transaction or frame ends. Keys whose deadline has
-passed are taken out of sight here too, as units of their own.
+effects is published by the engine when the command, transaction or frame ends. Keys whose
+deadline has passed are taken out of sight here too, as units of their own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,21 @@ from mypy_extensions import i16, i64, mypyc_attr
 from node.journal import Commit, Journal
 from node.ports import Clock, Resolver, Seen
 from node.store.effect import (
-    APPEARS, CREATION, DROP, EMPTIED, EXPIRE, FLUSH, HDEL, LAPSE, OVERWRITES, PUT, RETYPES, SADD,
-    SREM, UNCHANGED, Effect,
+    APPEARS,
+    CREATION,
+    DROP,
+    EMPTIED,
+    EXPIRE,
+    FLUSH,
+    HDEL,
+    LAPSE,
+    OVERWRITES,
+    PUT,
+    RETYPES,
+    SADD,
+    SREM,
+    UNCHANGED,
+    Effect,
 )  # fmt: skip
 from node.store.entry import HELD, Entry
 from node.store.keyspace import Database, Lapse
@@ -56,7 +69,13 @@ class Writer(Lapse):
         self.trash: list[object] = []
 
     def emit(
-        self, db: Database, op: i64, key: bytes, value: object = None, number: i64 = 0, events: i64 = 0
+        self,
+        db: Database,
+        op: i64,
+        key: bytes,
+        value: object = None,
+        number: i64 = 0,
+        events: i64 = 0,
     ) -> i64:
         """A client's effect: stamped, admitted (always), carried out, recorded."""
         commit = self.commit

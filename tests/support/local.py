@@ -1,4 +1,5 @@
-"""LocalNode: an Engine without sockets, spoken to in text, with a clock that stands still until told."""
+"""LocalNode: an Engine without sockets, spoken to in text, with a clock that stands still until
+told."""
 
 from __future__ import annotations
 

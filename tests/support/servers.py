@@ -107,8 +107,8 @@ class Server:
 
     name = "server"
 
-    def __init__(self, *args: str) -> None:
-        self.port = free_port()
+    def __init__(self, *args: str, port: int = 0) -> None:
+        self.port = port or free_port()  # given where others must know it before
         self.args = args
         self.folder = Path(tempfile.mkdtemp(prefix="plexis-test-"))
         self.log = self.folder / "output.log"

@@ -1,16 +1,21 @@
-"""A mesh of real engines in one thread and virtual time: seeded delay, loss, cuts, crashes, transfers.
+"""A mesh of real engines in one thread and virtual time: seeded delay, loss, cuts, crashes,
+transfers.
 
 Every link carries the bytes of a real feed in random pieces; a cut loses what is in flight; a link
-comes back by version vector, or by a snapshot where the backlog is too short. A crashed node comes
-back from its last save, with a new stream. What each node published is given to the oracle, which
-knows nothing of the product; after healing every node must show what it says.
+comes back by version vector, or by a snapshot where the backlog is too short. Snapshots are the
+product's own walk in small steps, writes between them. A crashed node comes back from one of its
+saves, with a new stream. What each node published is given to the oracle, which knows nothing of
+the product; after healing every node must show what it says.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import uuid
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
+from fractions import Fraction
 
 import conf
 from mesh.backlog import Follower
@@ -19,163 +24,176 @@ from mesh.dots import Streams, unpack_row
 from mesh.inbox import FORKED, GAP, MORE, Inbox
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
-from mesh.metadata import HIDDEN
+from mesh.rreplay import FRAME_HEAD
 from mesh.staging import Staging
 from node.commands.context import Parked
 from node.commands.table import load
 from node.engine import Engine
-from node.journal import Commit
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord
-from node.persist.rdb_writer import RdbWriter
-from node.ports import Reader
+from node.persist.snapshot import Sink, Snapshots
 from node.session import Session
-from node.store.effect import CREATION, HINCR, INCR, OP_NAMES, PUT, WAS_STRING, Effect
-from node.store.entry import Entry
+from node.store.entry import Entry, Field
+from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
 from node.store.values.strings import shown
-from tests.support.oracle import Act, Oracle, Unit
+from tests.support.acts import RECORDER_PLACE, Recorder, imported, shown_value
+from tests.support.oracle import Oracle, Unit, decimal_text
 
 START_S = 1_700_000_000.0
-RECORDER_PLACE = 0  # before the backlog, which moves the own stream
+DATABASES = 3
+WALK_KEYS = 2  # of a snapshot's walk in one step, so that writes come between
+ACTIVATION_KEYS = 2
+SAVES_KEPT = 4
+GUARD_MS = 60_000  # mesh-clock-refuse-ms
 Shown = dict[tuple[int, bytes], tuple[str, object, int]]
 
 
-class Recorder(Reader):
-    """Gives each unit a node publishes of its own to the oracle's log."""
+class Save(Sink):
+    """A save that is being written; a node that crashes meanwhile does not have it."""
 
-    def __init__(self, node: SimNode, log: list[Unit]) -> None:
-        self.node = node
-        self.log = log
+    checksum = False
 
-    def read(self, commit: Commit) -> None:
-        if commit.origin != 0:
-            return
-        acts = tuple(act for effect in commit.effects() for act in acts_of(effect))
-        if acts:
-            own = self.node.streams.own
-            context = {each.uuid: int(each.seen) for each in self.node.streams.all if each.seen}
-            self.log.append(Unit(own.uuid, int(commit.stamp), context, acts))
+    def __init__(self, saves: list[bytes]) -> None:
+        self.saves = saves
+        self.parts: list[bytes] = []
 
+    def write(self, data: bytes) -> None:
+        self.parts.append(data)
 
-def acts_of(effect: Effect) -> Iterable[Act]:
-    """An effect in the oracle's words; nothing for what every node does by itself."""
-    name = OP_NAMES[int(effect.op)]
-    if name in ("LAPSE", "MERGE"):
-        return ()
-    value = effect.value
-    number = int(effect.number)
-    args: tuple[object, ...] = ()
-    if effect.op == PUT:
-        plain_value: object = shown(value)
-        if isinstance(value, SetValue):
-            plain_value = frozenset(value.members)
-        elif isinstance(value, HashValue):
-            plain_value = tuple(value.items())
-        args = (plain_value, number)
-    elif name == "DROP":
-        args = (bool(effect.flags & WAS_STRING),)
-    elif name == "EXPIRE":
-        args = (number,)
-    elif effect.op == INCR:
-        if isinstance(value, bytes):
-            name, args = "INCRF", (value,)
-        else:
-            args = (number,)
-    elif effect.op == HINCR:
-        if isinstance(value, bytes):
-            args = (value, number)
-        else:
-            assert isinstance(value, list)
-            name, args = "HINCRF", tuple(value)
-    elif name in ("SADD", "SREM", "HDEL"):
-        assert isinstance(value, list)
-        args = tuple(value[number:])
-    elif name == "HSET":
-        assert isinstance(value, list)
-        rest = value[number:]
-        args = tuple(zip(rest[::2], rest[1::2], strict=True))
-    creation = bool(effect.flags & CREATION)
-    return (Act(name, int(effect.db), effect.key, args, creation),)
+    def end(self, error: str) -> None:
+        assert not error, error
+        self.saves.append(b"".join(self.parts))
+        del self.saves[:-SAVES_KEPT]
 
 
-class Wire(Follower):
+class Wire(Follower, Sink):
     """One direction between two nodes: bytes in flight, and what the receiver has not used yet."""
+
+    checksum = False
 
     def __init__(self, source: SimNode, target: SimNode) -> None:
         self.source = source
         self.target = target
         self.open = False
+        self.asked: dict[bytes, int] | None = None
+        self.vector: dict[bytes, int] = {}
         self.flight: list[bytes] = []
         self.buffer = b""
-        self.inbox: Inbox | None = None
-        self.transfer: list[object] | None = None
+        self.inbox: Inbox = target.member.inbox()
+        self.reader: RdbReader | None = None
         self.staging: Staging | None = None
-        self.resyncs = 0
+        self.sent_bytes = 0
+        self.applied = 0
+        self.resumes = 0
+
+    # --- the source's half, as mesh/feed.py does it ---------------------------------------------
 
     def send(self, data: bytes, last: int) -> None:
+        echo = FRAME_HEAD + self.target.streams.own.text
+        assert echo not in data, "a frame is sent back to its origin"
+        self.sent_bytes += len(data)
         self.flight.append(data)
 
-    def connect(self) -> None:
-        """The target asks for what it lacks; the source goes on from there, or sends a snapshot."""
-        source, target = self.source, self.target
-        parts = source.member.backlog.resume(target.member.vector())
+    def begin(self) -> None:
+        self.vector = self.source.member.vector()
+        self.source.member.backlog.flush()
+
+    def write(self, data: bytes) -> None:
+        self.flight.append(data)
+
+    def end(self, error: str) -> None:
+        assert not error, error
+        parts = self.source.member.backlog.resume(self.vector)
         if parts is None:
-            if target.member.staging is not None or target.member.merging is not None:
-                return
-            self.transfer = list(read_snapshot(source.snapshot()))
-            self.staging = target.member.stage()
-            self.resyncs += 1
-            source.world.counts["resync"] += 1
-            parts = []
-        self.flight = [*parts]
+            self.cut()  # a transfer or many writes since: the backlog has a hole there
+        else:
+            self._go_live(parts)
+
+    def _go_live(self, parts: list[bytes]) -> None:
+        for part in parts:
+            self.send(part, 0)
+        self.source.member.backlog.followers.append(self)
+
+    # --- the target's half, as mesh/link.py does it ---------------------------------------------
+
+    def connect(self) -> bool:
+        """The target asks for what it lacks, unless it stages a snapshot or is not active yet."""
+        source, target = self.source, self.target
+        if not (source.member.started and target.member.started) or target.member.staging:
+            return False
+        self.asked = target.member.vector()
+        self.flight = []
         self.buffer = b""
         self.inbox = target.member.inbox()
-        source.member.backlog.followers.append(self)
         self.open = True
+        return True
+
+    def answer(self) -> None:
+        """The source goes on from there, or sends a snapshot."""
+        assert self.asked is not None
+        parts = self.source.member.backlog.resume(self.asked)
+        self.asked = None
+        if parts is not None:
+            self.resumes += 1
+            self._go_live(parts)
+        elif self.target.member.staging is not None:
+            self.cut()  # another transfer runs
+        else:
+            self.reader = RdbReader()
+            self.staging = self.target.member.stage()
+            self.source.snapshots.request(self)
+            self.source.world.counts["resync"] += 1
 
     def lacks(self) -> bool:
-        """Has the source something by its marks that the target has not, from whomever?"""
+        """Has the source something that the target has not, from whomever?"""
         source = self.source.member.vector()
         target = self.target.member.vector()
         return any(stamp > target.get(name, 0) for name, stamp in source.items())
 
     def cut(self) -> None:
         """What is in flight is lost."""
-        if self.open:
-            self.open = False
-            followers = self.source.member.backlog.followers
-            if self in followers:
-                followers.remove(self)
-            if self.staging is not None and self.target.member.staging is self.staging:
-                self.target.member.abandon()
-            self.transfer = None
-            self.staging = None
-            self.flight = []
+        if not self.open:
+            return
+        self.open = False
+        self.asked = None
+        followers = self.source.member.backlog.followers
+        if self in followers:
+            followers.remove(self)
+        self.source.snapshots.cancel(self)
+        if self.staging is not None and self.target.member.staging is self.staging:
+            self.target.member.abandon()
+        self.reader = None
+        self.staging = None
+        self.flight = []
+        self.buffer = b""
 
-    def deliver(self, piece: Callable[[int], int], most: int) -> None:
-        """Some of what is in flight arrives, cut anywhere."""
-        if self.transfer is not None:
-            assert self.staging is not None
-            for record in self.transfer[:most]:
-                assert isinstance(record, Aux | KeyRecord)
-                self.staging.add(record)
-            del self.transfer[:most]
-            if not self.transfer:
-                self.transfer = None
-                self.staging = None
-                self.target.member.switch()
-            return
-        if self.target.member.staging is not None:
-            return  # a transfer runs: other links are not read
-        if not self.flight:
-            return
+    def deliver(self, piece: Callable[[int], int]) -> bool:
+        """Some of what is in flight arrives, cut anywhere. False: nothing could."""
+        member = self.target.member
+        if not self.flight or (member.staging is not None and self.reader is None):
+            return False  # while a transfer runs other links are not read
         data = b"".join(self.flight)
         size = piece(len(data))
         self.flight = [data[size:]] if size < len(data) else []
-        self.buffer += data[:size]
-        assert self.inbox is not None
+        data = data[:size]
+        reader = self.reader
+        if reader is not None:
+            assert self.staging is not None
+            for record in reader.feed(data):
+                self.staging.add(record)
+            if not reader.done:
+                return True
+            data = reader.rest
+            self.reader = None
+            self.staging = None
+            member.switch()
+        self._take(data)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        self.buffer += data
         result = self.inbox.take(self.buffer, 0)
         self.buffer = self.buffer[self.inbox.pos :]
         self.target.member.backlog.flush()
@@ -185,20 +203,21 @@ class Wire(Follower):
 
 
 class SimNode:
-    """One member: a real engine with the mesh's core, a clock with its own skew, and one client."""
+    """One member: a real engine with the mesh's core, a clock with its own skew, and two
+    clients."""
 
-    def __init__(self, world: World, name: str, skew_ms: int, active: bool = True) -> None:
+    def __init__(self, world: World, name: str, skew_ms: int) -> None:
         self.world = world
         self.name = name
         self.skew_ms = skew_ms
         self.member_id = uuid.UUID(int=world.random.getrandbits(128)).hex.encode()
-        self.saved: bytes | None = None
-        self.boot(None, active)
+        self.saves: list[bytes] = []
+        self.boot(None)
 
-    def boot(self, data: bytes | None, active: bool) -> None:
-        """A process start: a new stream, and what the last save holds."""
+    def boot(self, data: bytes | None, active: bool = True) -> None:
+        """A process start: a new stream, and what a save holds. Not active yet."""
         load()
-        words = ["--active-replica", "yes" if active else "no"]
+        words = ["--active-replica", "yes" if active else "no", "--databases", str(DATABASES)]
         if self.world.backlog_bytes:
             words += ["--repl-backlog-size", str(self.world.backlog_bytes)]
         config = conf.load(words).config
@@ -207,49 +226,86 @@ class SimNode:
         seed = self.world.random.getrandbits(32)
         self.engine = Engine(config, HybridClock(), self.resolver, seed=seed)
         self.member = Member(config, self.engine, self.resolver, self.member_id)
+        self.member.guard = self.guard
+        self.queue: deque[Callable[[], None]] = deque()
+        self.snapshots = Snapshots(
+            self.engine.writer, self.engine.databases, self.member.metadata, list,
+            self.queue.append, WALK_KEYS,
+        )  # fmt: skip
         self.wake()
         if data is not None:
             self.load(data)
-        if active:
-            self.activate()
         self.session: Session = self.engine.session()
+        self.watcher: Session = self.engine.session()
 
-    def activate(self) -> None:
-        """The node becomes active; its units are recorded from then on."""
+    # --- life -----------------------------------------------------------------------------------
+
+    def activate(self, at_once: bool = True) -> bool:
+        """The node becomes active; its units are recorded from then on. False: not while it
+        saves."""
+        if self.engine.writer.walk is not None:
+            return False
+        if not self.member.metadata.loaded_dots:
+            self.world.log.extend(imported(self.engine, self.streams.own.uuid))
+        self.engine.journal.wake(RECORDER_PLACE, Recorder(self.streams, self.world.log.append))
         self.member.activate()
-        while not self.member.activation_step(3):
+        while at_once and not self.activation_step():
             pass
-        own = self.streams.own
-        self.world.import_units(self)
-        self.engine.journal.wake(RECORDER_PLACE, Recorder(self, self.world.log))
-        assert own.seen > 0
+        return True
+
+    def activation_step(self) -> bool:
+        """A slice of the walk that gives dots. True: the stream has started."""
+        self.wake()
+        done = self.member.activation_step(ACTIVATION_KEYS)
+        self.member.backlog.flush()
+        return done
+
+    @property
+    def activating(self) -> bool:
+        """Is the walk that gives dots under way?"""
+        return self.resolver.active and not self.member.started
 
     def wake(self) -> None:
         """The engine sees this node's time."""
         self.engine.wake(self.world.time_s + self.skew_ms / 1000.0)
 
-    def __call__(self, *words: str | bytes) -> object:
-        self.wake()
-        args = [word.encode() if isinstance(word, str) else word for word in words]
-        reply = self.engine.execute(self.session, 0, args, b"", 0, 0)
-        assert not isinstance(reply, Parked)
-        self.member.backlog.flush()
-        return reply
+    def guard(self, stamp: int) -> str:
+        """The agent's clock guard."""
+        ahead_ms = (stamp >> 20) - int(self.engine.clock.now_ms)
+        return f"{ahead_ms} ms ahead" if ahead_ms > GUARD_MS else ""
 
-    def snapshot(self) -> bytes:
-        """The whole state at this point, as a peer or a save gets it."""
+    def work(self) -> bool:
+        """One step of the snapshot's walk, if one runs."""
+        if not self.queue:
+            return False
+        self.wake()
+        self.queue.popleft()()
+        return True
+
+    def beat(self) -> None:
+        """The heartbeat of once a second."""
+        self.wake()
+        self.member.heartbeat()
         self.member.backlog.flush()
-        return snapshot_bytes(self.engine, self.member)
+
+    def begin_save(self) -> None:
+        """A save of this moment; what survives a crash is there when its walk has ended."""
+        self.snapshots.request(Save(self.saves))
 
     def save(self) -> None:
-        """What survives a crash."""
-        self.saved = self.snapshot()
+        """A save, from beginning to end."""
+        self.begin_save()
+        while self.work():
+            pass
 
     def load(self, data: bytes) -> None:
         """Reads a save at start."""
         metadata = self.member.metadata
         metadata.load_begin()
-        for record in read_snapshot(data):
+        reader = RdbReader(False)
+        records = reader.feed(data)
+        reader.finish()
+        for record in records:
             if isinstance(record, Aux):
                 metadata.load_file_field(record.name, record.value)
             elif isinstance(record, KeyRecord):
@@ -258,29 +314,59 @@ class SimNode:
                 fields = dict(record.aux)
                 if not metadata.load_key(int(record.db), record.key, entry, fields):
                     self.engine.databases[int(record.db)].put(record.key, entry)
+                self.engine.clock.observe(entry.stamp)
         metadata.load_end()
         for stream in self.streams.all:
             self.engine.clock.observe(stream.seen)
 
+    # --- clients --------------------------------------------------------------------------------
+
+    def __call__(self, *words: str | bytes) -> object:
+        return self.run(self.session, *words)
+
+    def run(self, session: Session, *words: str | bytes) -> object:
+        """One command of a client."""
+        self.wake()
+        args = [word.encode() if isinstance(word, str) else word for word in words]
+        reply = self.engine.execute(session, 0, args, b"", 0, 0)
+        assert not isinstance(reply, Parked)
+        self.member.backlog.flush()
+        return reply
+
+    def shows(self, db: Database, entry: Entry | None) -> tuple[str, object, int] | None:
+        """What a client could see of an entry: type, content, deadline."""
+        if entry is None or 0 < entry.deadline < db.now.ms:
+            return None
+        return (*shown_value(entry.value), int(entry.deadline))
+
+    def shown_key(self, number: int, key: bytes) -> tuple[str, object, int] | None:
+        """What a client could see of one key."""
+        db = self.engine.databases[number]
+        return self.shows(db, db.keys.get(key))
+
     def shown(self) -> Shown:
-        """What a client could see: (db, key) -> type, canonical value, deadline."""
+        """What a client could see: (db, key) -> type, content, deadline."""
         found: Shown = {}
-        now_ms = int(self.engine.now.ms)
         for db in self.engine.databases:
             for shard in db.keys.dicts:
                 for key, entry in shard.items():
-                    deadline = int(entry.deadline)
-                    if deadline != 0 and deadline < now_ms:
-                        continue
-                    value = entry.value
-                    if isinstance(value, SetValue):
-                        seen: tuple[str, object, int] = ("set", frozenset(value.members), deadline)
-                    elif isinstance(value, HashValue):
-                        seen = ("hash", tuple(sorted(value.items())), deadline)
-                    else:
-                        seen = ("string", shown(value), deadline)
-                    found[int(db.number), key] = seen
+                    seen = self.shows(db, entry)
+                    if seen is not None:
+                        found[int(db.number), key] = seen
         return found
+
+    def number(self, db: int, key: bytes, field: bytes | None) -> object:
+        """What a counter holds, not clipped to 64 bits where it is an integer."""
+        entry = self.engine.databases[db].keys.get(key)
+        value = None if entry is None else entry.value
+        if field is not None and isinstance(value, HashValue):
+            slot = value.fields.get(field)
+            value = slot.value if isinstance(slot, Field) else slot
+        return value
+
+    def hidden(self) -> int:
+        """How many keys are remembered that show nothing."""
+        return sum(len(db.hidden) for db in self.engine.databases)
 
 
 def loaded_value(value: object) -> object:
@@ -296,42 +382,6 @@ def loaded_value(value: object) -> object:
     return value
 
 
-def snapshot_bytes(engine: Engine, member: Member) -> bytes:
-    """An RDB of everything, at once."""
-    metadata = member.metadata
-    writer = RdbWriter()
-    parts = [writer.header(metadata.file_fields())]
-    for db in engine.databases:
-        if db.keys.size:
-            parts.append(writer.select(db.number, db.keys.size, db.expires))
-        for shard in db.keys.dicts:
-            for key, entry in shard.items():
-                value = entry.value
-                number = int(db.number)
-                fields = metadata.key_fields(number, key, entry)
-                data: object = shown(value)
-                kind = b"string"
-                if isinstance(value, SetValue):
-                    kind, data = b"set", list(value.members)
-                elif isinstance(value, HashValue):
-                    kind, data = b"hash", value.items()
-                parts.append(writer.key(kind, key, data, entry.deadline, fields))
-        for key, entry in db.hidden.items():
-            hidden = metadata.hidden_field(int(db.number), key, entry)
-            if hidden is not None:
-                parts.append(writer.aux(HIDDEN, hidden))
-    parts.append(writer.end())
-    return b"".join(parts)
-
-
-def read_snapshot(data: bytes) -> list[object]:
-    """The records of a snapshot that matter."""
-    reader = RdbReader()
-    records = reader.feed(data)
-    reader.finish()
-    return [each for each in records if isinstance(each, Aux | KeyRecord)]
-
-
 class World:
     """Nodes, links between all of them, and what was published."""
 
@@ -344,7 +394,7 @@ class World:
         self.nodes: list[SimNode] = []
         self.wires: dict[tuple[int, int], Wire] = {}
         self.down: set[tuple[int, int]] = set()
-        self.counts = {"cut": 0, "crash": 0, "resync": 0, "writes": 0}
+        self.counts = {"cut": 0, "crash": 0, "resync": 0, "writes": 0, "watched": 0, "spoiled": 0}
         for number in range(nodes):
             self.add(f"n{number}", self.random.randrange(-400, 400))
 
@@ -354,7 +404,9 @@ class World:
 
     def add(self, name: str, skew_ms: int = 0, active: bool = True) -> SimNode:
         """One more node, linked with all others."""
-        node = SimNode(self, name, skew_ms, active)
+        node = SimNode(self, name, skew_ms)
+        if active:
+            node.activate()
         at = len(self.nodes)
         self.nodes.append(node)
         for other in range(at):
@@ -362,29 +414,28 @@ class World:
             self.wires[other, at] = Wire(self.nodes[other], node)
         return node
 
-    def import_units(self, node: SimNode) -> None:
-        """Data that a node held before it became active: as the oracle knows it, by its dots."""
-        if not node.member.metadata.loaded_dots:
-            self.log.extend(imported(node))
+    def cut(self, source: int, target: int) -> None:
+        """One direction between two nodes goes down."""
+        self.down.add((source, target))
+        self.wires[source, target].cut()
+        self.counts["cut"] += 1
 
-    def cut(self, a: int, b: int) -> None:
+    def part(self, a: int, b: int) -> None:
         """Both directions between two nodes go down."""
-        for pair in ((a, b), (b, a)):
-            self.down.add(pair)
-            self.wires[pair].cut()
+        self.cut(a, b)
+        self.cut(b, a)
 
-    def crash(self, at: int) -> None:
-        """A node dies at once and comes back from its last save."""
+    def crash(self, at: int, data: bytes | None, active: bool = True) -> None:
+        """A node dies at once and is started again with what this save holds."""
         node = self.nodes[at]
         for (source, target), wire in self.wires.items():
             if at in (source, target):
                 wire.cut()
-        node.boot(node.saved, True)
+        node.boot(data, active)
         self.counts["crash"] += 1
 
     def step(self, pair: tuple[int, int]) -> None:
-        """A link does something: connects, or delivers; a merge walk goes on a little."""
-        self.nodes[pair[1]].member.merge_step(self.random.randrange(2))
+        """A link does something: connects, answers, or delivers."""
         if pair in self.down:
             return
         wire = self.wires[pair]
@@ -392,65 +443,108 @@ class World:
         wire.source.wake()
         if not wire.open:
             wire.connect()
+        elif wire.asked is not None:
+            wire.answer()
         else:
-            wire.deliver(lambda size: self.random.randint(1, size), self.random.choice([1, 5, 99]))
+            wire.deliver(lambda size: self.random.randint(1, size))
+
+    def flow(self) -> None:
+        """All links that are not down carry everything, until nothing more happens."""
+        for _ in range(4000):
+            busy = False
+            for node in self.nodes:
+                node.wake()
+                busy = node.work() or busy
+                if node.activating:
+                    busy = not node.activation_step() or busy
+            for pair, wire in self.wires.items():
+                if pair in self.down:
+                    continue
+                if not wire.open:
+                    busy = wire.connect() or busy
+                elif wire.asked is not None:
+                    wire.answer()
+                    busy = True
+                else:
+                    busy = wire.deliver(lambda size: size) or busy
+            if not busy:
+                return
+        raise AssertionError(f"{self}: the links never come to rest")
 
     def settle(self, rounds: int = 12) -> None:
         """All links up, until every node has everything."""
         self.down.clear()
+        for node in self.nodes:
+            while not node.resolver.active and not node.activate():
+                node.work()
         for _ in range(rounds):
             self.time_s += 0.01
+            self.flow()
             for node in self.nodes:
-                node.wake()
-                node.member.finish_merging()
-                node.member.heartbeat()
-                node.member.backlog.flush()
-            for _ in range(400):
-                busy = False
-                for wire in self.wires.values():
-                    if not wire.open:
-                        wire.connect()
-                        busy = True
-                    elif wire.flight or wire.transfer is not None:
-                        wire.deliver(lambda size: size, 1 << 30)
-                        busy = True
-                if not busy:
-                    break
+                node.beat()
+            self.flow()
             if len({tuple(sorted(node.member.vector().items())) for node in self.nodes}) == 1:
                 return
             for wire in self.wires.values():
-                if wire.open and wire.lacks():
+                if wire.lacks():
                     wire.cut()
-        raise AssertionError(f"seed {self.seed}: the vectors did not become equal")
+        raise AssertionError(f"{self}: the vectors did not become equal")
 
-    def check(self) -> None:
-        """Every node shows what the oracle says, and nothing waits."""
-        latest = max(int(node.engine.now.ms) for node in self.nodes)
-        latest = max(latest, *(int(node.engine.clock.last) >> 20 for node in self.nodes))
+    def oracle(self) -> Oracle:
+        """Everything that the nodes have by their vector."""
         oracle = Oracle()
         vector = self.nodes[0].member.vector()
         for unit in self.log:
             if unit.stamp <= vector.get(unit.stream, 0):
                 oracle.record(unit)
+        return oracle
+
+    def check(self) -> None:
+        """Every node shows what the oracle says, its counters are exact, and nothing waits."""
+        latest = max(int(node.engine.now.ms) for node in self.nodes)
+        latest = max(latest, *(int(node.engine.clock.last) >> 20 for node in self.nodes))
+        oracle = self.oracle()
         expected = oracle.expected(latest)
+        counters = oracle.expected_counters(latest)
         for node in self.nodes:
-            node.member.finish_merging()
             node.engine.now.ms = latest
-            seen = node.shown()
-            if seen != expected:
-                wrong = sorted(
-                    key for key in {*seen, *expected} if seen.get(key) != expected.get(key)
+            self.compare(node.name, node.shown(), expected)
+            for (db, key, field), exact in counters.items():
+                value = node.number(db, key, field)
+                text = b"%d" % value if isinstance(value, int) else shown(value)
+                assert text == decimal_text(Fraction(exact)), (
+                    f"{self}: {node.name} counts {text!r} at {key!r} {field!r} in {db}, not {exact}"
                 )
-                raise AssertionError(
-                    f"seed {self.seed}: {node.name} shows another value than the oracle:\n"
-                    + "\n".join(
-                        f"  {key}: {seen.get(key)} instead of {expected.get(key)}" for key in wrong
-                    )
-                )
+            self.check_books(node)
             self.check_waiting(node)
 
+    def compare(self, name: str, seen: Shown, expected: Shown) -> None:
+        """AssertionError with every key that differs."""
+        if seen != expected:
+            wrong = sorted(
+                key for key in {*seen, *expected} if seen.get(key) != expected.get(key)
+            )
+            raise AssertionError(
+                f"{self}: {name} shows another value than the oracle:\n"
+                + "\n".join(
+                    f"  {key}: {seen.get(key)} instead of {expected.get(key)}" for key in wrong
+                )
+            )
+
+    def check_books(self, node: SimNode) -> None:
+        """What a database counts beside its maps is right, and no key is in two of them."""
+        for db in node.engine.databases:
+            entries = [entry for shard in db.keys.dicts for entry in shard.values()]
+            timed = sum(1 for entry in entries if entry.deadline)
+            assert db.keys.size == len(entries), f"{self}: {node.name} miscounts its keys"
+            assert db.expires == timed, f"{self}: {node.name} miscounts keys with a deadline"
+            assert db.deadlines.size() == timed, f"{self}: {node.name}: stray deadlines"
+            both = [key for key in db.hidden if db.keys.get(key) is not None]
+            assert not both, f"{self}: {node.name}: shown and hidden at once: {both}"
+
     def check_waiting(self, node: SimNode) -> None:
-        """A removal waits only for writes that no node has: lost in a crash, their stream not closed."""
+        """A removal waits only for writes that no node has: lost in a crash, their stream not
+        closed."""
         removals = node.member.memory.removals
         for waiting in [*removals.by_key.values(), *removals.flushes.values()]:
             for pending in waiting:
@@ -458,23 +552,7 @@ class World:
                 assert any(
                     row[int(each.number)] > each.seen
                     for each in node.streams.all if int(each.number) < len(row)
-                ), f"seed {self.seed}: a removal waits for nothing"  # fmt: skip
+                ), f"{self}: a removal waits for nothing"  # fmt: skip
 
-
-def imported(node: SimNode) -> list[Unit]:
-    """Data written alone, as ordinary writes under the dots it was given."""
-    units: dict[int, list[Act]] = {}
-    for db in node.engine.databases:
-        for shard in db.keys.dicts:
-            for key, entry in shard.items():
-                value = entry.value
-                data: object = shown(value)
-                if isinstance(value, SetValue):
-                    data = frozenset(value.members)
-                elif isinstance(value, HashValue):
-                    data = tuple(value.items())
-                act = Act("PUT", int(db.number), key, (data, int(entry.deadline)))
-                units.setdefault(int(entry.stamp), []).append(act)
-    own = node.streams.own.uuid
-    return [Unit(own, stamp, {}, tuple(acts)) for stamp, acts in sorted(units.items())]
-
+    def __str__(self) -> str:
+        return f"seed {self.seed} (PYTHONHASHSEED={os.environ.get('PYTHONHASHSEED', 'random')})"

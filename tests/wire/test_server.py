@@ -255,6 +255,29 @@ def start(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_config_rewrite_brings_the_file_up_to_date_and_it_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "node.conf"
+    path.write_text("# kept\nmaxclients 50\n")
+    with Ours(str(path), *QUIET) as server:
+        with server.client() as client:
+            assert client.call("CONFIG", "SET", "maxclients", "77").text == b"OK"
+            assert client.call("CONFIG", "SET", "timeout", "300").text == b"OK"
+            assert client.call("CONFIG", "REWRITE").text == b"OK"
+        text = path.read_text()
+        assert text.startswith("# kept\nmaxclients 77\n") and "\ntimeout 300\n" in text
+        server.restart()
+        with server.client() as client:
+            assert client.call("CONFIG", "GET", "timeout").items[-1].text == b"300"
+
+
+def test_info_tells_what_only_the_process_knows(server: Ours) -> None:
+    about = info(server.port, "server")
+    assert int(about["process_id"]) == server.pid
+    assert about["tcp_port"] == str(server.port) and len(about["run_id"]) == 40
+    assert int(info(server.port, "memory")["used_memory_rss"]) > 1_000_000
+    assert int(info(server.port, "stats")["total_connections_received"]) > 1
+
+
 def test_redis_benchmark_runs_to_its_end(server: Ours) -> None:
     program = shutil.which("redis-benchmark")
     if program is None:

@@ -1,4 +1,5 @@
-"""HashValue: fields with their values, each a Field with its dot while the mesh is on.  [compiled]"""
+"""HashValue: fields with their values, each a Field with its dot while the mesh is on.
+[compiled]"""
 
 from __future__ import annotations
 
