@@ -230,11 +230,18 @@ class Backlog(Reader):
 
     # --- resuming -------------------------------------------------------------------------------
 
-    def resume(self, vector: dict[bytes, int]) -> list[bytes] | None:
-        """All frames that a follower with this vector lacks, in order; None if a part is gone."""
+    def resume(self, vector: dict[bytes, int], follower: bytes) -> list[bytes] | None:
+        """All frames that a follower with this vector lacks, in order; None if a part is gone.
+
+        Frames of `follower`, its own stream, never go back to it, though they may be here already
+        and not in the vector: it has written them since it asked.
+        """
         self.flush()
         streams = self.streams.all
-        has: list[int] = [vector.get(each.uuid, 0) for each in streams]
+        has: list[int] = [
+            int(each.seen) if each.uuid == follower else vector.get(each.uuid, 0)
+            for each in streams
+        ]
         for each in streams:
             at = int(each.number)
             if each.seen > has[at] and self.floors.get(at, 0) > has[at]:

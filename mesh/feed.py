@@ -67,7 +67,7 @@ class Feed(Follower, Sink):
     def start(self, vector: dict[bytes, int]) -> None:
         """The socket is ours: continue, or begin a snapshot."""
         agent = self.agent
-        parts = agent.member.backlog.resume(vector)
+        parts = agent.member.backlog.resume(vector, self.stream)
         if parts is not None:
             agent.sync_partial_ok += 1
             self._write(b"+CONTINUE\r\n")
@@ -114,7 +114,7 @@ class Feed(Follower, Sink):
             self.close("the snapshot failed")
             return
         self._write(self._mark)
-        parts = self.agent.member.backlog.resume(self._vector)
+        parts = self.agent.member.backlog.resume(self._vector, self.stream)
         if parts is None:
             self.close("the backlog is too small for what was written during the transfer")
             return

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -104,6 +104,7 @@ class Node(Outside):
     async def run(self) -> None:
         """Starts, serves until it is told to stop, and ends in good order. StartError."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(log_failure)
         _log.info(
             "Plexis is starting", version=PLEXIS_VERSION, speaks=f"Redis {REDIS_VERSION}",
             build="compiled" if compiled() else "pure Python", pid=self.pid, port=self.port,
@@ -285,6 +286,12 @@ class Source(StatusSource):
 
     def snapshot(self) -> tuple[NodeStatus, MeshStatus]:
         return self._node.shell.status(), self._node.mesh_status()
+
+
+def log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody caught goes to the log with its stack; the node goes on."""
+    error = context.get("exception")
+    _log.error("failure inside", what=str(context.get("message", "")), exc_info=error)
 
 
 def file_head() -> list[tuple[bytes, bytes]]:

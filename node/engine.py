@@ -86,13 +86,16 @@ class Engine(Services):
             now.ms = ms
         now.seconds = i32((ms // 1000) & 0x7FFFFFFF)
 
-    def knows(self, code: i64) -> bool:
-        """Is the parser's number enough, or does `execute` need the name as sent in args[0]?
+    def quick(self, code: i64) -> Command | None:
+        """The command of the parser's number, where no more is needed than that.
 
-        A container's error names it, and of two names with one place only the first stands there.
+        None where `execute` needs the name as sent: a container's error names it, and of two names
+        with one place only the first stands there.
         """
         command = CODES[place_of(code)]
-        return command.code == code and command.subcommands is None
+        if command.code == code and command.subcommands is None:
+            return command
+        return None
 
     def execute(
         self, session: Session, code: i64, args: list[bytes], data: bytes, start: i64, end: i64
@@ -106,6 +109,18 @@ class Engine(Services):
             command = command.subcommands.get(args[1].lower())
         if command is None:
             return self._unknown(session, args)
+        return self.perform(session, command, args, data, start, end)
+
+    def perform(
+        self,
+        session: Session,
+        command: Command,
+        args: list[bytes],
+        data: bytes,
+        start: i64,
+        end: i64,
+    ) -> object:
+        """As `execute`, for a command that was looked up."""
         n: i64 = len(args)
         arity = command.arity
         if n != arity and (arity > 0 or n < -arity):
@@ -155,7 +170,8 @@ class Engine(Services):
         if finished > self._began_s:
             command.seconds += finished - self._began_s
             self._began_s = finished
-        session.last_command = command.fullname
+        if session.last_command is not command.fullname:
+            session.last_command = command.fullname
         session.commands += 1
         self.processed += 1
         if isinstance(reply, Parked):

@@ -233,13 +233,17 @@ class Connection(Outlet):
                     self.query_too_long()
                 return
             before = session.flags
-            if (before != 0 or not engine.knows(parser.code)) and not args[0]:
-                args[0] = parser.name()
             skip = session.skip_reply
-            reply = engine.execute(
-                session, parser.code, args, parser.data, parser.start,
-                parser.pos if parser.exact else 0,
-            )  # fmt: skip
+            end = parser.pos if parser.exact else 0
+            command = engine.quick(parser.code)
+            if command is not None and before == 0:
+                reply = engine.perform(session, command, args, parser.data, parser.start, end)
+            else:
+                if not args[0]:
+                    args[0] = parser.name()
+                reply = engine.execute(
+                    session, parser.code, args, parser.data, parser.start, end
+                )
             flags = session.flags
             if (before | flags) != 0:
                 parser.authenticated = (flags & NOAUTH) == 0

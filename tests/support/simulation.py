@@ -1,71 +1,31 @@
-"""A mesh of real engines in one thread and virtual time: seeded delay, loss, cuts, crashes,
-transfers.
+"""A mesh of real engines in one thread and virtual time: seeded delay, loss, cuts, crashes, transfers.
 
 Every link carries the bytes of a real feed in random pieces; a cut loses what is in flight; a link
 comes back by version vector, or by a snapshot where the backlog is too short. Snapshots are the
 product's own walk in small steps, writes between them. A crashed node comes back from one of its
-saves, with a new stream. What each node published is given to the oracle, which knows nothing of
-the product; after healing every node must show what it says.
+saves, with a new stream. What each node published is given to the oracle, which knows nothing of the
+product; after healing every node must show what it says.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import uuid
-from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 
-import conf
 from mesh.backlog import Follower
-from mesh.clock import HybridClock
-from mesh.dots import Streams, unpack_row
+from mesh.dots import unpack_row
 from mesh.inbox import FORKED, GAP, MORE, Inbox
-from mesh.member import Member
-from mesh.merge.resolver import StampResolver
 from mesh.rreplay import FRAME_HEAD
 from mesh.staging import Staging
-from node.commands.context import Parked
-from node.commands.table import load
-from node.engine import Engine
 from node.persist.rdb_reader import RdbReader
-from node.persist.rdb_records import Aux, KeyRecord
-from node.persist.snapshot import Sink, Snapshots
-from node.session import Session
-from node.store.entry import Entry, Field
-from node.store.keyspace import Database
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
+from node.persist.snapshot import Sink
 from node.store.values.strings import shown
-from tests.support.acts import RECORDER_PLACE, Recorder, imported, shown_value
 from tests.support.oracle import Oracle, Unit, decimal_text
+from tests.support.simnode import Shown, SimNode
 
 START_S = 1_700_000_000.0
-DATABASES = 3
-WALK_KEYS = 2  # of a snapshot's walk in one step, so that writes come between
-ACTIVATION_KEYS = 2
-SAVES_KEPT = 4
-GUARD_MS = 60_000  # mesh-clock-refuse-ms
-Shown = dict[tuple[int, bytes], tuple[str, object, int]]
-
-
-class Save(Sink):
-    """A save that is being written; a node that crashes meanwhile does not have it."""
-
-    checksum = False
-
-    def __init__(self, saves: list[bytes]) -> None:
-        self.saves = saves
-        self.parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.parts.append(data)
-
-    def end(self, error: str) -> None:
-        assert not error, error
-        self.saves.append(b"".join(self.parts))
-        del self.saves[:-SAVES_KEPT]
 
 
 class Wire(Follower, Sink):
@@ -105,7 +65,7 @@ class Wire(Follower, Sink):
 
     def end(self, error: str) -> None:
         assert not error, error
-        parts = self.source.member.backlog.resume(self.vector)
+        parts = self.source.member.backlog.resume(self.vector, self.target.streams.own.uuid)
         if parts is None:
             self.cut()  # a transfer or many writes since: the backlog has a hole there
         else:
@@ -133,7 +93,7 @@ class Wire(Follower, Sink):
     def answer(self) -> None:
         """The source goes on from there, or sends a snapshot."""
         assert self.asked is not None
-        parts = self.source.member.backlog.resume(self.asked)
+        parts = self.source.member.backlog.resume(self.asked, self.target.streams.own.uuid)
         self.asked = None
         if parts is not None:
             self.resumes += 1
@@ -200,186 +160,6 @@ class Wire(Follower, Sink):
         assert result in (MORE, GAP), ("forked" if result == FORKED else "no frame", self.buffer)
         if result == GAP:
             self.cut()
-
-
-class SimNode:
-    """One member: a real engine with the mesh's core, a clock with its own skew, and two
-    clients."""
-
-    def __init__(self, world: World, name: str, skew_ms: int) -> None:
-        self.world = world
-        self.name = name
-        self.skew_ms = skew_ms
-        self.member_id = uuid.UUID(int=world.random.getrandbits(128)).hex.encode()
-        self.saves: list[bytes] = []
-        self.boot(None)
-
-    def boot(self, data: bytes | None, active: bool = True) -> None:
-        """A process start: a new stream, and what a save holds. Not active yet."""
-        load()
-        words = ["--active-replica", "yes" if active else "no", "--databases", str(DATABASES)]
-        if self.world.backlog_bytes:
-            words += ["--repl-backlog-size", str(self.world.backlog_bytes)]
-        config = conf.load(words).config
-        self.streams = Streams(self.world.new_uuid())
-        self.resolver = StampResolver(self.streams)
-        seed = self.world.random.getrandbits(32)
-        self.engine = Engine(config, HybridClock(), self.resolver, seed=seed)
-        self.member = Member(config, self.engine, self.resolver, self.member_id)
-        self.member.guard = self.guard
-        self.queue: deque[Callable[[], None]] = deque()
-        self.snapshots = Snapshots(
-            self.engine.writer, self.engine.databases, self.member.metadata, list,
-            self.queue.append, WALK_KEYS,
-        )  # fmt: skip
-        self.wake()
-        if data is not None:
-            self.load(data)
-        self.session: Session = self.engine.session()
-        self.watcher: Session = self.engine.session()
-
-    # --- life -----------------------------------------------------------------------------------
-
-    def activate(self, at_once: bool = True) -> bool:
-        """The node becomes active; its units are recorded from then on. False: not while it
-        saves."""
-        if self.engine.writer.walk is not None:
-            return False
-        if not self.member.metadata.loaded_dots:
-            self.world.log.extend(imported(self.engine, self.streams.own.uuid))
-        self.engine.journal.wake(RECORDER_PLACE, Recorder(self.streams, self.world.log.append))
-        self.member.activate()
-        while at_once and not self.activation_step():
-            pass
-        return True
-
-    def activation_step(self) -> bool:
-        """A slice of the walk that gives dots. True: the stream has started."""
-        self.wake()
-        done = self.member.activation_step(ACTIVATION_KEYS)
-        self.member.backlog.flush()
-        return done
-
-    @property
-    def activating(self) -> bool:
-        """Is the walk that gives dots under way?"""
-        return self.resolver.active and not self.member.started
-
-    def wake(self) -> None:
-        """The engine sees this node's time."""
-        self.engine.wake(self.world.time_s + self.skew_ms / 1000.0)
-
-    def guard(self, stamp: int) -> str:
-        """The agent's clock guard."""
-        ahead_ms = (stamp >> 20) - int(self.engine.clock.now_ms)
-        return f"{ahead_ms} ms ahead" if ahead_ms > GUARD_MS else ""
-
-    def work(self) -> bool:
-        """One step of the snapshot's walk, if one runs."""
-        if not self.queue:
-            return False
-        self.wake()
-        self.queue.popleft()()
-        return True
-
-    def beat(self) -> None:
-        """The heartbeat of once a second."""
-        self.wake()
-        self.member.heartbeat()
-        self.member.backlog.flush()
-
-    def begin_save(self) -> None:
-        """A save of this moment; what survives a crash is there when its walk has ended."""
-        self.snapshots.request(Save(self.saves))
-
-    def save(self) -> None:
-        """A save, from beginning to end."""
-        self.begin_save()
-        while self.work():
-            pass
-
-    def load(self, data: bytes) -> None:
-        """Reads a save at start."""
-        metadata = self.member.metadata
-        metadata.load_begin()
-        reader = RdbReader(False)
-        records = reader.feed(data)
-        reader.finish()
-        for record in records:
-            if isinstance(record, Aux):
-                metadata.load_file_field(record.name, record.value)
-            elif isinstance(record, KeyRecord):
-                entry = Entry(loaded_value(record.value), 0, 0)
-                entry.deadline = record.deadline_ms
-                fields = dict(record.aux)
-                if not metadata.load_key(int(record.db), record.key, entry, fields):
-                    self.engine.databases[int(record.db)].put(record.key, entry)
-                self.engine.clock.observe(entry.stamp)
-        metadata.load_end()
-        for stream in self.streams.all:
-            self.engine.clock.observe(stream.seen)
-
-    # --- clients --------------------------------------------------------------------------------
-
-    def __call__(self, *words: str | bytes) -> object:
-        return self.run(self.session, *words)
-
-    def run(self, session: Session, *words: str | bytes) -> object:
-        """One command of a client."""
-        self.wake()
-        args = [word.encode() if isinstance(word, str) else word for word in words]
-        reply = self.engine.execute(session, 0, args, b"", 0, 0)
-        assert not isinstance(reply, Parked)
-        self.member.backlog.flush()
-        return reply
-
-    def shows(self, db: Database, entry: Entry | None) -> tuple[str, object, int] | None:
-        """What a client could see of an entry: type, content, deadline."""
-        if entry is None or 0 < entry.deadline < db.now.ms:
-            return None
-        return (*shown_value(entry.value), int(entry.deadline))
-
-    def shown_key(self, number: int, key: bytes) -> tuple[str, object, int] | None:
-        """What a client could see of one key."""
-        db = self.engine.databases[number]
-        return self.shows(db, db.keys.get(key))
-
-    def shown(self) -> Shown:
-        """What a client could see: (db, key) -> type, content, deadline."""
-        found: Shown = {}
-        for db in self.engine.databases:
-            for shard in db.keys.dicts:
-                for key, entry in shard.items():
-                    seen = self.shows(db, entry)
-                    if seen is not None:
-                        found[int(db.number), key] = seen
-        return found
-
-    def number(self, db: int, key: bytes, field: bytes | None) -> object:
-        """What a counter holds, not clipped to 64 bits where it is an integer."""
-        entry = self.engine.databases[db].keys.get(key)
-        value = None if entry is None else entry.value
-        if field is not None and isinstance(value, HashValue):
-            slot = value.fields.get(field)
-            value = slot.value if isinstance(slot, Field) else slot
-        return value
-
-    def hidden(self) -> int:
-        """How many keys are remembered that show nothing."""
-        return sum(len(db.hidden) for db in self.engine.databases)
-
-
-def loaded_value(value: object) -> object:
-    """An RDB record's value as the store keeps it."""
-    if isinstance(value, list):
-        if value and isinstance(value[0], tuple):
-            fields = HashValue()
-            fields.fields = dict(value)
-            return fields
-        members = SetValue()
-        members.members = dict.fromkeys(value)
-        return members
-    return value
 
 
 class World:
