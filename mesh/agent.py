@@ -29,6 +29,7 @@ from mesh.report import mesh_status
 from mesh.status import IN_SYNC, LAGGING, MeshStatus
 from node.commands.command import Command
 from node.engine import Engine
+from node.net.cron import settle_memory
 from node.persist.snapshot import Snapshots
 from node.ports import Extension
 
@@ -72,7 +73,8 @@ class Agent(Extension):
         self.timeout_s = 5.0
         self.warn_lag_ms = WARN_LAG_MS
         self.clock_refuse_ms = config.number("mesh-clock-refuse-ms")
-        self.feed_limit_bytes = feed_limit(config)
+        self.feed_limit_bytes = 0
+        self._set_feed_limit()
         self.identity = self._identity()
         self.undialed: set[bytes] = set()
         self.held_data = False
@@ -155,9 +157,13 @@ class Agent(Extension):
         elif name == "mesh-heartbeat-ms":
             self._set_heartbeat()
         self.clock_refuse_ms = config.number("mesh-clock-refuse-ms")
-        self.feed_limit_bytes = feed_limit(config)
+        self._set_feed_limit()
         self.identity = self._identity()
         return ""
+
+    def _set_feed_limit(self) -> None:
+        self.feed_limit_bytes = feed_limit(self.config)
+        self.member.backlog.pin_limit = self.feed_limit_bytes
 
     def _set_heartbeat(self) -> None:
         self._heartbeat_s = self.config.number("mesh-heartbeat-ms") / 1000.0
@@ -315,6 +321,7 @@ class Agent(Extension):
         if not self.member.merge_step(MERGE_KEYS):
             self._loop.call_soon(self._merge, link)
             return
+        settle_memory()  # what was loaded is data now: the collector need not look at it again
         LOG.info("transfer_merged", peer=link.address)
         for each in self.links:
             each.merged()

@@ -55,6 +55,8 @@ class Backlog(Reader):
         self.held: i64 = 0
         self.offset: i64 = 0
         self.chunks: list[Chunk] = []
+        self.pins: list[int] = []  # offsets behind which snapshots in flight will go on
+        self.pin_limit: i64 = limit
         self.floors: dict[int, int] = {}
         self.followers: list[Follower] = []
         self.wake_flush: Callable[[], None] | None = None
@@ -212,14 +214,34 @@ class Backlog(Reader):
     def _trim(self) -> None:
         """Drops the oldest; a quarter more than needed, so that this is seldom."""
         target = self.limit - self.limit // 4
+        pinned: i64 = self.offset if not self.pins else min(self.pins)
+        end = self.offset - self.held
         at = 0
         while self.held > target and at < len(self.chunks) - 1:
             chunk = self.chunks[at]
-            self.held -= len(chunk.data)
+            size: i64 = len(chunk.data)
+            end += size
+            if end > pinned and self.held <= self.pin_limit:
+                break
+            self.held -= size
             self.floors[int(chunk.origin)] = int(chunk.last)
             at += 1
         if at:
             del self.chunks[:at]
+
+    def pin(self) -> int:
+        """A snapshot begins: what comes from now on is kept for its end, above `limit` if need be.
+
+        At most `pin_limit` bytes are held. Returns what `unpin` wants.
+        """
+        self.pins.append(int(self.offset))
+        return int(self.offset)
+
+    def unpin(self, pinned: int) -> None:
+        """The snapshot has ended, well or not."""
+        self.pins.remove(pinned)
+        if self.held > self.limit:
+            self._trim()
 
     def hole(self, origin: i64, stamp: i64) -> None:
         """Everything of this stream up to `stamp` came by transfer: it cannot be served from

@@ -55,6 +55,7 @@ class Feed(Follower, Sink):
         self._behind = False
         self._vector: dict[bytes, int] = {}
         self._mark = b""
+        self._pinned = -1  # of the backlog, while a snapshot is sent
         self._limit = agent.feed_limit_bytes
 
     @property
@@ -97,8 +98,10 @@ class Feed(Follower, Sink):
     # --- the snapshot ---------------------------------------------------------------------------
 
     def begin(self) -> None:
+        backlog = self.agent.member.backlog
         self._vector = self.agent.member.vector()
-        self.agent.member.backlog.flush()
+        backlog.flush()
+        self._pinned = backlog.pin()
         self._mark = os.urandom(20).hex().encode()
         self._write(b"$EOF:" + self._mark + b"\r\n")
 
@@ -109,6 +112,8 @@ class Feed(Follower, Sink):
         self._write(data)
 
     def end(self, error: str) -> None:
+        parts = None if error else self.agent.member.backlog.resume(self._vector)
+        self._unpin()
         if error:
             LOG.warning("transfer_failed", follower=self.address, reason=error)
             self.close("the snapshot failed")
@@ -119,6 +124,12 @@ class Feed(Follower, Sink):
             self.close("the backlog is too small for what was written during the transfer")
             return
         self._go_live(parts)
+
+    def _unpin(self) -> None:
+        """The backlog need not hold for this feed what it would drop."""
+        if self._pinned >= 0:
+            self.agent.member.backlog.unpin(self._pinned)
+            self._pinned = -1
 
     def keepalive(self) -> None:
         """A newline while the follower waits for the snapshot to begin."""
@@ -194,6 +205,7 @@ class Feed(Follower, Sink):
     def connection_lost(self) -> None:
         """The follower is gone."""
         self._become(DOWN)
+        self._unpin()
         self.agent.feed_lost(self)
 
     def close(self, reason: str) -> None:
