@@ -112,16 +112,17 @@ class Feed(Follower, Sink):
         self._write(data)
 
     def end(self, error: str) -> None:
-        parts = None if error else self.agent.member.backlog.resume(self._vector)
+        parts = None
+        if not error:
+            parts = self.agent.member.backlog.resume(self._vector, self.stream)
         self._unpin()
         if error:
             LOG.warning("transfer_failed", follower=self.address, reason=error)
             self.close("the snapshot failed")
             return
         self._write(self._mark)
-        parts = self.agent.member.backlog.resume(self._vector, self.stream)
         if parts is None:
-            self.close("the backlog is too small for what was written during the transfer")
+            self.close("client-output-buffer-limit replica: more was written during the transfer")
             return
         self._go_live(parts)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from node.commands.args import integer, syntax_error
 from node.commands.clients import TYPES, Filter, describe, kind_of
 from node.commands.command import ADMIN, LOADING, NOSCRIPT, STALE, Command
-from node.commands.connection import DEFAULT_USER, printable
+from node.commands.connection import DEFAULT_USER, keep_clocks, printable
 from node.commands.context import Context
 from node.commands.help import help_reply
 from node.resp.replies import NO_REPLY, OK, Failure, Verbatim
@@ -209,7 +209,7 @@ def client_no_evict(ctx: Context, args: list[bytes]) -> object:
 
 def client_no_touch(ctx: Context, args: list[bytes]) -> object:
     """CLIENT NO-TOUCH."""
-    ctx.client().keeps_clocks = on_or_off(args[2])
+    keep_clocks(ctx.client(), on_or_off(args[2]))
     return OK
 
 

@@ -21,7 +21,7 @@ from node.commands.command import (
     SUBSCRIBER,
     Command,
 )
-from node.commands.context import Context
+from node.commands.context import Context, QuietContext
 from node.resp.replies import OK, PONG, Failure, Map, Simple
 from node.session import CLOSING, FOLLOWER, NOAUTH, SUBSCRIBED, Session
 
@@ -70,6 +70,17 @@ def auth(ctx: Context, args: list[bytes]) -> object:
         raise Failure(NO_PASSWORD)
     authenticate(ctx, DEFAULT_USER, args[1])
     return OK
+
+
+def keep_clocks(session: Session, keeps: bool) -> None:
+    """CLIENT NO-TOUCH: from now on the session's handlers read without using, or not."""
+    if session.keeps_clocks == keeps:
+        return
+    before = session.ctx
+    kind = QuietContext if keeps else Context
+    session.ctx = kind(before.db, before.writer, before.services)
+    session.ctx.session = session
+    session.keeps_clocks = keeps
 
 
 def echo(ctx: Context, args: list[bytes]) -> object:
@@ -173,7 +184,7 @@ def reset(ctx: Context, args: list[bytes]) -> object:
     session.replies = True
     session.skip_reply = False
     session.keeps_memory = False
-    session.keeps_clocks = False
+    keep_clocks(session, False)
     if services.password:
         session.flags |= NOAUTH
     return Simple(b"RESET")

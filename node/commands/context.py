@@ -177,6 +177,10 @@ class Context:
             return None
         return entry.value
 
+    def touch(self, key: bytes) -> bool:
+        """TOUCH: the key counts as used, whoever asks. Is it there?"""
+        return self.db.find(key) is not None
+
     def peek(self, key: bytes) -> object:
         """As `find`, but the key does not count as used: TYPE, EXISTS, OBJECT."""
         entry = self.db.peek(key)
@@ -226,6 +230,34 @@ class Context:
             return None
         value = entry.value
         if isinstance(value, HashValue):
+            return value
+        raise wrong_type()
+
+
+class QuietContext(Context):
+    """The context of a client that has asked for CLIENT NO-TOUCH: what it reads stays unused.
+
+    A member or field it adds to a key counts as use, as a new value does in Redis.
+    """
+
+    def find(self, key: bytes) -> object:
+        return self.peek(key)
+
+    def string(self, key: bytes) -> object:
+        value = self.peek(key)
+        if value is None or isinstance(value, (bytes, int)):
+            return value
+        raise wrong_type()
+
+    def set(self, key: bytes) -> SetValue | None:
+        value = self.peek(key)
+        if value is None or isinstance(value, SetValue):
+            return value
+        raise wrong_type()
+
+    def hash(self, key: bytes) -> HashValue | None:
+        value = self.peek(key)
+        if value is None or isinstance(value, HashValue):
             return value
         raise wrong_type()
 

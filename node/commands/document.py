@@ -66,8 +66,8 @@ def markdown() -> str:
 def grouped() -> Iterator[tuple[str, list[Command]]]:
     """The groups in order, each with its commands by name; an extension's are not among them."""
     found: dict[str, list[Command]] = {group: [] for group in GROUPS}
-    for commands in MODULES:
-        for command in commands:
+    for module in MODULES:
+        for command in module:
             found.setdefault(command.group, []).append(command)
     for group, commands in found.items():
         if commands:

@@ -73,7 +73,7 @@ def touch(ctx: Context, args: list[bytes]) -> object:
     """TOUCH."""
     found = 0
     for key in args[1:]:
-        if ctx.find(key) is not None:
+        if ctx.touch(key):
             found += 1
     return found
 

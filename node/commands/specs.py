@@ -105,7 +105,9 @@ def categories(command: Command) -> list[str]:
         found.add("pubsub")
     if flags & BLOCKING:
         found.add("blocking")
-    if not is_container(command):
+    # WAIT is generic and yet about the connection, not about keys.
+    about_keys = command.group != "generic" or "connection" not in found
+    if about_keys and not is_container(command):
         found.add(CATEGORY_OF_GROUP.get(command.group, ""))
     return [name for name in CATEGORIES if name in found]
 

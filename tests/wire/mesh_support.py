@@ -79,9 +79,17 @@ def mapping(reply: Shown) -> dict[bytes, bytes]:
 class Node(Ours):
     """A node of ours, and what the mesh tests ask it."""
 
+    def client(self) -> Client:
+        """A new connection to it, with its password where it has one."""
+        client = Client(self.port, CATCH_UP_S)
+        if "--requirepass" in self.args:
+            password = self.args[self.args.index("--requirepass") + 1]
+            assert client.call("AUTH", password).text == b"OK"
+        return client
+
     def ask(self, *words: bytes | str) -> Shown:
         """One command on a connection of its own; an error reply fails the test."""
-        with Client(self.port, CATCH_UP_S) as client:
+        with self.client() as client:
             reply = client.call(*words)
         assert reply.kind != "error", reply.text
         return reply

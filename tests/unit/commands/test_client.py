@@ -111,6 +111,24 @@ def test_replies_can_be_switched_off_and_skipped(node: LocalNode) -> None:
     assert (session.replies, session.skip_reply) == (True, False)
 
 
+def test_what_a_quiet_client_reads_stays_unused_but_for_touch(node: LocalNode) -> None:
+    quiet = node.session()
+    node("SET k v")
+    node("SADD s a")
+    node("HSET h f v")
+    node("SELECT 3", client=quiet)
+    node("CLIENT NO-TOUCH ON", client=quiet)
+    node("SELECT 0", client=quiet)
+    node.advance(10)
+    for line in ("GET k", "SMEMBERS s", "HGETALL h", "APPEND none x"):
+        node(line, client=quiet)
+    assert [node(f"OBJECT IDLETIME {key}") for key in "ksh"] == [10, 10, 10]
+    node("TOUCH k", client=quiet)
+    node("CLIENT NO-TOUCH OFF", client=quiet)
+    node("SMEMBERS s", client=quiet)
+    assert [node(f"OBJECT IDLETIME {key}") for key in "ksh"] == [0, 0, 10]
+
+
 def test_a_waiting_client_is_woken_by_time_or_by_error(node: LocalNode) -> None:
     waiter = node.session()
     node.engine.config.set("enable-debug-command", ["yes"])
