@@ -23,8 +23,8 @@ SOAK_SEEDS ?= 5000
 JOBS       ?= 2
 # More arguments for pytest, as in: make test PYTEST_ARGS='-k hashes'
 PYTEST_ARGS ?=
-# What `make bench` runs, as in: make bench SCRIPTS=bench/resp_micro.py
-SCRIPTS ?= $(wildcard bench/*.py)
+# Arguments of `make bench`, as in: make bench BENCH='ratios --quick'; without any all parts run
+BENCH ?=
 # Arguments of `make up`, as in: make up ARGS='--nodes 3'
 ARGS ?=
 
@@ -96,8 +96,8 @@ build: $(STAMP)  ## compile the hot modules in place
 pure: $(STAMP)  ## remove what `make build` left, so that pure Python runs without PLEXIS_PURE
 	@{ $(BUILT); } | while read -r file; do rm -v "$$file"; done
 
-bench: build  ## every measurement of bench/, one after another; SCRIPTS= chooses
-	for script in $(SCRIPTS); do $(BIN)/python "$$script" $(ARGS); done
+bench: build  ## measure speed and memory (docs/benchmarks.md); BENCH='ratios --quick' chooses
+	$(BIN)/python -m bench $(BENCH)
 
 soak: build  ## the convergence test with many seeds
 	PLEXIS_SEEDS=$(SOAK_SEEDS) $(PYTEST) -n $(JOBS) tests/mesh $(PYTEST_ARGS)

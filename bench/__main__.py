@@ -10,6 +10,8 @@ import importlib
 import sys
 from typing import Final
 
+import pytest
+
 from bench.tables import BenchError
 
 # Imported one by one when it is their turn: a part may lack something that the others do not need.
@@ -43,7 +45,7 @@ def main(argv: list[str]) -> int:
         print(f"== {name}: {PARTS[name]}\n", flush=True)
         try:
             importlib.import_module(f"bench.{name}").run(options.rounds, options.quick)
-        except BenchError as error:
+        except (BenchError, pytest.fail.Exception) as error:  # the latter: waited in vain
             print(f"not measured: {error}", flush=True)
             status = 1
         print(flush=True)

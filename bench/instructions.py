@@ -124,7 +124,7 @@ def run(rounds: int, quick: bool) -> None:
         if shutil.which(tool) is None:
             raise BenchError(f"{tool} is not installed: apt-get install valgrind binutils")
     symbol = measured_symbol()
-    rows = [("", "alone", "goal", "", "active", "goal", "")]
+    rows: list[tuple[str, ...]] = [("", "alone", "goal", "", "active", "goal", "")]
     details: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="plexis-bench-") as temporary:
         for name in COMMANDS:

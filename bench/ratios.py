@@ -50,7 +50,7 @@ class Result:
 
 
 class Candidate:
-    """A server in a test. `writes` is the peer that is written to meanwhile, `after` awaits it."""
+    """A server in a test. `peer` follows it and is written to meanwhile if `peer_is_written`."""
 
     def __init__(
         self, name: str, server: Process, peer: Process | None = None, peer_is_written: bool = False
@@ -161,7 +161,7 @@ def ratios(
 def rows_of(test: str, pipeline: int, found: list[Candidate]) -> list[tuple[str, ...]]:
     """A row for each server; ratios above 1 are better than Redis."""
     base = found[0]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for each in found:
         rps = ratios(each, base, lambda mine, other: mine.requests_s / other.requests_s)
         cpu = ratios(each, base, lambda mine, other: other.cpu_ns / mine.cpu_ns)

@@ -22,6 +22,8 @@ from bench.tables import BenchError
 from node.build import compiled
 from node.resp.client import INCOMPLETE, ReplyParser, command
 from node.resp.replies import Failure
+from tests.support.ports import free_port
+from tests.support.servers import wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CORES: Final = sorted(os.sched_getaffinity(0))
@@ -31,7 +33,6 @@ START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 15.0
 WAIT_TIMEOUT_S: Final = 120.0  # a transfer of a million keys takes a tenth of it
 CALL_TIMEOUT_S: Final = 60.0
-POLL_S: Final = 0.005
 FILL_BATCH: Final = 100  # commands in one write of `fill`
 PAGE_BYTES: Final = os.sysconf("SC_PAGESIZE")
 
@@ -47,13 +48,6 @@ def require_compiled() -> None:
     """BenchError in a tree without extensions: numbers of pure Python would be taken for ours."""
     if not compiled():
         raise BenchError("there is no compiled build here: run `make build` first")
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Client:
@@ -122,26 +116,21 @@ class Process:
                 stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
-            self._await_start()
+            wait_until(self._is_ready, f"{name} to answer PING", START_TIMEOUT_S)
         except BaseException:
             self.close()
             raise
 
-    def _await_start(self) -> None:
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline_s:
-            if self.process.poll() is not None:
-                break
-            try:
-                client = Client(self.port)
-            except OSError:
-                time.sleep(POLL_S)
-                continue
-            answer = client.call(b"PING")
-            client.close()
-            if not isinstance(answer, Failure):
-                return
-        raise BenchError(f"{self.name} did not start:\n{self.log.read_text()[-2000:]}")
+    def _is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise BenchError(f"{self.name} ended as it started:\n{self.log.read_text()[-2000:]}")
+        try:
+            client = Client(self.port)
+        except OSError:
+            return False
+        answer = client.call(b"PING")
+        client.close()
+        return not isinstance(answer, Failure)
 
     def cpu_ns(self) -> int:
         """CPU time of all its threads so far."""
@@ -235,12 +224,7 @@ def await_follower(source: Process, follower: Process) -> None:
     value = b"%d" % time.monotonic_ns()
     key = b"bench:mark:%d" % source.port
     near.call(b"SET", key, value)
-    deadline_s = time.monotonic() + WAIT_TIMEOUT_S
-    while far.call(b"GET", key) != value:
-        if time.monotonic() > deadline_s:
-            raise BenchError(
-                f"{follower.name} did not get a write of {source.name} in {WAIT_TIMEOUT_S:g} s"
-            )
-        time.sleep(POLL_S)
+    what = f"a write on {source.name} to show on {follower.name}"
+    wait_until(lambda: far.call(b"GET", key) == value, what, WAIT_TIMEOUT_S)
     near.close()
     far.close()

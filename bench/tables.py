@@ -32,9 +32,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def middle(values: Sequence[float], digits: int = 2) -> str:
     """The median with the least and the greatest: `0.81 [0.70-0.93]`."""
-    return (
-        f"{statistics.median(values):.{digits}f} [{min(values):.{digits}f}-{max(values):.{digits}f}]"
-    )
+    least, most = min(values), max(values)
+    return f"{statistics.median(values):.{digits}f} [{least:.{digits}f}-{most:.{digits}f}]"
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

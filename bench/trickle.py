@@ -1,4 +1,4 @@
-"""Writes to a node at a steady pace until its standard input ends: the other side of a written pair.
+"""Writes to a node at a steady pace until its standard input ends: a written pair's other side.
 
     python -m bench.trickle PORT SET 100000
 

@@ -15,15 +15,18 @@ from librt.strings import BytesWriter, read_i32_le, write_i16_le, write_i32_le
 from mypy_extensions import i32, i64, mypyc_attr
 
 from mesh.dots import Streams, pack_marks
-from mesh.rreplay import FRAME_HEAD, control, flags_of, frame_bytes, inner_of, stamps_of
+from mesh.rreplay import FRAME_HEAD, control, flags_of, frame_bytes, inner_of, letters, stamps_of
 from node.journal import Commit
 from node.ports import Reader
 from node.resp.encoder import put_bulk
 from node.resp.numbers import DIGITS4, put_uint
+from node.store.effect import CREATION, NEWEST_WINS, WAS_STRING
 
 # The low digits of a stamp that are written by table; the others change every 95 ms.
 LOW: Final[i64] = 100_000_000
 CRLF: Final = 0x0A0D
+# The flags of an effect that its frame says.
+SAID: Final[i64] = CREATION | WAS_STRING | NEWEST_WINS
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
 
 
@@ -68,6 +71,7 @@ class Backlog(Reader):
         self._first: i64 = 0
         self._head = FRAME_HEAD + self.own.text + b"\r\n$"
         self._base: i64 = -1
+        self._db: i64 = 0
         self._stamp_high = b""
         self._previous_base: i64 = -1
         self._previous_high = b""
@@ -90,7 +94,6 @@ class Backlog(Reader):
             if inner:
                 self.write(inner, first.db, stamp, flags_of(commit))
             return
-        flags = flags_of(commit)
         out = self._tick
         out.write(self._head)
         start = commit.start
@@ -98,18 +101,13 @@ class Backlog(Reader):
         put_uint(out, end - start)
         write_i16_le(out, CRLF)
         out.write(commit.data[start:end])
-        if first.db < 10:
-            write_i32_le(out, 0x31240A0D)  # "\r\n$1"
-            write_i32_le(out, i32(0x0D300A0D + (first.db << 16)))  # "\r\nD\r"
-            out.append(10)
-        else:
-            write_i16_le(out, CRLF)
-            put_bulk(out, b"%d" % first.db)
         low = stamp - self._base
-        if self._base < 0 or low < 0 or low >= LOW:
+        if self._base < 0 or low < 0 or low >= LOW or first.db != self._db:
             high = stamp // LOW
             self._base = high * LOW
-            self._stamp_high = b"$19\r\n%d" % high
+            self._db = first.db
+            number = b"%d" % first.db
+            self._stamp_high = b"\r\n$%d\r\n%b\r\n$19\r\n%d" % (len(number), number, high)
             low = stamp - self._base
         upper = low // 10000
         a = read_i32_le(DIGITS4, upper * 4)
@@ -133,11 +131,11 @@ class Backlog(Reader):
         self._low_b = b
         if stamp - self._previous_base >= LOW:
             self._previous_base = -1
-        if not flags:
+        if first.flags & SAID == 0:
             out.write(b"\r\n$0\r\n\r\n$0\r\n\r\n")
         else:
             out.write(b"\r\n$0\r\n\r\n")
-            put_bulk(out, flags)
+            put_bulk(out, letters(first))
         self._wrote(stamp)
 
     def write(self, inner: bytes, db: i64, stamp: i64, flags: bytes) -> None:

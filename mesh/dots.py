@@ -144,7 +144,10 @@ def uuid_text(uuid: bytes) -> bytes:
 
 
 def uuid_bytes(text: bytes) -> bytes:
-    """The reverse of uuid_text. ValueError where it is no uuid."""
+    """The reverse of uuid_text, and of nothing else. ValueError where it is no such text."""
     if len(text) != 36:
         raise ValueError("a uuid has 36 characters")
-    return bytes.fromhex(text.replace(b"-", b"").decode("ascii"))
+    uuid = bytes.fromhex(text.replace(b"-", b"").decode("ascii"))
+    if len(uuid) != 16 or uuid_text(uuid) != text:
+        raise ValueError("not a uuid in lower case")
+    return uuid

@@ -119,6 +119,9 @@ class Inbox:
             refusal = guard(int(frame.stamp))
             if refusal:
                 raise FrameError(refusal)
+        memory = self.memory
+        inner = self._inner
+        effects = inner.read(data, frame, stream.number, self.databases)
         if frame.marks:
             try:
                 self.streams.add_marks(stream, frame.marks)
@@ -127,9 +130,6 @@ class Inbox:
             stream.uncovered = not self.streams.covers(stream)
         elif stream.uncovered:
             stream.uncovered = not self.streams.covers(stream)
-        memory = self.memory
-        inner = self._inner
-        effects = inner.read(data, frame, stream.number, self.databases)
         engine.clock.observe(frame.stamp)
         hybrid = frame.stamp >> 20
         if hybrid > engine.now.ms:
@@ -138,11 +138,11 @@ class Inbox:
             memory.uncovered = stream.uncovered
             engine.replay(frame.db, effects, stream)
             memory.uncovered = False
+        if inner.control is not None:
+            self.agent.control(stream, frame.stamp, inner.control)
         stream.seen = frame.stamp
         self.stamp = frame.stamp
         self.applied += 1
         self.backlog.vector_moved = True
         if memory.removals.count != 0:
             memory.removals.settle()
-        if inner.control is not None:
-            self.agent.control(stream, frame.stamp, inner.control)

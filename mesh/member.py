@@ -131,7 +131,17 @@ class Member(Control):
         """Dots from now on; `activation_step` until it is True, then the stream starts."""
         self.metadata.active = True
         self.resolver.active = True
-        self.activation = Activation(self.engine, self.metadata.loaded_dots)
+        if self._lacks_no_dots():
+            # Before the next write, or its frame would be missing: no walk, nothing to transfer.
+            self._start_stream(False)
+        else:
+            self.activation = Activation(self.engine, self.metadata.loaded_dots)
+
+    def _lacks_no_dots(self) -> bool:
+        """Was everything that is here loaded with its dots, or is nothing here?"""
+        if self.metadata.loaded_dots:
+            return self.metadata.undotted_keys == 0
+        return not any(db.keys.size for db in self.engine.databases)
 
     def activation_step(self, budget: int) -> bool:
         """A slice of the walk; True when the own stream has started and links may open."""
@@ -190,6 +200,7 @@ class Member(Control):
         """Begins to take in a peer's snapshot: nothing of it shows before `switch`."""
         assert self.staging is None
         self.staging = Staging(self.engine, self.memory, self.backlog)
+        self.staging.guard = self.guard
         return self.staging
 
     def abandon(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i64_le
+from librt.strings import BytesWriter, read_i16_le, read_i64_le
 from mypy_extensions import i64, mypyc_attr
 
 from node.journal import Commit
@@ -23,6 +23,8 @@ FRAME_HEAD: Final = b"*9\r\n$7\r\nRREPLAY\r\n$36\r\n"
 HEAD_BYTES: Final[i64] = 22
 # Longest frame taken from a peer: mesh-max-unit-bytes (64 MB) and its envelope.
 FRAME_BYTES_MAX: Final = 128 * 1024 * 1024
+BILLIONS_MAX: Final[i64] = 9223372036  # of what 63 bits can hold
+CRLF: Final = 0x0A0D
 
 
 @mypyc_attr(native_class=False)
@@ -77,6 +79,8 @@ class FrameReader:
         frame = self.frame
         self.pos = start + HEAD_BYTES
         frame.uuid_text = data[self.pos : self.pos + 36]
+        if read_i16_le(data, self.pos + 36) != CRLF:
+            raise FrameError("a frame's uuid is longer than 36 characters")
         self.pos += 38
         size = self._size()
         if size < 0:
@@ -132,9 +136,13 @@ class FrameReader:
         while pos < n:
             c: i64 = i64(data[pos])
             if c == 13:
+                if pos == first or size > FRAME_BYTES_MAX:
+                    raise FrameError(f"a bulk of {size} bytes, or of none, in a frame")
                 pos += 2
                 if pos + size + 2 > n:
                     return -1
+                if data[pos - 1] != 10 or read_i16_le(data, pos + size) != CRLF:
+                    raise FrameError(f"no line ends where a bulk of {size} bytes should")
                 self.pos = pos
                 return size
             if c < 48 or c > 57 or pos - first > 10:
@@ -169,6 +177,8 @@ class FrameReader:
                 raise FrameError("a number of a frame has other characters")
             value = value * 10 + (c - 48)
             pos += 1
+        if value < 0 or value // 1_000_000_000 > BILLIONS_MAX:  # compiled, the sum overflows
+            raise FrameError("a number of a frame is too large")
         return value
 
 
@@ -323,5 +333,6 @@ def same_uuid(a: bytes, b: bytes) -> bool:
         read_i64_le(a, 0) == read_i64_le(b, 0)
         and read_i64_le(a, 8) == read_i64_le(b, 8)
         and read_i64_le(a, 16) == read_i64_le(b, 16)
+        and read_i64_le(a, 20) == read_i64_le(b, 20)
         and read_i64_le(a, 28) == read_i64_le(b, 28)
     )

@@ -8,6 +8,8 @@ slices. So at every moment the state that anybody can see is exactly what the ve
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mesh.backlog import Backlog
 from mesh.codec import read_key
 from mesh.merge.rule import Memory
@@ -47,6 +49,7 @@ class Staging:
         self.engine = engine
         self.memory = memory
         self.backlog = backlog
+        self.guard: Callable[[int], str] | None = None  # refuses stamps too far ahead
         self.incoming = Incoming(memory.streams)
         self.keys: dict[tuple[int, bytes], Staged] = {}
         self.headed = False
@@ -57,6 +60,7 @@ class Staging:
         if isinstance(record, Aux):
             if record.name == HEAD:
                 self.incoming.head(record.value)
+                self._check_clock()
                 self.headed = True
             elif record.name == HIDDEN:
                 peer = read_hidden(record.value, self.incoming)
@@ -77,6 +81,14 @@ class Staging:
                 f" {len(self.engine.databases)}: set `databases` alike on both"
             )
         self.keys[int(record.db), record.key] = Staged(record.value, dots, None)
+
+    def _check_clock(self) -> None:
+        """The switch takes the newest stamp over into our clock: refused where it is far ahead."""
+        newest = max(self.incoming.vector.values(), default=0)
+        if self.guard is not None and newest > self.engine.clock.last:
+            refusal = self.guard(newest)
+            if refusal:
+                raise StagingError(refusal)
 
     def switch(self) -> MergeWalk:
         """One step: the vector and the rows are joined; from now on the state is both sides' state.

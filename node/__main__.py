@@ -195,7 +195,8 @@ class Node(Outside):
             os._exit(1)
         self._interrupted = number == signal.SIGINT
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._asked_to_end, number)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._asked_to_end, number)
 
     def _asked_to_end(self, number: int) -> None:
         if self.stopping:

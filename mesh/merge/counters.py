@@ -5,18 +5,24 @@ from __future__ import annotations
 
 from mypy_extensions import i64
 
-from mesh.merge.increments import Increment, base_of
-from mesh.merge.rule import Rule, born
+from mesh.merge.increments import Increment, Log, base_of
+from mesh.merge.rule import Memory, Rule, born
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import keeps_text
 from mesh.removals import KEY, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
 from node.store.entry import ABSENT, COUNTED, LATER, NO_REGISTER, Claim, Dots, Entry
+from node.store.values.strings import NEAR
 
 
 class Counters(Rule):
     """INCR, DECR, INCRBY, DECRBY, INCRBYFLOAT."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory)
+        self._log: Log | None = None  # the one written last
+        self._db: i64 = 0
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         first = fresh or not entry.flags & COUNTED
@@ -40,7 +46,11 @@ class Counters(Rule):
         over = base_of(entry.stamp, i64(entry.origin))
         if first and entry.flags & LATER:
             self.memory.ledger.bury_string(effect.db, effect.key, over)
-        log = self.memory.ledger.string_log(effect.db, effect.origin)
+        log = self._log
+        if log is None or log.origin != effect.origin or self._db != effect.db:
+            log = self.memory.ledger.string_log(effect.db, effect.origin)
+            self._log = log
+            self._db = effect.db
         decimal = effect.value
         if isinstance(decimal, bytes):
             log.append_decimal(effect.key, effect.stamp, decimal, over)
@@ -58,7 +68,13 @@ class Counters(Rule):
             self.log(effect, entry, True)
             return effect
         dots = entry.dots
-        if effect.flags & CREATION or effect.value is not None or not isinstance(entry.value, int):
+        here = entry.value
+        if (
+            effect.flags & CREATION
+            or effect.value is not None
+            or not isinstance(here, int)
+            or not (-NEAR < here < NEAR and -NEAR < effect.number < NEAR)
+        ):
             return self.general(effect, entry, fresh, seen)
         if dots is not None and (
             dots.registers is not None or dots.claims is not None or dots.hidden is not None

@@ -36,6 +36,7 @@ from node.store.entry import (
     Rivals,
 )
 from node.store.values.hashes import HashValue
+from node.store.values.strings import NEAR
 
 
 class Fields(Rule):
@@ -217,8 +218,12 @@ class FieldCounters(Rule):
         ):
             return self.general(effect, entry, fresh, seen)
         slot = value.fields.get(field)
-        if slot is not None and not (isinstance(slot, Field) and isinstance(slot.value, int)):
+        if not -NEAR < effect.number < NEAR:
             return self.general(effect, entry, fresh, seen)
+        if slot is not None:
+            here = slot.value if isinstance(slot, Field) else None
+            if not (isinstance(here, int) and -NEAR < here < NEAR):
+                return self.general(effect, entry, fresh, seen)
         effect.dot = Dot(effect.stamp, effect.origin)
         self.count(effect, entry)
         claim(entry, effect, seen.row, HASH_SLOT, self.memory.streams)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from librt.strings import read_i64_le
 from mypy_extensions import i16, i64
 
-from mesh.conflicts import OVERWRITE, TYPE_CLASH, Conflicts
+from mesh.conflicts import COUNTER_OVERFLOW, OVERWRITE, TYPE_CLASH, Conflicts
 from mesh.dots import Streams
 from mesh.merge.increments import Ledger
 from mesh.merge.state import Cover, KeyState, open_state
+from mesh.merge.totals import beyond
 from mesh.removals import KEY, Pending, Removals
 from node.ports import Seen
 from node.store.effect import MERGE, Effect
@@ -58,7 +59,7 @@ class Rule:
         state = open_state(
             entry, effect.db, effect.key, fresh, memory.streams, memory.ledger
         )
-        before = state.visible_slot()
+        before = slots(state)
         self.change(state, effect, Cover(seen.row, effect.origin))
         if memory.uncovered:
             memory.removals.add(
@@ -68,9 +69,12 @@ class Rule:
             )  # fmt: skip
         if state.contested:
             memory.conflicts.count(OVERWRITE)
-        outcome = state.close()
-        if not fresh and state.visible_slot() != before and len(state.claims) > 1:
+        if slots(state) > max(before, 1):
             memory.conflicts.count(TYPE_CLASH)
+        clipped = beyond(entry.value)
+        outcome = state.close()
+        if state.overflows != 0 or (not clipped and beyond(outcome.result.value)):
+            memory.conflicts.count(COUNTER_OVERFLOW)
         shown = Effect(
             MERGE, effect.db, effect.key, outcome, 0, effect.stamp, effect.origin, effect.index
         )
@@ -89,6 +93,16 @@ class Rule:
         if removals.count == 0:
             return False
         return removals.drops(effect.db, effect.key, scopes, effect.stamp, effect.origin)
+
+
+def slots(state: KeyState) -> int:
+    """How many types a key has content of; more than one is a clash, all but one are hidden."""
+    found = 0 if state.members == 0 else 1
+    if state.fields != 0:
+        found += 1
+    if state.increments or any(each.value is not None for each in state.registers):
+        found += 1
+    return found
 
 
 def waiting_row(row: bytes, origin: i64) -> bytes:

@@ -17,7 +17,7 @@ from mypy_extensions import i16, i64
 
 from mesh.dots import Streams
 from mesh.merge.increments import DEAD, Increment, Ledger, base_of
-from mesh.merge.totals import keeps_text, total, without
+from mesh.merge.totals import beyond, keeps_text, total, without
 from node.store.entry import (
     ABSENT,
     COUNTED,
@@ -88,6 +88,7 @@ class KeyState:
         self.rivals: dict[bytes, Rivals] = {}
         self.steps: list[Step] = []
         self.contested = False  # a concurrent write of the same place was found
+        self.overflows = 0  # counters that left 64 bits just now
 
     # --- clearing -------------------------------------------------------------------------------
 
@@ -245,6 +246,10 @@ class KeyState:
                 kept.registers = [Register(slot.stamp, i64(slot.origin), base)]
                 self.rivals[FIELD_BASE + field] = kept
         slot.value = total(base, state.increments)
+        if beyond(slot.value):
+            old = value.fields.get(field)
+            if not (isinstance(old, Field) and beyond(old.value)):
+                self.overflows += 1
         self.steps.append(Step(value, field, slot, False))
         if not present:
             self.fields += 1

@@ -9,7 +9,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mesh.merge.increments import Increment
-from node.store.values.strings import add_exactly, counted, decimal_of, format_decimal
+from node.store.values.strings import (
+    I64_MAX,
+    I64_MIN,
+    add_exactly,
+    counted,
+    decimal_of,
+    format_decimal,
+    integer_of,
+)
 
 
 def exact_sum(increments: list[Increment]) -> Decimal | None:
@@ -73,12 +81,17 @@ def without(value: object, increments: list[Increment]) -> object:
 
 
 def integer_text(text: bytes) -> int | None:
-    """The integer of a text of any size, where the text is exactly how it is printed."""
-    body = text[1:] if text.startswith(b"-") else text
-    if not body or not body.isdigit() or len(body) > 40:
-        return None
-    number = int(text)
-    return number if b"%d" % number == text else None
+    """The integer that INCR would count on, exactly as it is printed; None beyond 64 bits.
+
+    A longer number is one for INCRBYFLOAT only: it counts as a decimal and is never clipped.
+    """
+    number = integer_of(text)
+    return number if number is not None and b"%d" % number == text else None
+
+
+def beyond(value: object) -> bool:
+    """Is this a sum that 64 bits do not hold? It is kept exactly and shown clipped."""
+    return isinstance(value, int) and (value > I64_MAX or value < I64_MIN)
 
 
 def keeps_text(base: object) -> bool:

@@ -12,9 +12,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from mesh.conflicts import IMPORT_CONFLICT
+from mesh.conflicts import IMPORT_CONFLICT, TYPE_CLASH
 from mesh.merge.increments import Increment, Log, field_place
-from mesh.merge.rule import Memory
+from mesh.merge.rule import Memory, slots
 from mesh.merge.state import Cover, FieldState, KeyState, open_state
 from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE, Pending
 from node.store.effect import MERGE, QUIET, Effect
@@ -47,11 +47,15 @@ def merge_key(
     `mine` covers what this node had applied before the switch, `theirs` the snapshot's vector.
     """
     state = open_state(entry, peer.db, peer.key, fresh, memory.streams, memory.ledger)
+    before = slots(state)
     differs = join_string(memory, state, peer, mine, theirs)
     state.claims = join_claims(state.claims, peer.claims, mine, theirs)
     state.ttls = join_claims(state.ttls, peer.ttls, mine, theirs)
     differs = join_members(state, peer, mine, theirs) or differs
     differs = join_fields(memory, state, peer, mine, theirs) or differs
+    if slots(state) > max(before, 1):
+        memory.conflicts.count(TYPE_CLASH)
+        differs = True
     if differs:
         memory.conflicts.count(IMPORT_CONFLICT)
     effect = Effect(MERGE, peer.db, peer.key, state.close(), 0, memory.streams.own.seen, 0, 0)

@@ -19,7 +19,7 @@ class Client:
         self.rng = rng
         self.keys = MANY_KEYS if many else KEYS
         self.members = 40 if many else 4
-        # (node's name, database, key) -> what it showed when the node's second client began to watch.
+        # node -> what its second client watches: database, key, what it showed at that moment.
         self.watches: dict[str, tuple[int, str, object]] = {}
 
     def write(self, node: SimNode) -> None:

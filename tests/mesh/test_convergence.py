@@ -1,7 +1,7 @@
 """Seeds: random writes on random networks end with equal nodes that show what the oracle says.
 
-PLEXIS_SEEDS is how many; the seed in a failure repeats it (`run(seed)`), under the PYTHONHASHSEED that
-is printed beside it.
+PLEXIS_SEEDS is how many; the seed in a failure repeats it (`run(seed)`), under the PYTHONHASHSEED
+that is printed beside it.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Schedule:
         assert node.member.vector() == vector, f"{world}: a restart changes the vector"
 
 
-def run(seed: int, events: int = 200) -> World:
+def run(seed: int, events: int = 300) -> World:
     """One schedule from beginning to end."""
     schedule = Schedule(seed)
     try:

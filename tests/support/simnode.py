@@ -1,7 +1,7 @@
 """SimNode: one member of a simulated mesh, a real engine with the mesh's core, without sockets.
 
-It is what mesh/agent.py makes of Member, Snapshots and a clock, driven step by step: it becomes active
-in slices, saves in slices, crashes when told and starts again from what a save holds.
+It is what mesh/agent.py makes of Member, Snapshots and a clock, driven step by step: it becomes
+active in slices, saves in slices, crashes when told and starts again from what a save holds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from node.engine import Engine
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord
 from node.persist.snapshot import Sink, Snapshots
+from node.resp.client import command as encoded
+from node.resp.parser import Parser
 from node.session import Session
 from node.store.entry import Entry, Field
 from node.store.keyspace import Database
@@ -30,7 +32,7 @@ from node.store.values.sets import SetValue
 from tests.support.acts import RECORDER_PLACE, Recorder, imported, shown_value
 
 if TYPE_CHECKING:
-    from tests.support.simulation import World
+    from tests.support.simulation import Wire, World
 
 DATABASES = 3
 WALK_KEYS = 2  # of a snapshot's walk in one step, so that writes come between
@@ -83,6 +85,7 @@ class SimNode:
         self.engine = Engine(config, HybridClock(), self.resolver, seed=seed)
         self.member = Member(config, self.engine, self.resolver, self.member_id)
         self.member.guard = self.guard
+        self.incoming: Wire | None = None  # the link whose snapshot is staged or merged
         self.queue: deque[Callable[[], None]] = deque()
         self.snapshots = Snapshots(
             self.engine.writer, self.engine.databases, self.member.metadata, list,
@@ -91,6 +94,7 @@ class SimNode:
         self.wake()
         if data is not None:
             self.load(data)
+        self.parser = Parser()
         self.session: Session = self.engine.session()
         self.watcher: Session = self.engine.session()
 
@@ -131,10 +135,19 @@ class SimNode:
         return f"{ahead_ms} ms ahead" if ahead_ms > GUARD_MS else ""
 
     def work(self) -> bool:
-        """One step of the snapshot's walk, if one runs."""
+        """One step of what is done in slices: the switch, the merge after it, a snapshot's walk."""
+        self.wake()
+        member = self.member
+        if member.merging is not None:
+            if member.merge_step(WALK_KEYS):
+                self.incoming = None
+                self.snapshots.go_on()
+            return True
+        if self.engine.writer.walk is None and self.incoming is not None and self.incoming.staged:
+            member.switch()
+            return True
         if not self.queue:
             return False
-        self.wake()
         self.queue.popleft()()
         return True
 
@@ -181,10 +194,21 @@ class SimNode:
         return self.run(self.session, *words)
 
     def run(self, session: Session, *words: str | bytes) -> object:
-        """One command of a client."""
+        """One command of a client, from its bytes, as node/net/connection.py takes it."""
         self.wake()
-        args = [word.encode() if isinstance(word, str) else word for word in words]
-        reply = self.engine.execute(session, 0, args, b"", 0, 0)
+        parser = self.parser
+        engine = self.engine
+        parser.feed(encoded(*[word.encode() if isinstance(word, str) else word for word in words]))
+        args = parser.next()
+        assert args is not None
+        end = parser.pos if parser.exact else 0
+        known = engine.quick(parser.code)
+        if known is not None and session.flags == 0:
+            reply = engine.perform(session, known, args, parser.data, parser.start, end)
+        else:
+            if not args[0]:
+                args[0] = parser.name()
+            reply = engine.execute(session, parser.code, args, parser.data, parser.start, end)
         assert not isinstance(reply, Parked)
         self.member.backlog.flush()
         return reply

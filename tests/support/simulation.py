@@ -1,10 +1,10 @@
-"""A mesh of real engines in one thread and virtual time: seeded delay, loss, cuts, crashes, transfers.
+"""A mesh of real engines in one thread and virtual time: seeded delay, loss, cuts and crashes.
 
 Every link carries the bytes of a real feed in random pieces; a cut loses what is in flight; a link
 comes back by version vector, or by a snapshot where the backlog is too short. Snapshots are the
 product's own walk in small steps, writes between them. A crashed node comes back from one of its
-saves, with a new stream. What each node published is given to the oracle, which knows nothing of the
-product; after healing every node must show what it says.
+saves, with a new stream. What each node published is given to the oracle, which knows nothing of
+the product; after healing every node must show what it says.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Wire(Follower, Sink):
         self.inbox: Inbox = target.member.inbox()
         self.reader: RdbReader | None = None
         self.staging: Staging | None = None
+        self.pinned = -1
         self.sent_bytes = 0
         self.applied = 0
         self.resumes = 0
@@ -57,8 +58,10 @@ class Wire(Follower, Sink):
         self.flight.append(data)
 
     def begin(self) -> None:
+        backlog = self.source.member.backlog
         self.vector = self.source.member.vector()
-        self.source.member.backlog.flush()
+        backlog.flush()
+        self.pinned = backlog.pin()
 
     def write(self, data: bytes) -> None:
         self.flight.append(data)
@@ -66,10 +69,16 @@ class Wire(Follower, Sink):
     def end(self, error: str) -> None:
         assert not error, error
         parts = self.source.member.backlog.resume(self.vector, self.target.streams.own.uuid)
+        self._unpin()
         if parts is None:
             self.cut()  # a transfer or many writes since: the backlog has a hole there
         else:
             self._go_live(parts)
+
+    def _unpin(self) -> None:
+        if self.pinned >= 0:
+            self.source.member.backlog.unpin(self.pinned)
+            self.pinned = -1
 
     def _go_live(self, parts: list[bytes]) -> None:
         for part in parts:
@@ -79,9 +88,9 @@ class Wire(Follower, Sink):
     # --- the target's half, as mesh/link.py does it ---------------------------------------------
 
     def connect(self) -> bool:
-        """The target asks for what it lacks, unless it stages a snapshot or is not active yet."""
+        """The target asks for what it lacks, unless it takes in a snapshot or is not active yet."""
         source, target = self.source, self.target
-        if not (source.member.started and target.member.started) or target.member.staging:
+        if not (source.member.started and target.member.started) or target.incoming is not None:
             return False
         self.asked = target.member.vector()
         self.flight = []
@@ -98,11 +107,12 @@ class Wire(Follower, Sink):
         if parts is not None:
             self.resumes += 1
             self._go_live(parts)
-        elif self.target.member.staging is not None:
+        elif self.target.incoming is not None:
             self.cut()  # another transfer runs
         else:
             self.reader = RdbReader()
             self.staging = self.target.member.stage()
+            self.target.incoming = self
             self.source.snapshots.request(self)
             self.source.world.counts["resync"] += 1
 
@@ -122,8 +132,10 @@ class Wire(Follower, Sink):
         if self in followers:
             followers.remove(self)
         self.source.snapshots.cancel(self)
-        if self.staging is not None and self.target.member.staging is self.staging:
+        self._unpin()
+        if self.staging is not None:
             self.target.member.abandon()
+            self.target.incoming = None
         self.reader = None
         self.staging = None
         self.flight = []
@@ -131,26 +143,32 @@ class Wire(Follower, Sink):
 
     def deliver(self, piece: Callable[[int], int]) -> bool:
         """Some of what is in flight arrives, cut anywhere. False: nothing could."""
-        member = self.target.member
-        if not self.flight or (member.staging is not None and self.reader is None):
-            return False  # while a transfer runs other links are not read
+        incoming = self.target.incoming
+        if not self.flight or (incoming is not None and incoming is not self):
+            return False  # while a snapshot is taken in other links are not read
+        if incoming is self and self.reader is None and self.target.member.staging is not None:
+            return False  # nor this one, between the last key and the switch
         data = b"".join(self.flight)
         size = piece(len(data))
         self.flight = [data[size:]] if size < len(data) else []
         data = data[:size]
         reader = self.reader
-        if reader is not None:
-            assert self.staging is not None
-            for record in reader.feed(data):
-                self.staging.add(record)
-            if not reader.done:
-                return True
-            data = reader.rest
+        if reader is None:
+            self._take(data)
+            return True
+        assert self.staging is not None
+        for record in reader.feed(data):
+            self.staging.add(record)
+        if reader.done:
+            self.flight.insert(0, reader.rest)
             self.reader = None
             self.staging = None
-            member.switch()
-        self._take(data)
         return True
+
+    @property
+    def staged(self) -> bool:
+        """Is the whole snapshot here? The switch comes when no walk of the target's own runs."""
+        return self.target.incoming is self and self.reader is None
 
     def _take(self, data: bytes) -> None:
         self.buffer += data

@@ -87,10 +87,15 @@ class Node(Ours):
             assert client.call("AUTH", password).text == b"OK"
         return client
 
+    def start(self) -> None:
+        self.asker: Client | None = None
+        super().start()
+
     def ask(self, *words: bytes | str) -> Shown:
-        """One command on a connection of its own; an error reply fails the test."""
-        with self.client() as client:
-            reply = client.call(*words)
+        """One command, on a connection kept for this; an error reply fails the test."""
+        if self.asker is None:
+            self.asker = self.client()
+        reply = self.asker.call(*words)
         assert reply.kind != "error", reply.text
         return reply
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -43,6 +44,11 @@ def check(mesh: Mesh, expected: Expected) -> None:
     for node in mesh.nodes:
         with node.client() as client:
             expected.check(client)
+
+
+def has_taken(node: Node, transfers: int) -> bool:
+    """Has the node taken in so many snapshots since its start?"""
+    return node.transfers()[1] >= transfers
 
 
 class Counting:
@@ -96,10 +102,7 @@ def test_a_backlog_too_small_costs_a_snapshot_that_is_merged_while_both_serve() 
             wait_until(lambda: on_a.count > 0 and on_b.count > 0, "both to be counting")
             mesh.heal(0, 1)
             for node, (_, taken) in zip(mesh.nodes, before, strict=True):
-                wait_until(
-                    lambda node=node, taken=taken: node.transfers()[1] > taken,  # type: ignore[misc]
-                    "a snapshot to be taken in", CATCH_UP_S,
-                )  # fmt: skip
+                wait_until(partial(has_taken, node, taken + 1), "a snapshot", CATCH_UP_S)
             mesh.await_links()
         print(f"longest waits: {on_a.longest_s:.3f} s and {on_b.longest_s:.3f} s")
         expected.apply([[b"INCRBY", b"served", b"%d" % (on_a.count + on_b.count)]])

@@ -1,7 +1,5 @@
 """Parser and encoder alone: nanoseconds per command and per reply, best of several rounds.
 
-    python bench/resp_micro.py
-
 Says first whether the compiled modules are in use. Pipelines of 16 in one buffer, as a client with
 P=16 sends them; `lone` is one command in a read, and `split` cuts the pipeline in two reads.
 """
@@ -91,8 +89,8 @@ def write(reply: object, resp: int) -> Callable[[], None]:
     return operation
 
 
-def main() -> None:
-    """Print one row for each command and each reply."""
+def run(rounds: int, quick: bool) -> None:
+    """Prints one row for each command and each reply; `rounds` and `quick` are not used."""
     is_pure = (node.resp.parser.__file__ or "").endswith(".py")
     print(f"{'pure Python' if is_pure else 'compiled'}, {sys.version.split()[0]}, ns each")
     print(f"{'command':20}{'pipelined':>10}{'lone':>10}{'split':>10}")
@@ -108,7 +106,3 @@ def main() -> None:
         resp2 = best_ns(write(reply, 2), PIPELINE)
         resp3 = best_ns(write(reply, 3), PIPELINE)
         print(f"{name:20}{resp2:10.0f}{resp3:10.0f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,128 @@
+"""The longest time another client waits: while a node grows, while it sends or takes a transfer.
+
+A process of its own (bench/pinger.py) sends PING every millisecond and notes how long each answer
+took. Redis in the same situation stands beside it: what both show is the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+from bench.servers import (
+    LOAD_CORE,
+    ROOT,
+    WAIT_TIMEOUT_S,
+    Client,
+    Process,
+    active,
+    ours,
+    redis,
+    require_compiled,
+    require_tools,
+)
+from bench.tables import BenchError, table
+from node.resp.replies import Failure
+from tests.support.servers import wait_until
+
+GROWN_KEYS: Final = 1_000_000
+TRANSFER_KEYS: Final = 200_000
+QUICK_SHARE: Final = 10
+NICE: Final = 10  # of the load: the pinger on the same core comes first
+FILL_TIMEOUT_S: Final = 300.0
+HEADING: Final = ("", "server", "PINGs", "p50 ms", "p99 ms", "p99.9 ms", "longest ms", "late ms")
+
+
+class Pinged:
+    """What a pinger found; filled in when it has ended."""
+
+    def __init__(self) -> None:
+        self.row: tuple[str, ...] = ()
+
+
+@contextmanager
+def pinging(port: int) -> Iterator[Pinged]:
+    """PINGs the server for as long as the block runs."""
+    pinger = subprocess.Popen(
+        ["taskset", "-c", str(LOAD_CORE), sys.executable, "-m", "bench.pinger", str(port)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert pinger.stdout is not None
+    pinger.stdout.readline()  # it has begun
+    found = Pinged()
+    try:
+        yield found
+    finally:
+        output, _ = pinger.communicate(timeout=WAIT_TIMEOUT_S)  # closes its input: it ends
+    answer = json.loads(output)
+    found.row = (
+        str(answer["count"]),
+        *(f"{answer[name]:.2f}" for name in ("p50", "p99", "p99.9", "longest", "late")),
+    )
+
+
+def fill(server: Process, count: int) -> None:
+    """Gives a server so many keys, in pipelines of 100, from the load's core."""
+    subprocess.run(
+        [
+            "nice", "-n", str(NICE), "taskset", "-c", str(LOAD_CORE), sys.executable, "-m",
+            "bench.filler", str(server.port), str(count),
+        ],
+        cwd=ROOT, timeout=FILL_TIMEOUT_S, check=True,
+    )  # fmt: skip
+
+
+def until_size(server: Process, size: int) -> None:
+    """Returns when the server shows so many keys."""
+    client = Client(server.port)
+    what = f"{size} keys on {server.name}"
+    wait_until(lambda: client.call(b"DBSIZE") == size, what, WAIT_TIMEOUT_S)
+    client.close()
+
+
+def grow(server: Process, count: int) -> tuple[str, ...]:
+    """The row of a server that is filled."""
+    with server:
+        with pinging(server.port) as pinged:
+            fill(server, count)
+        return ("grows", server.name, *pinged.row)
+
+
+def transfer(source: Process, target: Process, count: int) -> list[tuple[str, ...]]:
+    """The rows of a server that sends a transfer and of an empty one that takes it in."""
+    fill(source, count)
+    with pinging(source.port) as sent, pinging(target.port) as taken:
+        client = Client(target.port)
+        reply = client.call(b"REPLICAOF", b"127.0.0.1", b"%d" % source.port)
+        if isinstance(reply, Failure):
+            raise BenchError(f"REPLICAOF on {target.name}: {reply}")
+        until_size(target, count)
+        client.close()
+    return [("sends", source.name, *sent.row), ("takes in", target.name, *taken.row)]
+
+
+def run(rounds: int, quick: bool) -> None:
+    """Prints one row a situation (`quick`: a tenth of the keys). `rounds` is not used."""
+    require_tools("taskset")
+    require_compiled()
+    grown = GROWN_KEYS // QUICK_SHARE if quick else GROWN_KEYS
+    moved = TRANSFER_KEYS // QUICK_SHARE if quick else TRANSFER_KEYS
+    rows: list[tuple[str, ...]] = [HEADING]
+    rows.append(grow(redis(), grown))
+    rows.append(grow(ours("alone"), grown))
+    rows.append(grow(active("active"), grown))
+    print(f"PING every ms while a node grows to {grown} keys\n\n{table(rows)}\n", flush=True)
+    rows = [HEADING]
+    with ExitStack() as stack:
+        source = stack.enter_context(redis())
+        target = stack.enter_context(redis(core=LOAD_CORE))
+        rows += transfer(source, target, moved)
+    with ExitStack() as stack:
+        source = stack.enter_context(active("active"))
+        target = stack.enter_context(active("active", core=LOAD_CORE))
+        rows += transfer(source, target, moved)
+    print(f"PING every ms during a transfer of {moved} keys\n\n{table(rows)}")
