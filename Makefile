@@ -17,9 +17,9 @@ PYTEST := $(BIN)/python -m pytest
 export PYTHONHASHSEED := 0
 
 # Seeds of the convergence test; the pure build is ten times slower and gets a tenth of them.
-SEEDS      ?= 200
+SEEDS      ?= 2000
 PURE_SEEDS  = $(shell expr \( $(SEEDS) + 9 \) / 10)
-SOAK_SEEDS ?= 5000
+SOAK_SEEDS ?= 50000
 JOBS       ?= 2
 # More arguments for pytest, as in: make test PYTEST_ARGS='-k hashes'
 PYTEST_ARGS ?=
@@ -30,7 +30,7 @@ ARGS ?=
 
 # Real processes and a real browser measure time and share the cores: one after another.
 SERIAL := tests/wire tests/admin_ui
-BESIDE := --ignore=tests/wire --ignore=tests/admin_ui
+BESIDE := --ignore=tests/wire --ignore=tests/admin_ui --ignore=tests/mesh
 
 # Left by `make build` in the source tree; named one by one so that nothing else can match.
 BUILT = find conf node mesh admin_ui -name '*.so' -print; find . -maxdepth 1 -name 'plexis__mypyc*.so' -print
@@ -57,6 +57,7 @@ test-compiled: build  ## the suite on the compiled build, sockets and browser in
 	@echo "compiled: PYTHONHASHSEED=$$PYTHONHASHSEED PLEXIS_SEEDS=$(SEEDS)"
 	$(BIN)/python -c 'from node.build import compiled; assert compiled(), "not compiled"'
 	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist loadfile $(BESIDE) $(PYTEST_ARGS)
+	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist worksteal tests/mesh $(PYTEST_ARGS)
 	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) $(SERIAL) $(PYTEST_ARGS)
 
 test-pure: export PLEXIS_PURE := 1
