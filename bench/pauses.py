@@ -7,6 +7,7 @@ took. Redis in the same situation stands beside it: what both show is the machin
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ from tests.support.servers import wait_until
 GROWN_KEYS: Final = 1_000_000
 TRANSFER_KEYS: Final = 200_000
 QUICK_SHARE: Final = 10
+# Much less than was written, so that a newcomer gets a snapshot.
+SHORT_BACKLOG: Final = ("--repl-backlog-size", "2mb")
 NICE: Final = 10  # of the load: the pinger on the same core comes first
 FILL_TIMEOUT_S: Final = 300.0
 HEADING: Final = ("", "server", "PINGs", "p50 ms", "p99 ms", "p99.9 ms", "longest ms", "late ms")
@@ -92,8 +95,24 @@ def grow(server: Process, count: int) -> tuple[str, ...]:
         return ("grows", server.name, *pinged.row)
 
 
-def transfer(source: Process, target: Process, count: int) -> list[tuple[str, ...]]:
-    """The rows of a server that sends a transfer and of an empty one that takes it in."""
+def full_syncs(server: Process) -> int:
+    """How many transfers it has sent, by INFO."""
+    client = Client(server.port)
+    answer = client.call(b"INFO", b"stats")
+    client.close()
+    found = re.search(rb"sync_full:(\d+)", answer) if isinstance(answer, bytes) else None
+    if found is None:
+        raise BenchError(f"INFO stats of {server.name} does not tell sync_full")
+    return int(found.group(1))
+
+
+def transfer(
+    source: Process, target: Process, count: int, by_snapshot: bool = True
+) -> list[tuple[str, ...]]:
+    """The rows of a server that gives all it has to an empty one, and of that one.
+
+    BenchError if what went over was not a snapshot, or not the backlog, as the caller meant.
+    """
     fill(source, count)
     with pinging(source.port) as sent, pinging(target.port) as taken:
         client = Client(target.port)
@@ -102,6 +121,8 @@ def transfer(source: Process, target: Process, count: int) -> list[tuple[str, ..
             raise BenchError(f"REPLICAOF on {target.name}: {reply}")
         until_size(target, count)
         client.close()
+    if (full_syncs(source) > 0) != by_snapshot:
+        raise BenchError(f"{source.name} was to send {'a snapshot' if by_snapshot else 'frames'}")
     return [("sends", source.name, *sent.row), ("takes in", target.name, *taken.row)]
 
 
@@ -122,7 +143,13 @@ def run(rounds: int, quick: bool) -> None:
         target = stack.enter_context(redis(core=LOAD_CORE))
         rows += transfer(source, target, moved)
     with ExitStack() as stack:
-        source = stack.enter_context(active("active"))
+        source = stack.enter_context(active("active", *SHORT_BACKLOG))
         target = stack.enter_context(active("active", core=LOAD_CORE))
         rows += transfer(source, target, moved)
-    print(f"PING every ms during a transfer of {moved} keys\n\n{table(rows)}")
+    print(f"PING every ms during a transfer of {moved} keys\n\n{table(rows)}\n", flush=True)
+    rows = [HEADING]
+    with ExitStack() as stack:
+        source = stack.enter_context(active("active"))
+        target = stack.enter_context(active("active", core=LOAD_CORE))
+        rows += transfer(source, target, moved, by_snapshot=False)
+    print(f"the same where the backlog still holds all {moved} writes\n\n{table(rows)}")

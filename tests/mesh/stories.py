@@ -19,7 +19,8 @@ class Mesh(World):
         super().__init__(seed=0, nodes=0, backlog_bytes=backlog_bytes)
         for name in names:
             self.add(name)
-        self.heal()
+        if names:
+            self.heal()
 
     def at(self, ms: int) -> None:
         """The wall clocks of all nodes say so many ms after the start."""

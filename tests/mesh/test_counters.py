@@ -180,7 +180,7 @@ def test_a_unit_that_clears_and_counts_twice_counts_the_last_only() -> None:
 
 
 def test_a_counter_of_text_form_keeps_its_text_for_those_who_cleared_the_increments() -> None:
-    mesh, a, b = pair()
+    mesh, a, _b = pair()
     a("SET", "n", "10.50")
     mesh.heal()
     mesh.cut_all()

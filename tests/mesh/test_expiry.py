@@ -54,7 +54,7 @@ def test_a_key_that_has_expired_here_lives_where_it_was_extended_in_time() -> No
 
 def test_expiry_sends_nothing() -> None:
     """T4."""
-    mesh, a, b = pair()
+    mesh, a, _b = pair()
     a("SET", "k", "v", "PXAT", mesh.deadline(1000))
     a("SADD", "s", "x")
     a("PEXPIREAT", "s", mesh.deadline(1000))
@@ -131,7 +131,7 @@ def test_persist_wins_over_a_concurrent_deadline() -> None:
 
 def test_what_expired_does_not_come_back_with_a_restart() -> None:
     """T8."""
-    mesh, a, b = pair()
+    mesh, a, _b = pair()
     for kind, words in {"k": ("SET", "k", "v"), "s": ("SADD", "s", "x")}.items():
         a(*words)
         a("PEXPIREAT", kind, mesh.deadline(1000))
@@ -238,7 +238,9 @@ def test_move_is_one_unit_over_two_databases() -> None:
     a("SET", "k", "v")
     mesh.heal()
     mesh.cut_all()
+    mesh.at(1000)
     assert a("MOVE", "k", "1") == 1
+    mesh.at(1001)
     b("SET", "k", "w")
     mesh.heal()
     assert mesh.both("GET", "k") == b"w"

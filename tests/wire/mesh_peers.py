@@ -208,6 +208,7 @@ class Master:
         while True:
             end, _ = self.listener.accept()
             end.settimeout(CALL_TIMEOUT_S)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 return self.shake(Connection(end), answer)
             except (EOFError, OSError):

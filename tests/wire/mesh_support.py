@@ -139,6 +139,11 @@ class Node(Ours):
         """DEBUG DIGEST: equal on nodes that show the same."""
         return self.ask("DEBUG", "DIGEST").text
 
+    def restart_saved(self) -> None:
+        """SAVE, then the end and a new start: as a deployment would restart it."""
+        self.ask("SAVE")
+        self.restart()
+
     def freeze(self) -> None:
         """Stops the process without ending it: it accepts connections and answers nothing."""
         os.kill(self.pid, signal.SIGSTOP)

@@ -92,6 +92,7 @@ def test_effects_travel_resolved(node: Node) -> None:
         assert b"PXAT" in frame.inner
         deadline = int(frame.inner.split(b"\r\n")[-2])
         assert 50_000 <= deadline - began_ms < 60_000
+        node.ask("DEL", "effect:t")
         run_all(client, [["INCR", "effect:n"], ["SELECT", "3"], ["SET", "effect:d", "v"]])
         frame = until(lambda each: b"effect" in each.inner, follower)
         assert frame.inner == encoded(["INCRBY", "effect:n", "1"]) or b"INCR" in frame.inner

@@ -1,0 +1,5 @@
+"""Which files are collected: mutants are made from source text, so they need pure Python."""
+
+from node.build import compiled
+
+collect_ignore = ["test_mutants.py"] if compiled() else []

@@ -1,0 +1,203 @@
+"""Would the suite notice? Each rule is broken on purpose, and a seed or a story must fail.
+
+Pure Python only (conftest.py): a mutant is a function's source with a few words changed, compiled
+anew in its module. When the words are not found the rule was rewritten: bring the mutant after it.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType
+
+import pytest
+
+import mesh.merge.rule
+import mesh.merge.totals
+import mesh.merge.whole
+import mesh.metadata
+from mesh.backlog import Backlog
+from mesh.dots import Streams
+from mesh.inbox import Inbox
+from mesh.member import Activation
+from mesh.merge.elements import MemberRemovals, Members
+from mesh.merge.fields import FieldRemovals
+from mesh.merge.increments import Ledger
+from mesh.merge.registers import Deadlines, Registers
+from mesh.merge.state import KeyState
+from mesh.metadata import MeshMetadata
+from mesh.removals import Removals
+from mesh.rreplay import Inner
+from mesh.staging import MergeWalk, Staging
+from node.persist.snapshot import SnapshotWalk
+from node.ports import Clock
+from tests.mesh.test_convergence import run
+from tests.mesh.test_counters import test_a_unit_that_clears_and_counts_twice_counts_the_last_only
+from tests.mesh.test_delivery import (
+    test_a_missing_frame_is_a_gap_and_nothing_behind_it_is_applied,
+    test_what_a_follower_wrote_since_it_asked_is_not_sent_back,
+)
+
+SEEDS = 300  # at most; nearly all are found by the first twenty
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`change` in the source of `name` in `place`; `story` finds it, or, with None, a seed."""
+
+    place: object
+    name: str
+    change: tuple[tuple[str, str], ...]
+    story: Callable[[], None] | None = None
+
+
+def mutant(place: object, name: str, *words: str, story: Callable[[], None] | None = None) -> Mutant:
+    """`words`: what is replaced and by what, in turn."""
+    return Mutant(place, name, tuple(zip(words[::2], words[1::2], strict=True)), story)
+
+
+MUTANTS = {
+    "no removal waits": mutant(
+        Removals, "add", "self.by_key.setdefault((int(db), key), []).append(pending)", "return"
+    ),
+    "no flush waits": mutant(
+        Removals, "add_flush", "self.flushes.setdefault(int(db), []).append(pending)", "return"
+    ),
+    "a waiting removal hits its own stream": mutant(
+        mesh.merge.rule, "waiting_row", "if place + 8 > len(row):", "if True:"
+    ),
+    "a transfer unites without looking at the vectors": mutant(
+        mesh.merge.whole, "join_registers",
+        "if among(each, there) or not theirs.has(each.stamp, each.origin)", "if True",
+        "and not mine.has(each.stamp, each.origin)", "",
+    ),
+    "a transfer keeps every deadline": mutant(
+        mesh.merge.whole, "join_claims",
+        "or not theirs.has(each.stamp, each.origin)", "or True",
+    ),
+    "a transfer counts increments twice": mutant(
+        mesh.merge.whole, "join_increments",
+        "if (each.stamp, each.origin) in ours or mine.has(each.stamp, each.origin):", "if False:",
+    ),
+    "marks are not added": mutant(
+        Streams, "add_marks", "if stamp > numbers[other.number]:", "if False:"
+    ),
+    "a whole-key write ignores its context": mutant(
+        KeyState, "clear_key",
+        "self.clear_string(cover)", "cover = type('All', (), {'has': lambda *_: True})()",
+    ),
+    "a deletion forgets the string": mutant(
+        Registers, "change",
+        "state.registers.append(Register(effect.stamp, effect.origin, None))", "pass",
+    ),
+    "SREM removes what it had not seen": mutant(
+        MemberRemovals, "remote",
+        "if dot is None or saw(row, effect.origin, dot.stamp, dot.origin):", "if True:",
+    ),
+    "HDEL removes what it had not seen": mutant(
+        FieldRemovals, "remote",
+        "elif saw(seen.row, effect.origin, slot.stamp, i64(slot.origin)):", "elif True:",
+    ),
+    "an add leaves the type claims": mutant(
+        Members, "change", "state.clear_claims(cover)", "pass"
+    ),
+    "increments count again when their frame comes again": mutant(
+        Inbox, "take",
+        "or frame.stamp <= stream.seen", "",
+        "if frame.previous != stream.seen:", "if frame.previous > stream.seen:",
+    ),
+    "the vector moves before the switch": mutant(
+        Staging, "add", "self.headed = True", "self.headed = True; self._take_vector()"
+    ),
+    "rows are not copied": mutant(
+        Staging, "_take_vector", "streams.join_row(streams.of(uuid), row)", "pass"
+    ),
+    "rows are not loaded": mutant(
+        MeshMetadata, "load_end", "streams.join_row(streams.of(uuid), row)", "pass"
+    ),
+    "a transfer leaves no hole": mutant(
+        Staging, "_take_vector", "self.backlog.hole(stream.number, stamp)", "pass"
+    ),
+    "what the backlog dropped is not missed": mutant(
+        Backlog, "_trim", "self.floors[int(chunk.origin)] = int(chunk.last)", "pass"
+    ),
+    "frames go back to their origin": mutant(
+        Backlog, "resume", "int(each.seen) if each.uuid == follower else ", "",
+        story=test_what_a_follower_wrote_since_it_asked_is_not_sent_back,
+    ),
+    "a gap goes unnoticed": mutant(
+        Inbox, "take", "if frame.previous != stream.seen:", "if False:",
+        story=test_a_missing_frame_is_a_gap_and_nothing_behind_it_is_applied,
+    ),
+    "a creation does not clear": mutant(
+        Inner, "_flag", "effect.flags |= CREATION", "pass"
+    ),
+    "the shortest deadline wins": mutant(
+        KeyState, "_show_deadline",
+        "elif each.number > deadline:", "elif deadline == 0 or each.number < deadline:",
+    ),
+    "a deadline leaves those it had seen": mutant(
+        Deadlines, "change", "state.clear_ttls(cover)", "pass"
+    ),
+    "ties go by the stream's number": mutant(
+        Streams, "newer",
+        "self.all[origin].uuid > self.all[than_origin].uuid", "origin > than_origin",
+    ),
+    "the clock does not observe": mutant(Clock, "observe", "if stamp > self.last:", "if False:"),
+    "a stamp that comes again revives increments": mutant(
+        Ledger, "bury_string", "each.move(DEAD)", "pass",
+        story=test_a_unit_that_clears_and_counts_twice_counts_the_last_only,
+    ),
+    "removals do not travel with a snapshot": mutant(
+        mesh.metadata, "take_removals", "for db, key, pending in incoming.removals:",
+        "for db, key, pending in ():",
+    ),
+    "removals that waited are not applied to what is merged": mutant(
+        MergeWalk, "_merge", "self.waiting.of(number, key)", "()"
+    ),
+    "what is hidden is not saved": mutant(
+        MeshMetadata, "hidden_field", "if not self.resolver.active:", "if True:"
+    ),
+    "a snapshot takes keys after their change": mutant(
+        SnapshotWalk, "before", "if entry.flags & HELD == self.phase:", "if True:"
+    ),
+    "activation gives no dots to what changes first": mutant(
+        Activation, "before", "if entry.flags & HELD == self.phase:", "if True:"
+    ),
+}  # fmt: skip
+
+
+def mutated(found: Mutant) -> FunctionType:
+    """The function with its words changed."""
+    function = getattr(found.place, found.name)
+    source = textwrap.dedent(inspect.getsource(function))
+    for old, new in found.change:
+        assert source.count(old) == 1, f"{function.__qualname__} says {source.count(old)} times: {old}"
+        source = source.replace(old, new)
+    names: dict[str, FunctionType] = {}
+    code = compile(source, function.__code__.co_filename, "exec", __future__.annotations.compiler_flag)
+    exec(code, function.__globals__, names)
+    return names[found.name]
+
+
+def finds(story: Callable[[], object]) -> bool:
+    """Does it fail?"""
+    try:
+        story()
+    except Exception:  # any end but a good one is a find
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = MUTANTS[name]
+    monkeypatch.setattr(found.place, found.name, mutated(found))
+    if found.story is not None:
+        assert finds(found.story), f"the story does not notice: {name}"
+        return
+    assert any(finds(lambda seed=seed: run(seed)) for seed in range(SEEDS)), f"not noticed: {name}"
