@@ -2,9 +2,9 @@
 
     python -m bench.pinger PORT
 
-A PING that is answered late delays the next ones; those are sent as soon as it is there, and their
-time counts from when they were due, so a pause of 50 ms is 50 slow answers, not one. `late` is
-how late this process itself once woke up: a longest answer no longer than that proves nothing.
+A PING's time counts from when it is sent, and there is one at a time: one that waits longer than a
+millisecond lets the next ones be left out, so a pause is counted once. `late` is how late this
+process itself once woke up: a longest answer no longer than that proves nothing.
 """
 
 from __future__ import annotations
@@ -32,16 +32,15 @@ def main(argv: list[str]) -> None:
     late_s = 0.0
     due_s = time.monotonic() + PERIOD_S
     while True:
-        rest_s = due_s - time.monotonic()
-        if rest_s > 0.0:
-            wanted, _, _ = select.select([sys.stdin], [], [], rest_s)
-            if wanted:
-                break
-            late_s = max(late_s, time.monotonic() - due_s)
+        wanted, _, _ = select.select([sys.stdin], [], [], max(0.0, due_s - time.monotonic()))
+        if wanted and times_ms:
+            break
+        late_s = max(late_s, time.monotonic() - due_s)
+        sent_s = time.monotonic()
         client.call(b"PING")
         now_s = time.monotonic()
-        times_ms.append((now_s - due_s) * 1000.0)
-        due_s += PERIOD_S
+        times_ms.append((now_s - sent_s) * 1000.0)
+        due_s = max(due_s + PERIOD_S, now_s)
     found = {f"p{percent:g}": percentile(times_ms, percent) for percent in (50, 99, 99.9)}
     longest = max(times_ms)
     print(json.dumps({"count": len(times_ms), **found, "longest": longest, "late": late_s * 1000}))

@@ -10,22 +10,31 @@ from tests.support.simnode import DATABASES, SimNode
 KEYS = ("a", "b", "c")
 MANY_KEYS = tuple(f"key{number}" for number in range(24))
 EDGE = 2**63 - 1
+FAMILIES = ("strings", "counters", "sets", "hashes", "whole", "all")
 
 
 class Client:
-    """Makes up the commands of a schedule: on few keys, or on many."""
+    """Makes up the commands of a schedule: on few keys or on many, of one family or of all.
 
-    def __init__(self, rng: random.Random, many: bool) -> None:
+    Where all families share a few keys most commands meet another type; so most schedules have
+    one family only, and then two writes of one place meet often.
+    """
+
+    def __init__(self, rng: random.Random, seed: int) -> None:
+        many = seed % 7 == 3
         self.rng = rng
         self.keys = MANY_KEYS if many else KEYS
         self.members = 40 if many else 4
+        family = FAMILIES[seed // 2 % len(FAMILIES)]
+        self.families = tuple(FAMILIES[:-1]) if family == "all" else (family, family, "whole")
+        self.switches = rng.choice([0.0, 0.02, 0.12])  # how often a client takes another database
         # node -> what its second client watches: database, key, what it showed at that moment.
         self.watches: dict[str, tuple[int, str, object]] = {}
 
     def write(self, node: SimNode) -> None:
         """One random command, or a transaction of a few, now and then in another database."""
         rng = self.rng
-        if rng.random() < 0.12:
+        if rng.random() < self.switches:
             node("SELECT", str(rng.randrange(DATABASES)))
         if rng.random() < 0.08:
             node("MULTI")
@@ -82,78 +91,112 @@ class Client:
 
     def command(self, node: SimNode) -> tuple[str, ...]:
         """The words of one random command."""
-        rng = self.rng
-        key = rng.choice(self.keys)
-        pick = rng.randrange(42)
-        if pick < 4:
-            return ("SET", key, f"v{rng.randrange(1000)}")
-        if pick < 7:
-            return ("SET", key, self.number())
-        if pick < 8:
-            return ("SET", key, f"w{rng.randrange(1000)}", "PXAT", self.soon(node))
-        if pick < 13:
-            return ("INCRBY", key, self.number())
-        if pick < 14:
-            return ("INCRBYFLOAT", key, f"{rng.randrange(-50, 50) / 10}")
-        if pick < 17:
-            return ("DEL", key)
-        if pick < 21:
-            return ("SADD", key, *(self.member() for _ in range(rng.choice([1, 2, 2, 6]))))
-        if pick < 23:
-            return ("SREM", key, self.member())
-        if pick < 26:
-            return ("HSET", key, self.member(), f"f{rng.randrange(100)}")
-        if pick < 29:
-            return ("HINCRBY", key, self.member(), self.number())
-        if pick < 30:
-            return ("HINCRBYFLOAT", key, self.member(), f"{rng.randrange(-50, 50) / 10}")
-        if pick < 31:
-            return ("HSET", key, self.member(), self.number())
-        if pick < 33:
-            return ("HDEL", key, self.member(), self.member())
-        if pick < 35:
-            return ("PEXPIREAT", key, self.soon(node))
-        if pick < 36:
-            return ("PERSIST", key)
-        return self.rarer(node, key)
+        key = self.rng.choice(self.keys)
+        other = self.rng.choice(self.keys)
+        match self.rng.choice(self.families):
+            case "strings":
+                return self.of_strings(node, key, other)
+            case "counters":
+                return self.of_counters(key)
+            case "sets":
+                return self.of_sets(key, other)
+            case "hashes":
+                return self.of_hashes(key)
+            case _:
+                return self.of_whole_keys(node, key, other)
 
-    def rarer(self, node: SimNode, key: str) -> tuple[str, ...]:
-        """Commands over two keys, conditions, pops, and flushes."""
+    def of_strings(self, node: SimNode, key: str, other: str) -> tuple[str, ...]:
+        """Registers: set, conditionally, with deadlines, changed in place."""
         rng = self.rng
-        other, third = rng.choice(self.keys), rng.choice(self.keys)
-        member, soon = self.member(), str(rng.choice([2, 20, 5000]))
+        soon = str(rng.choice([2, 20, 5000]))
         return rng.choice([
-            ("RENAME", key, other),
-            ("RENAMENX", key, other),
-            ("COPY", key, other, "REPLACE"),
-            ("COPY", key, other, "DB", str(rng.randrange(DATABASES)), "REPLACE"),
-            ("MOVE", key, str(rng.randrange(DATABASES))),
-            ("SUNIONSTORE", key, other, third),
-            ("SINTERSTORE", key, other, third),
-            ("SDIFFSTORE", key, other, third),
-            ("SMOVE", key, other, member),
-            ("SPOP", key),
-            ("SPOP", key, str(rng.randrange(4))),
-            ("APPEND", key, "x"),
-            ("APPEND", key, "7"),
-            ("SETNX", key, "nx"),
+            ("SET", key, f"v{rng.randrange(1000)}"),
+            ("SET", key, f"v{rng.randrange(1000)}"),
+            ("SET", key, self.number()),
+            ("SET", key, f"w{rng.randrange(1000)}", "PXAT", self.soon(node)),
             ("SET", key, "n", "NX", "PX", soon),
             ("SET", key, "5", "XX", "KEEPTTL"),
-            ("SET", key, "e", "EX", "100"),
+            ("SET", key, "10.50"),
+            ("SETNX", key, "nx"),
             ("MSET", key, "1", other, "2"),
+            ("APPEND", key, "x"),
+            ("APPEND", key, "7"),
+            ("SETRANGE", key, "2", "yy"),
+            ("GETSET", key, "g"),
             ("GETDEL", key),
             ("GETEX", key, "PX", soon),
             ("GETEX", key, "PERSIST"),
-            ("GETSET", key, "g"),
-            ("SETRANGE", key, "2", "yy"),
-            ("HSETNX", key, member, "nx"),
-            ("HGETDEL", key, "FIELDS", "1", member),
-            ("HSET", key, member, "10.50", self.member(), "3.0e2"),
-            ("SET", key, "10.50"),
-            ("PEXPIRE", key, soon),
-            ("DEL", key, other),
+            ("INCR", key),
+        ])  # fmt: skip
+
+    def of_counters(self, key: str) -> tuple[str, ...]:
+        """Increments, and registers under them."""
+        rng = self.rng
+        return rng.choice([
+            ("INCRBY", key, self.number()),
+            ("INCRBY", key, self.number()),
             ("INCR", key),
             ("DECRBY", key, self.number()),
-            ("FLUSHDB",) if rng.random() < 0.5 else ("FLUSHALL",) if rng.random() < 0.3 else
+            ("INCRBYFLOAT", key, f"{rng.randrange(-50, 50) / 10}"),
+            ("SET", key, self.number()),
+            ("SET", key, "10.50"),
+            ("HINCRBY", f"h{key}", self.member(), self.number()),
+            ("HINCRBYFLOAT", f"h{key}", self.member(), f"{rng.randrange(-50, 50) / 10}"),
+            ("HSET", f"h{key}", self.member(), self.number()),
+        ])  # fmt: skip
+
+    def of_sets(self, key: str, other: str) -> tuple[str, ...]:
+        """Members: added, removed, popped, moved, stored."""
+        rng = self.rng
+        third = rng.choice(self.keys)
+        return rng.choice([
+            ("SADD", key, self.member()),
+            ("SADD", key, self.member(), self.member()),
+            ("SADD", key, *(self.member() for _ in range(6))),
+            ("SREM", key, self.member()),
+            ("SREM", key, self.member(), self.member()),
+            ("SPOP", key),
+            ("SPOP", key, str(rng.randrange(4))),
+            ("SMOVE", key, other, self.member()),
+            ("SUNIONSTORE", key, other, third),
+            ("SINTERSTORE", key, other, third),
+            ("SDIFFSTORE", key, other, third),
+        ])  # fmt: skip
+
+    def of_hashes(self, key: str) -> tuple[str, ...]:
+        """Fields: set, counted, removed."""
+        rng = self.rng
+        return rng.choice([
+            ("HSET", key, self.member(), f"f{rng.randrange(100)}"),
+            ("HSET", key, self.member(), f"f{rng.randrange(100)}"),
+            ("HSET", key, self.member(), self.number()),
+            ("HSET", key, self.member(), "10.50", self.member(), "3.0e2"),
+            ("HSETNX", key, self.member(), "nx"),
+            ("HINCRBY", key, self.member(), self.number()),
+            ("HINCRBY", key, self.member(), self.number()),
+            ("HINCRBYFLOAT", key, self.member(), f"{rng.randrange(-50, 50) / 10}"),
+            ("HDEL", key, self.member()),
+            ("HDEL", key, self.member(), self.member()),
+            ("HGETDEL", key, "FIELDS", "1", self.member()),
+        ])  # fmt: skip
+
+    def of_whole_keys(self, node: SimNode, key: str, other: str) -> tuple[str, ...]:
+        """What is done to a key of any type, and to whole databases."""
+        rng = self.rng
+        there = str(rng.randrange(DATABASES))
+        return rng.choice([
+            ("DEL", key),
+            ("DEL", key),
+            ("DEL", key, other),
+            ("PEXPIREAT", key, self.soon(node)),
+            ("PEXPIREAT", key, self.soon(node)),
+            ("PEXPIRE", key, str(rng.choice([2, 20, 5000]))),
             ("PERSIST", key),
+            ("RENAME", key, other),
+            ("RENAMENX", key, other),
+            ("COPY", key, other, "REPLACE"),
+            ("COPY", key, other, "DB", there, "REPLACE"),
+            ("MOVE", key, there),
+            ("FLUSHDB",),
+            ("FLUSHALL",) if rng.random() < 0.3 else ("PERSIST", key),
         ])  # fmt: skip

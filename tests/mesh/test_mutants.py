@@ -42,7 +42,7 @@ from tests.mesh.test_delivery import (
     test_what_a_follower_wrote_since_it_asked_is_not_sent_back,
 )
 
-SEEDS = 300  # at most; nearly all are found by the first twenty
+SEEDS = 200  # at most; nearly all are found by the first twenty
 
 
 @dataclass(frozen=True)

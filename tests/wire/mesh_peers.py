@@ -15,6 +15,7 @@ from tests.support.transcript import Shown, read_shown
 from tests.wire.mesh_support import Words, encoded
 
 MARK_BYTES = 24
+GETACK = encoded(["REPLCONF", "GETACK", "*"])
 
 
 def now_stamp() -> int:
@@ -175,7 +176,8 @@ class Connection:
         return True
 
     def await_ack(self, offset: int) -> None:
-        """Returns when the node has acknowledged so many bytes behind the handshake."""
+        """Asks for an ACK; returns when the node has applied so many bytes behind the handshake."""
+        self.send(GETACK)
         while True:
             words = self.command()
             if words[:2] == [b"REPLCONF", b"ACK"] and int(words[2]) >= offset:

@@ -82,7 +82,7 @@ def test_wait_inside_a_transaction_never_blocks(mesh: Mesh) -> None:
     try:
         with a.client() as client:
             began_s = time.monotonic()
-            run_all(client, [["MULTI"], ["SET", "k", "v"], ["WAIT", "1", "0"]])
+            run_all(client, [["SET", "k", "v"], ["MULTI"], ["SET", "k", "w"], ["WAIT", "1", "0"]])
             reply = client.call("EXEC")
             assert [each.text for each in reply.items][1:] == [b"0"]
             assert time.monotonic() - began_s < 1.0
