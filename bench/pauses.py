@@ -119,6 +119,9 @@ def transfer(
         if isinstance(reply, Failure):
             raise BenchError(f"REPLICAOF on {target.name}: {reply}")
         wait_until(lambda: has_all(client), f"{target.name} to be in sync", WAIT_TIMEOUT_S)
+        if not by_snapshot:  # frames follow the link's coming up
+            what = f"{count} keys on {target.name}"
+            wait_until(lambda: client.call(b"DBSIZE") == count, what, WAIT_TIMEOUT_S)
         size = client.call(b"DBSIZE")
         client.close()
     if size != count:

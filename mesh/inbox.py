@@ -55,51 +55,56 @@ class Inbox:
         self._last: Stream = streams.own
         self._run_start: i64 = 0
         self._run_first: i64 = 0
+        self._run_end: i64 = 0
+        self._run: Stream | None = None
 
     def take(self, data: bytes, start: i64) -> int:
         """Applies the frames in data[start:]; `pos` is where the first byte not used stands."""
+        self._reader.open(data, start)
+        self._run = None
+        try:
+            result = self._read(data)
+        finally:  # a frame is refused: what was applied before it must not be missing for others
+            self._keep(data)
+        self.pos = self._reader.pos
+        return result
+
+    def _read(self, data: bytes) -> int:
         reader = self._reader
-        reader.open(data, start)
-        run: Stream | None = None
-        self._run_start = start
         n: i64 = len(data)
-        result = MORE
         while reader.pos < n:
             if not reader.at_frame():
-                result = OTHER
-                break
+                return OTHER
             before = reader.pos
             if not reader.next():
                 break
             frame = reader.frame
             stream = self._stream(frame.uuid_text)
-            if run is not None and stream is not run:
-                self._keep(run, data, before)
-                run = None
+            if stream is not self._run:
+                self._keep(data)
             if stream.number == 0 or frame.stamp <= stream.seen:
                 self.duplicates += 1
-                if run is not None:
-                    self._keep(run, data, before)
-                    run = None
+                self._keep(data)
                 continue
             if frame.previous != stream.seen:
-                result = GAP if frame.previous > stream.seen else FORKED
                 reader.pos = before
-                break
-            if run is None:
-                run = stream
+                return GAP if frame.previous > stream.seen else FORKED
+            self._apply(stream, data, frame)
+            if self._run is None:
+                self._run = stream
                 self._run_start = before
                 self._run_first = frame.stamp
-            self._apply(stream, data, frame)
-        if run is not None:
-            self._keep(run, data, reader.pos)
-        self.pos = reader.pos
-        return result
+            self._run_end = reader.pos
+        return MORE
 
-    def _keep(self, stream: Stream, data: bytes, end: i64) -> None:
-        self.backlog.keep(
-            stream.number, self._run_first, stream.seen, data[self._run_start : end]
-        )
+    def _keep(self, data: bytes) -> None:
+        """The run of frames of one stream that was applied goes into the backlog as one piece."""
+        run = self._run
+        if run is not None:
+            self._run = None
+            self.backlog.keep(
+                run.number, self._run_first, run.seen, data[self._run_start : self._run_end]
+            )
 
     def _stream(self, text: bytes) -> Stream:
         last = self._last

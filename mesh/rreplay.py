@@ -15,6 +15,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from node.journal import Commit
 from node.persist.canon import CanonError, command_of, effect_of, put_command
+from node.persist.rdb_codes import RdbError
 from node.resp.encoder import put_bulk
 from node.resp.parser import Parser, ProtocolError
 from node.store.effect import CREATION, LAPSE, MERGE, NEWEST_WINS, WAS_STRING, Effect
@@ -226,7 +227,7 @@ class Inner:
                     effects.append(effect)
             if parser.pending() != 0:
                 raise FrameError("a frame's inner command is cut short")
-        except (ProtocolError, CanonError, ValueError) as error:
+        except (ProtocolError, CanonError, RdbError, ValueError) as error:
             raise FrameError(f"a frame's inner command cannot be read: {error}") from error
         return effects
 

@@ -58,13 +58,12 @@ class Staging:
     def add(self, record: Record) -> None:
         """One record of the snapshot. StagingError where it is none of a member's."""
         if isinstance(record, Aux):
-            if record.name == HEAD:
-                self.incoming.head(record.value)
-                self._check_clock()
-                self.headed = True
-            elif record.name == HIDDEN:
-                peer = read_hidden(record.value, self.incoming)
-                self.keys[peer.db, peer.key] = Staged(None, None, record.value)
+            try:
+                self._add_field(record)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                raise StagingError(
+                    f"the snapshot's {record.name.decode('latin-1')} field is damaged: {error!r}"
+                ) from error
             return
         if not isinstance(record, KeyRecord):
             return
@@ -75,12 +74,25 @@ class Staging:
                 f"key {record.key!r} of the snapshot has no {DOTS.decode()} field"
                 f" ({STAMP.decode()} alone is not enough): the peer is no member"
             )
-        if int(record.db) >= len(self.engine.databases):
+        self._check_database(int(record.db))
+        self.keys[int(record.db), record.key] = Staged(record.value, dots, None)
+
+    def _add_field(self, record: Aux) -> None:
+        if record.name == HEAD:
+            self.incoming.head(record.value)
+            self._check_clock()
+            self.headed = True
+        elif record.name == HIDDEN:
+            peer = read_hidden(record.value, self.incoming)
+            self._check_database(peer.db)
+            self.keys[peer.db, peer.key] = Staged(None, None, record.value)
+
+    def _check_database(self, number: int) -> None:
+        if not 0 <= number < len(self.engine.databases):
             raise StagingError(
-                f"the snapshot has database {record.db}, this node has"
+                f"the snapshot has database {number}, this node has"
                 f" {len(self.engine.databases)}: set `databases` alike on both"
             )
-        self.keys[int(record.db), record.key] = Staged(record.value, dots, None)
 
     def _check_clock(self) -> None:
         """The switch takes the newest stamp over into our clock: refused where it is far ahead."""

@@ -204,8 +204,8 @@ class Connection(Outlet):
         self.busy = True
         try:
             self.execute_slice(engine, session)
-        except ProtocolError as error:
-            self.refuse(error)
+        except ProtocolError as broken:
+            self.refuse(Failure(broken.text))
         except Exception as error:
             self.hub.failed(self, error)
             engine.publish()
@@ -234,7 +234,9 @@ class Connection(Outlet):
                 return
             before = session.flags
             skip = session.skip_reply
-            end = parser.pos if parser.exact else 0
+            end: i64 = 0
+            if parser.exact:
+                end = parser.pos
             command = engine.quick(parser.code)
             if command is not None and before == 0:
                 reply = engine.perform(session, command, args, parser.data, parser.start, end)

@@ -115,6 +115,29 @@ def test_a_waiting_removal_survives_a_restart() -> None:
     assert mesh.both("SMEMBERS", "s") == {b"keep"}
 
 
+def test_a_waiting_removal_travels_with_a_transfer() -> None:
+    mesh, a, b, c = trio()
+    mesh.cut(0, 2)
+    a("SADD", "s", "a", "keep")
+    mesh.flow()
+    b("SREM", "s", "a")
+    mesh.flow()
+    c.save()
+    mesh.cut(1, 2)  # or c would have a's frame from b
+    mesh.crash(2, c.saves[-1])  # from now on it has no frames to serve
+    c.activate()
+    d = mesh.add("d")
+    mesh.cut(0, 3)
+    mesh.cut(1, 3)
+    mesh.flow()
+    assert mesh.counts["resync"] == 1
+    assert d.member.memory.removals.count == 1
+    assert d("EXISTS", "s") == 0
+    mesh.up(a, d)
+    assert d("SISMEMBER", "s", "a") == 0
+    mesh.heal()
+
+
 def test_stored_results_replace_what_was_seen() -> None:
     mesh, a, b = pair()
     a("SADD", "s", "a", "b")

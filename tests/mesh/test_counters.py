@@ -165,18 +165,29 @@ def test_an_increment_arrives_once_however_often_its_frame_does() -> None:
 
 def test_a_unit_that_clears_and_counts_twice_counts_the_last_only() -> None:
     """Two registers of one stamp: increments on the first must not live again on the second."""
-    mesh, a, b = pair()
+    mesh, a, _b = pair()
     a("MULTI")
     for words in (("SET", "n", "1"), ("INCR", "n"), ("SET", "n", "5"), ("INCRBY", "n", "2")):
         a(*words)
     a("EXEC")
     mesh.heal()
     assert mesh.both("GET", "n") == b"7"
-    mesh.cut_all()
-    b("INCR", "n")
-    a("SET", "n", "20")
+
+
+def test_of_such_a_unit_only_the_living_increment_is_kept() -> None:
+    mesh, a, b = pair()
+    a("SET", "n", "0")
     mesh.heal()
-    assert mesh.both("GET", "n") == b"21"
+    mesh.cut_all()
+    mesh.at(1000)
+    a("MULTI")
+    for words in (("SET", "n", "1"), ("INCR", "n"), ("SET", "n", "5"), ("INCRBY", "n", "2")):
+        a(*words)
+    a("EXEC")
+    mesh.at(1001)
+    b("SET", "n", "100")
+    mesh.heal()
+    assert mesh.both("GET", "n") == b"102"
 
 
 def test_a_counter_of_text_form_keeps_its_text_for_those_who_cleared_the_increments() -> None:

@@ -269,6 +269,16 @@ def test_a_write_that_has_seen_wins_however_far_the_clock_was_ahead() -> None:
     assert mesh.both("GET", "k") == b"again"
 
 
+def test_a_write_is_stamped_above_all_that_its_node_has_seen() -> None:
+    mesh, a, b = pair()
+    a.skew_ms = 10_000
+    a("SET", "k", "ahead")
+    mesh.flow()
+    b("SET", "k", "behind")
+    assert b.streams.own.seen > a.streams.own.seen
+    mesh.heal()
+
+
 def test_a_stamp_a_minute_ahead_is_refused_and_poisons_nothing() -> None:
     _mesh, a, b = pair()
     a.skew_ms = 61_000

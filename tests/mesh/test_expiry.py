@@ -149,7 +149,7 @@ def test_what_expired_does_not_come_back_with_a_restart() -> None:
         assert mesh.both("EXISTS", "k", "s") == 0
 
 
-def test_an_expired_key_that_a_peer_extended_in_time_outlives_a_restart() -> None:
+def test_what_is_in_limbo_is_saved() -> None:
     """What is in limbo is saved, though no other server would see it."""
     mesh, a, b = pair()
     a("SET", "k", "v", "PXAT", mesh.deadline(1000))

@@ -150,6 +150,9 @@ class Wire(Follower, Sink):
         if incoming is self and self.reader is None and self.target.member.staging is not None:
             return False  # nor this one, between the last key and the switch
         data = b"".join(self.flight)
+        if not data:
+            self.flight = []
+            return False
         size = piece(len(data))
         self.flight = [data[size:]] if size < len(data) else []
         data = data[:size]

@@ -45,8 +45,11 @@ class Streams:
         return vector
 
 
-@pytest.mark.parametrize("backlog", ["", "64kb"], ids=["backlog", "transfer"])
-@pytest.mark.parametrize("saves", [True, False], ids=["saved", "unsaved"])
+@pytest.mark.parametrize(
+    ("saves", "backlog"),
+    [(True, ""), (True, "64kb"), (False, "")],
+    ids=["saved", "saved-small-backlog", "unsaved"],
+)
 def test_a_node_killed_while_cut_off_gets_back_what_was_saved_or_sent(
     saves: bool, backlog: str
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final
 
-from node.store.shards import MASK, hash_of
+from node.store.shards import hash_of
 from node.store.values.picks import Container, Picks
 
 # Values with a kept order of each kind: a handful of clients scan or pick at once, and each order
@@ -54,7 +54,7 @@ class Orders:
         else changes and whether or not the order was made anew meanwhile. Members of one hash
         come together. A member that was removed is not returned.
         """
-        if cursor < 0 or cursor > MASK:
+        if cursor < 0 or cursor.bit_length() > 62:
             return 0, []
         scanned = self._scanned.get(id(value))
         if scanned is None or scanned.value is not value or cursor == 0:

@@ -1,0 +1,181 @@
+"""The backlog: frames as they are written, what a follower lacks, and what is gone."""
+
+from __future__ import annotations
+
+from mesh.backlog import PING, Backlog, Follower
+from mesh.clock import HybridClock
+from mesh.dots import Streams, pack_marks
+from mesh.rreplay import FrameReader, control, frame_bytes, stamps_of
+from node.journal import BACKLOG
+from tests.support.local import LocalNode
+
+OWN = b"\x0a" * 16
+PEER = b"\x0b" * 16
+THIRD = b"\x0c" * 16
+LIMIT = 1 << 20
+
+
+class Sent(Follower):
+    """Keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[bytes, int]] = []
+
+    def send(self, data: bytes, last: int) -> None:
+        self.pieces.append((data, int(last)))
+
+
+def backlog(limit: int = LIMIT) -> Backlog:
+    """One that knows two peers."""
+    streams = Streams(OWN)
+    streams.of(PEER)
+    streams.of(THIRD)
+    return Backlog(streams, limit)
+
+
+def foreign(number: int, uuid: bytes = PEER) -> bytes:
+    """A frame of a peer with this stamp, after the one before."""
+    streams = Streams(uuid)
+    return frame_bytes(streams.own.text, PING, 0, number, number - 1, b"", b"")
+
+
+def stamps(parts: list[bytes] | None) -> list[int]:
+    """The stamps of the frames in some parts."""
+    assert parts is not None
+    return [stamp for stamp, _, _ in stamps_of(b"".join(parts))]
+
+
+def written(count: int, limit: int = LIMIT) -> Backlog:
+    """A backlog with that many heartbeats of its own, stamps from 1 on, a chunk each."""
+    found = backlog(limit)
+    for stamp in range(1, count + 1):
+        found.heartbeat(stamp)
+        found.flush()
+    return found
+
+
+def test_the_quick_way_writes_the_same_bytes_as_the_long_one() -> None:
+    """A client's own bytes go into the frame; stamps and databases of all sizes."""
+    node = LocalNode(clock=HybridClock())
+    found = backlog()
+    found.vector_moved = False
+    found.heartbeat(node.engine.clock.next())
+    node.engine.journal.wake(BACKLOG, found)
+    expected: list[bytes] = []
+    session = node.sessions[0]
+    for number in range(300):
+        node.time_s += (0.0, 0.001, 0.07, 1.0, 1000.0)[number % 5]
+        node.engine.wake(node.time_s)
+        db = number * 7 % 16
+        node(f"SELECT {db}")
+        previous = int(found.own.seen)
+        words = [b"SET", b"k%d" % number, b"v" * (number % 40)]
+        data = b"junk" + control(words) + b"junk"
+        node.engine.execute(session, 0, list(words), data, 4, len(data) - 4)
+        expected.append(
+            frame_bytes(
+                found.own.text, control(words), db, found.own.seen, previous, b"", b"c"
+            )
+        )
+    found.flush()
+    parts = found.resume({}, b"")
+    assert parts is not None
+    assert b"".join(parts).endswith(b"".join(expected))
+
+
+def test_what_one_tick_wrote_goes_to_the_followers_as_one_piece() -> None:
+    found = backlog()
+    follower = Sent()
+    found.followers.append(follower)
+    for stamp in (1, 2, 3):
+        found.heartbeat(stamp)
+    assert follower.pieces == []
+    found.flush()
+    found.flush()
+    [(data, last)] = follower.pieces
+    assert last == 3 and stamps([data]) == [1, 2, 3]
+    assert found.chunks[-1].data is data
+
+
+def test_marks_are_what_changed_since_the_frame_before() -> None:
+    found = backlog()
+    peer, third = found.streams.of(PEER), found.streams.of(THIRD)
+    marks: list[bytes] = []
+    for stamp, seen in ((1, (5, 0)), (2, (5, 0)), (3, (6, 9)), (4, (6, 9))):
+        moved = (int(peer.seen), int(third.seen)) != seen
+        peer.seen, third.seen = seen
+        found.vector_moved = found.vector_moved or moved
+        found.heartbeat(stamp)
+        found.flush()
+        reader = FrameReader()
+        reader.open(found.chunks[-1].data, 0)
+        assert reader.next()
+        marks.append(reader.frame.marks)
+    assert marks == [pack_marks({PEER: 5}), b"", pack_marks({PEER: 6, THIRD: 9}), b""]
+    assert found.marked() == {PEER: 6, THIRD: 9}
+
+
+def test_a_follower_gets_what_it_lacks_of_every_stream_in_order_of_arrival() -> None:
+    found = written(3)
+    found.keep(1, 1, 2, foreign(1) + foreign(2))
+    found.streams.of(PEER).seen = 2
+    found.heartbeat(4)
+    assert stamps(found.resume({}, b"")) == [1, 2, 3, 1, 2, 4]
+    assert stamps(found.resume({OWN: 2}, b"")) == [3, 1, 2, 4]
+    assert stamps(found.resume({OWN: 3, PEER: 1}, b"")) == [2, 4], "in the middle of a chunk"
+    assert found.resume({OWN: 4, PEER: 2}, b"") == []
+    assert found.resume({OWN: 4, PEER: 2, THIRD: 99}, b"") == []
+
+
+def test_a_followers_own_frames_are_left_out() -> None:
+    found = written(1)
+    found.keep(1, 1, 2, foreign(1) + foreign(2))
+    found.streams.of(PEER).seen = 2
+    assert stamps(found.resume({PEER: 1}, PEER)) == [1]
+    found.hole(1, 2)
+    assert stamps(found.resume({}, PEER)) == [1], "not even a hole in them matters"
+
+
+def test_what_was_dropped_is_gone_for_those_who_lack_it() -> None:
+    size = len(written(1).chunks[0].data)
+    found = written(100, limit=40 * size)
+    assert found.held <= 40 * size
+    kept = stamps([chunk.data for chunk in found.chunks])
+    assert kept == list(range(kept[0], 101)) and 1 < kept[0] < 100
+    assert found.resume({}, b"") is None
+    assert found.resume({OWN: kept[0] - 2}, b"") is None
+    assert stamps(found.resume({OWN: kept[0] - 1}, b"")) == kept
+
+
+def test_the_newest_chunk_is_kept_however_large() -> None:
+    found = backlog(limit=10)
+    found.write(control([b"SET", b"k", b"x" * 1000]), 0, 1, b"")
+    found.flush()
+    assert stamps(found.resume({}, b"")) == [1]
+
+
+def test_a_hole_is_for_those_who_were_not_behind_it() -> None:
+    found = written(1)
+    found.streams.of(PEER).seen = 10
+    found.hole(1, 10)
+    found.keep(1, 11, 11, foreign(11))
+    found.streams.of(PEER).seen = 11
+    assert found.resume({OWN: 1, PEER: 9}, b"") is None
+    assert stamps(found.resume({OWN: 1, PEER: 10}, b"")) == [11]
+    assert found.resume({OWN: 1, PEER: 11}, b"") == []
+    found.hole(1, 5)
+    assert found.resume({OWN: 1, PEER: 9}, b"") is None, "a hole never shrinks"
+
+
+def test_what_a_snapshot_in_flight_goes_on_with_is_kept() -> None:
+    size = len(written(1).chunks[0].data)
+    found = written(10, limit=20 * size)
+    found.pin_limit = 1 << 20
+    pinned = found.pin()
+    for stamp in range(11, 100):
+        found.heartbeat(stamp)
+        found.flush()
+    assert stamps(found.resume({OWN: 10}, b"")) == list(range(11, 100))
+    found.unpin(pinned)
+    assert found.held <= 20 * size
+    assert found.resume({OWN: 10}, b"") is None

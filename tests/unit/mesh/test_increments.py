@@ -1,0 +1,107 @@
+"""The logs of increments: each counts on one register, or on none any more."""
+
+from __future__ import annotations
+
+from mesh.merge.increments import CHUNK_RECORDS, DEAD, Ledger, base_of, field_place
+from mesh.merge.totals import beyond, keeps_text, total, without
+
+BASE = base_of(7, 0)
+
+
+def deltas(ledger: Ledger, key: bytes, over: int) -> list[int]:
+    """What counts on a register, of all streams."""
+    return sorted(int(each.delta) for each in ledger.of_string(0, key, over))
+
+
+def test_increments_are_found_by_database_place_and_register() -> None:
+    ledger = Ledger()
+    ledger.string_log(0, 0).append(b"k", 10, 5, BASE)
+    ledger.string_log(0, 3).append(b"k", 11, 6, BASE)
+    ledger.string_log(0, 0).append(b"l", 12, 7, BASE)
+    ledger.string_log(1, 0).append(b"k", 13, 8, BASE)
+    ledger.string_log(0, 0).append(b"k", 14, 9, base_of(8, 0))
+    assert deltas(ledger, b"k", BASE) == [5, 6]
+    assert deltas(ledger, b"k", base_of(8, 0)) == [9]
+    assert deltas(ledger, b"nothing", BASE) == []
+    assert ledger.of_string(5, b"k", BASE) == []
+    assert ledger.records() == 5
+
+
+def test_what_was_appended_since_a_look_is_found_by_the_next() -> None:
+    ledger = Ledger()
+    log = ledger.string_log(0, 0)
+    for number in range(3):
+        log.append(b"k", number, number, BASE)
+        assert deltas(ledger, b"k", BASE) == list(range(number + 1))
+
+
+def test_an_increment_that_moves_counts_on_another_register() -> None:
+    ledger = Ledger()
+    ledger.string_log(0, 0).append(b"k", 10, 5, BASE)
+    [one] = ledger.of_string(0, b"k", BASE)
+    one.move(base_of(9, 1))
+    assert deltas(ledger, b"k", BASE) == []
+    assert deltas(ledger, b"k", base_of(9, 1)) == [5]
+    one.move(DEAD)
+    assert deltas(ledger, b"k", base_of(9, 1)) == []
+
+
+def test_a_buried_register_has_no_increments() -> None:
+    ledger = Ledger()
+    ledger.string_log(0, 0).append(b"k", 10, 5, BASE)
+    ledger.field_log(0, 0).append(field_place(b"h", b"f"), 10, 5, BASE)
+    ledger.bury_string(0, b"k", BASE)
+    ledger.bury_field(0, b"h", b"f", BASE)
+    assert deltas(ledger, b"k", BASE) == []
+    assert ledger.of_field(0, b"h", b"f", BASE) == []
+
+
+def test_full_chunks_are_searched_as_the_newest_is() -> None:
+    ledger = Ledger()
+    log = ledger.string_log(0, 0)
+    for number in range(2 * CHUNK_RECORDS + 10):
+        log.append(b"k%d" % (number % 100), number + 1, 1, BASE)
+    assert len(log.chunks) == 3
+    found = ledger.of_string(0, b"k7", BASE)
+    assert len(found) == len([n for n in range(2 * CHUNK_RECORDS + 10) if n % 100 == 7])
+    found[0].move(DEAD)
+    found[-1].move(DEAD)
+    assert len(ledger.of_string(0, b"k7", BASE)) == len(found) - 2
+
+
+def test_decimals_are_kept_exactly() -> None:
+    ledger = Ledger()
+    ledger.string_log(0, 0).append_decimal(b"k", 10, b"0.10000000000000001", BASE)
+    [one] = ledger.of_string(0, b"k", BASE)
+    assert one.decimal == b"0.10000000000000001"
+
+
+def test_places_of_fields_are_unambiguous() -> None:
+    places = {field_place(b"ab", b"c"), field_place(b"a", b"bc"), field_place(b"", b"abc")}
+    assert len(places) == 3
+
+
+def test_equal_stamps_of_two_streams_are_two_bases() -> None:
+    assert base_of(7, 0) != base_of(7, 1) != base_of(8, 0)
+    assert all(0 <= base_of(stamp, 40) < 2**62 for stamp in (0, 1, 2**62, 2**63 - 1))
+
+
+def test_totals_add_what_counts_and_give_the_register_back() -> None:
+    ledger = Ledger()
+    log = ledger.string_log(0, 0)
+    log.append(b"k", 1, 5, BASE)
+    log.append_decimal(b"k", 2, b"0.5", BASE)
+    some = ledger.of_string(0, b"k", BASE)
+    whole = [each for each in some if each.decimal is None]
+    assert total(b"10", whole) == 15 and without(15, whole) == 10
+    assert total(None, whole) == 5 and total(b"text", whole) == b"text"
+    assert total(b"10", some) == b"15.5" and without(b"15.5", some) == b"10"
+    assert total(b"10.50", whole) == b"15.5" and keeps_text(b"10.50")
+    assert not keeps_text(b"10") and not keeps_text(b"10.5") and keeps_text(b"text")
+    assert total(b"92233720368547758067", whole) == b"92233720368547758072"
+    assert without(b"92233720368547758072", whole) == b"92233720368547758067"
+
+
+def test_only_sums_beyond_64_bits_are_beyond() -> None:
+    assert beyond(2**63) and beyond(-(2**63) - 1)
+    assert not beyond(2**63 - 1) and not beyond(-(2**63)) and not beyond(b"9" * 30)
