@@ -78,6 +78,7 @@ HOT = [
     "node/store/values/picks.py",
     "node/store/values/orders.py",
     "node/commands/args.py",
+    "node/commands/connection.py",
     "node/commands/member_scan.py",
     "node/commands/pubsub.py",
     "node/commands/transactions.py",

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -29,7 +30,6 @@ from mesh.report import mesh_status
 from mesh.status import IN_SYNC, LAGGING, MeshStatus
 from node.commands.command import Command
 from node.engine import Engine
-from node.net.cron import settle_memory
 from node.persist.snapshot import Snapshots
 from node.ports import Extension
 
@@ -284,9 +284,15 @@ class Agent(Extension):
     # --- transfers ------------------------------------------------------------------------------
 
     def may_resume(self, link: Link) -> bool:
-        """May this link ask for frames now, or does another one stage a snapshot?"""
-        if self.member.merging is not None:
-            return False
+        """May this link ask for frames now, or is a snapshot being taken in?
+
+        Also the link that brought it must wait, where it was lost and came back before the switch.
+        """
+        member = self.member
+        return member.staging is None and member.merging is None and self.may_read(link)
+
+    def may_read(self, link: Link) -> bool:
+        """May bytes of this link be taken, or is another one's snapshot being staged?"""
         return self._staging_link is None or self._staging_link is link
 
     def staging_began(self, link: Link) -> None:
@@ -321,7 +327,7 @@ class Agent(Extension):
         if not self.member.merge_step(MERGE_KEYS):
             self._loop.call_soon(self._merge, link)
             return
-        settle_memory()  # what was loaded is data now: the collector need not look at it again
+        gc.freeze()  # what was loaded is data now: the collector need not look at it again
         LOG.info("transfer_merged", peer=link.address)
         for each in self.links:
             each.merged()

@@ -44,6 +44,8 @@ RETRY_MOST_S = 1.0
 REFUSED_RETRY_S = 5.0
 GETACK = command(b"REPLCONF", b"GETACK", b"*")
 MARK_BYTES = 40
+# Bytes taken from one peer before others have their turn: some 400 frames.
+TURN_BYTES = 65_536
 
 
 class Link(asyncio.Protocol):
@@ -77,6 +79,7 @@ class Link(asyncio.Protocol):
         self._reader: RdbReader | None = None
         self._staging: Staging | None = None
         self._mark = b""
+        self._turn_bytes = 0
         self._rest = b""
         self._switching = False
         self._lost = asyncio.Event()
@@ -161,6 +164,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.last_io_s = self.agent.loop_s()
         self.bytes_received += len(data)
+        self._take_turns(len(data))
         try:
             if self._handshake is not None:
                 self._shake(data)
@@ -174,6 +178,18 @@ class Link(asyncio.Protocol):
         except (FrameError, StagingError, RdbError, Failure, ValueError) as error:
             self._failed(f"{type(error).__name__}: {error}", DOWN)
             self._drop("bad data")
+
+    def _take_turns(self, size: int) -> None:
+        """Whoever catches up sends without end: clients are served between two pieces."""
+        self._turn_bytes += size
+        if self._turn_bytes > TURN_BYTES and not self._paused:
+            self.pause(True)
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn_bytes = 0
+        if not self._switching and self.agent.may_read(self):
+            self.pause(False)
 
     def _send(self, data: bytes) -> None:
         if self.transport is not None and data:

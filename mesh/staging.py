@@ -51,7 +51,9 @@ class Staging:
         self.backlog = backlog
         self.guard: Callable[[int], str] | None = None  # refuses stamps too far ahead
         self.incoming = Incoming(memory.streams)
-        self.keys: dict[tuple[int, bytes], Staged] = {}
+        self.keys: list[list[dict[bytes, Staged]]] = [
+            [{} for _ in range(SHARDS)] for _ in engine.databases
+        ]
         self.headed = False
         self.bytes_staged = 0
 
@@ -75,7 +77,8 @@ class Staging:
                 f" ({STAMP.decode()} alone is not enough): the peer is no member"
             )
         self._check_database(int(record.db))
-        self.keys[int(record.db), record.key] = Staged(record.value, dots, None)
+        shard = self.keys[int(record.db)][shard_of(record.key)]
+        shard[record.key] = Staged(record.value, dots, None)
 
     def _add_field(self, record: Aux) -> None:
         if record.name == HEAD:
@@ -85,7 +88,8 @@ class Staging:
         elif record.name == HIDDEN:
             peer = read_hidden(record.value, self.incoming)
             self._check_database(peer.db)
-            self.keys[peer.db, peer.key] = Staged(None, None, record.value)
+            shard = self.keys[peer.db][shard_of(peer.key)]
+            shard[peer.key] = Staged(None, None, record.value)
 
     def _check_database(self, number: int) -> None:
         if not 0 <= number < len(self.engine.databases):
@@ -189,13 +193,8 @@ class MergeWalk(Merging):
         self.mine = mine
         self.theirs = theirs
         self.waiting = waiting
-        self.left = len(staging.keys)
         self.merged = 0
-        self._staged: list[list[dict[bytes, Staged]]] = [
-            [{} for _ in range(SHARDS)] for _ in engine.databases
-        ]
-        for (number, key), staged in staging.keys.items():
-            self._staged[number][shard_of(key)][key] = staged
+        self._staged = staging.keys
         writer.phase = other_phase(writer.phase)
         self.phase = writer.phase
         writer.walk = Flushes(self)

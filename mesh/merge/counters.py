@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from mypy_extensions import i64
+from mypy_extensions import i16, i64
 
 from mesh.merge.increments import Increment, Log, base_of
-from mesh.merge.rule import Memory, Rule, born
+from mesh.merge.rule import Memory, Rule
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import keeps_text
 from mesh.removals import KEY, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
-from node.store.entry import ABSENT, COUNTED, LATER, NO_REGISTER, Claim, Dots, Entry
+from node.store.entry import ABSENT, COUNTED, HELD, LATER, NO_REGISTER, Claim, Dots, Entry
 from node.store.values.strings import NEAR
 
 
@@ -27,8 +27,7 @@ class Counters(Rule):
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         first = fresh or not entry.flags & COUNTED
         if fresh:
-            born(entry, effect)
-            entry.flags |= COUNTED | NO_REGISTER
+            begin_counting(entry, effect)
         else:
             dots = entry.dots
             if dots is not None and dots.claims is not None:
@@ -63,8 +62,7 @@ class Counters(Rule):
         if fresh:
             if not effect.flags & CREATION:
                 return self.general(effect, entry, fresh, seen)
-            born(entry, effect)
-            entry.flags |= COUNTED | NO_REGISTER
+            begin_counting(entry, effect)
             self.log(effect, entry, True)
             return effect
         dots = entry.dots
@@ -108,3 +106,14 @@ class Counters(Rule):
         one.chunk = log.newest
         one.at = len(log.newest.places) - 1
         state.increments.append(one)
+
+
+def begin_counting(entry: Entry, effect: Effect) -> None:
+    """A counter is made by this INCR; its TTL claim "none" is under the same dot, unspoken."""
+    entry.dots = None
+    entry.flags = (entry.flags & HELD) | COUNTED | NO_REGISTER
+    if effect.index != 0:
+        entry.flags |= LATER
+    entry.deadline = 0
+    entry.stamp = effect.stamp
+    entry.origin = i16(effect.origin)

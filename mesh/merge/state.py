@@ -495,7 +495,7 @@ def open_state(
             state.registers.append(Register(entry.stamp, i64(entry.origin), base))
     if dots is not None and dots.ttls is not None:
         state.ttls = list(dots.ttls)
-    elif not collection and not flags & (ABSENT | NO_REGISTER) and entry.stamp != 0:
+    elif not collection and not flags & ABSENT and entry.stamp != 0:
         state.ttls = [Claim(entry.stamp, i64(entry.origin), entry.deadline)]
     if state.set is not None:
         state.members = len(state.set.members)
