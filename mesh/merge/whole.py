@@ -36,7 +36,6 @@ class PeerKey:
         self.ttls: list[Claim] = []
         self.members: dict[bytes, list[Register]] = {}
         self.fields: dict[bytes, FieldState] = {}
-        self.stamp = 0  # of a key that came without dots
 
 
 def merge_key(
@@ -51,12 +50,12 @@ def merge_key(
     differs = join_string(memory, state, peer, mine, theirs)
     state.claims = join_claims(state.claims, peer.claims, mine, theirs)
     state.ttls = join_claims(state.ttls, peer.ttls, mine, theirs)
-    differs = join_members(state, peer, mine, theirs) or differs
-    differs = join_fields(memory, state, peer, mine, theirs) or differs
+    join_members(state, peer, mine, theirs)
+    differs += join_fields(memory, state, peer, mine, theirs)
     if slots(state) > max(before, 1):
         memory.conflicts.count(TYPE_CLASH)
-        differs = True
-    if differs:
+        differs += 1
+    for _ in range(differs):
         memory.conflicts.count(IMPORT_CONFLICT)
     effect = Effect(MERGE, peer.db, peer.key, state.close(), 0, memory.streams.own.seen, 0, 0)
     effect.flags = QUIET
@@ -130,8 +129,8 @@ def join_increments(
 
 def join_string(
     memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover
-) -> bool:
-    """The string slot; True where two values met that neither had seen."""
+) -> int:
+    """The string slot; 1 where two values met that neither had seen, else 0."""
     logs = {
         int(each.origin): memory.ledger.string_log(peer.db, each.origin) for each in peer.increments
     }
@@ -139,7 +138,7 @@ def join_string(
     state.increments = join_increments(
         state.increments, peer.increments, mine, theirs, peer.key, logs
     )
-    return different(state.registers)
+    return 1 if different(state.registers) else 0
 
 
 def different(registers: list[Register]) -> bool:
@@ -147,8 +146,8 @@ def different(registers: list[Register]) -> bool:
     return len({each.value if isinstance(each.value, bytes) else b"" for each in registers}) > 1
 
 
-def join_members(state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> bool:
-    """The set slot, member by member; True where one side alone had some and both had any."""
+def join_members(state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> None:
+    """The set slot, member by member. Members of one side alone are no conflict: sets unite."""
     value = state.set
     here = [] if value is None else list(value.members)
     for member in dict.fromkeys([*here, *peer.members]):
@@ -156,16 +155,15 @@ def join_members(state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> 
         joined = join_registers(dots, peer.members.get(member, []), mine, theirs)
         if dots or joined:
             state.put_member(member, joined)
-    return False
 
 
 def join_fields(
     memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover
-) -> bool:
-    """The hash slot, field by field; True where two values met that neither had seen."""
+) -> int:
+    """The hash slot, field by field; in how many two values met that neither had seen."""
     value = state.hash
     here = [] if value is None else list(value.fields)
-    differs = False
+    differs = 0
     for field in dict.fromkeys([*here, *peer.fields]):
         spelled = state.field_state(field)
         other = peer.fields.get(field)
@@ -180,7 +178,8 @@ def join_fields(
         spelled.increments = join_increments(
             spelled.increments, other.increments, mine, theirs, field_place(peer.key, field), logs
         )
-        differs = differs or different(spelled.registers)
+        if different(spelled.registers):
+            differs += 1
         if had or spelled.registers or spelled.increments:
             state.put_field(field, spelled)
     return differs

@@ -29,6 +29,7 @@ class Schedule:
         self.random = self.world.random
         self.client = Client(self.random, seed)
         self.steps_clocks = seed % 4 == 1
+        self.crash_from = 0.93 if seed % 11 == 4 else 0.985  # each crash is one more stream
         if seed % 4 == 0:  # clocks that agree give many stamps twice
             for node in self.world.nodes:
                 node.skew_ms = 0
@@ -54,7 +55,9 @@ class Schedule:
         world, rng = self.world, self.random
         node = rng.choice(world.nodes)
         pick = rng.random()
-        if pick < 0.46:
+        if pick >= self.crash_from:
+            self.crash(node)
+        elif pick < 0.46:
             self.client.write(node)
             world.counts["writes"] += 1
         elif pick < 0.80:
@@ -69,10 +72,8 @@ class Schedule:
             node.begin_save()
         elif pick < 0.96:
             node.engine.tick(world.time_s + node.skew_ms / 1000.0)
-        elif pick < 0.985:
-            self.rarer(node)
         else:
-            self.crash(node)
+            self.rarer(node)
         if node.activating:
             node.activation_step()
 

@@ -133,6 +133,29 @@ def test_a_restart_from_an_old_save_gets_the_rest_from_its_peers() -> None:
     assert mesh.both("SMEMBERS", "s") == {b"kept", b"more"}
 
 
+def test_many_restarts_are_many_streams() -> None:
+    """More streams than a row has places at first, and removals that wait meanwhile."""
+    mesh = Mesh("abc")
+    a, b, c = mesh.nodes
+    mesh.cut(0, 2)
+    a("SADD", "s", "gone")
+    mesh.up(a, b)
+    b("SREM", "s", "gone")
+    mesh.up(b, c)
+    mesh.cut(1, 2)
+    assert c.member.memory.removals.count == 1
+    for number in range(20):
+        a("SADD", "s", f"of {number}")
+        mesh.up(a, b)
+        a.save()
+        mesh.crash(0, a.saves[-1])
+        a.activate()
+    assert c.member.memory.removals.count == 1
+    mesh.heal()
+    assert len(c.member.vector()) > 20
+    assert mesh.both("SCARD", "s") == 20
+
+
 def test_a_node_that_lost_everything_gets_it_back() -> None:
     mesh, a, _b = pair()
     a("MSET", "k", "v", "n", "1")

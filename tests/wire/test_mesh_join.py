@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import pytest
@@ -164,6 +165,8 @@ def test_a_node_becomes_active_while_it_is_written_to_and_loses_nothing() -> Non
 def test_values_of_two_types_are_counted_and_one_type_shows() -> None:
     with Node(*QUIET) as a, Node(*QUIET) as b:
         write(a, [["SET", "clash", "text"], ["SADD", "other", "m"]])
+        later_s = time.time() + 0.01  # of two stamps of one millisecond none is the newer
+        wait_until(lambda: time.time() > later_s, "the next milliseconds")
         write(b, [["SADD", "clash", "m"], ["SET", "other", "text"]])
         for node in (a, b):
             node.ask("CONFIG", "SET", "active-replica", "yes")
