@@ -23,8 +23,6 @@ from node.store.effect import CREATION, LAPSE, MERGE, NEWEST_WINS, WAS_STRING, E
 FRAME_HEAD: Final = b"*9\r\n$7\r\nRREPLAY\r\n$36\r\n"
 HEAD_BYTES: Final[i64] = 22
 # Longest frame taken from a peer: mesh-max-unit-bytes (64 MB) and its envelope.
-# One more digit may follow a number up to this without leaving 63 bits.
-NUMBER_MAX: Final[i64] = 922337203685477579
 FRAME_BYTES_MAX: Final = 128 * 1024 * 1024
 BILLIONS_MAX: Final[i64] = 9223372036  # of what 63 bits can hold
 CRLF: Final = 0x0A0D
