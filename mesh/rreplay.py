@@ -24,7 +24,8 @@ FRAME_HEAD: Final = b"*9\r\n$7\r\nRREPLAY\r\n$36\r\n"
 HEAD_BYTES: Final[i64] = 22
 # Longest frame taken from a peer: mesh-max-unit-bytes (64 MB) and its envelope.
 FRAME_BYTES_MAX: Final = 128 * 1024 * 1024
-BILLIONS_MAX: Final[i64] = 9223372036  # of what 63 bits can hold
+# A number up to this may have one more digit and still fit 63 bits.
+TENTH_MAX: Final[i64] = 922337203685477579
 CRLF: Final = 0x0A0D
 
 
@@ -176,10 +177,10 @@ class FrameReader:
             c: i64 = i64(data[pos])
             if c < 48 or c > 57:
                 raise FrameError("a number of a frame has other characters")
+            if value > TENTH_MAX:
+                raise FrameError("a number of a frame is too large")
             value = value * 10 + (c - 48)
             pos += 1
-        if value < 0 or value // 1_000_000_000 > BILLIONS_MAX:  # compiled, the sum overflows
-            raise FrameError("a number of a frame is too large")
         return value
 
 
