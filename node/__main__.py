@@ -120,8 +120,8 @@ class Node(Outside):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         await self._start_admin()
+        await self.mesh.start()  # before the first client: every write of an active node has a dot
         await self.server.listen()
-        await self.mesh.start()
         self.cron.start()
         _log.info("Ready to accept connections", addresses=", ".join(self.addresses))
         tell_supervisor(self.config.text("supervised"))
