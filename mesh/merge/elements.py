@@ -7,11 +7,11 @@ from typing import cast
 from mypy_extensions import i64
 
 from mesh.conflicts import REMOVED_UNSEEN
-from mesh.merge.rule import Rule, born, claim, saw
+from mesh.merge.rule import Memory, Rule, born, claim, saw
 from mesh.merge.state import SET_RIVALS, SET_SLOT, Cover, KeyState
 from mesh.removals import KEY, MEMBER, TTL, TYPE
 from node.ports import Seen
-from node.store.effect import CREATION, SREM, Effect
+from node.store.effect import CREATION, Effect
 from node.store.entry import Claim, Dot, Dots, Entry
 from node.store.values.sets import SetValue
 
@@ -111,15 +111,7 @@ class MemberRemovals(Rule):
                 gone.append(member)
             else:
                 kept += 1
-        if kept:
-            self.memory.conflicts.count(REMOVED_UNSEEN)
-        if not gone:
-            return None
-        shown = Effect(
-            SREM, effect.db, effect.key, gone, 0, effect.stamp, effect.origin, effect.index
-        )
-        shown.events = effect.events
-        return shown
+        return observed_part(self.memory, effect, gone, kept)
 
     def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
         return [(MEMBER, member) for member in named(effect)]
@@ -127,6 +119,21 @@ class MemberRemovals(Rule):
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
         for member in dict.fromkeys(named(effect)):
             state.revise_member(member, cover, None)
+
+
+def observed_part(
+    memory: Memory, effect: Effect, gone: list[bytes], kept: int
+) -> Effect | None:
+    """The removal of those places whose dots it had seen; `kept` others stay, which is counted."""
+    if kept:
+        memory.conflicts.count(REMOVED_UNSEEN)
+    if not gone:
+        return None
+    shown = Effect(
+        effect.op, effect.db, effect.key, gone, 0, effect.stamp, effect.origin, effect.index
+    )
+    shown.events = effect.events
+    return shown
 
 
 def named(effect: Effect) -> list[bytes]:

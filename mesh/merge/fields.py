@@ -7,8 +7,7 @@ from typing import cast
 
 from mypy_extensions import i64
 
-from mesh.conflicts import REMOVED_UNSEEN
-from mesh.merge.elements import crowded, named
+from mesh.merge.elements import crowded, named, observed_part
 from mesh.merge.increments import Increment, base_of, field_place
 from mesh.merge.rule import Rule, born, claim, saw
 from mesh.merge.state import (
@@ -22,7 +21,7 @@ from mesh.merge.state import (
 from mesh.merge.totals import keeps_text
 from mesh.removals import FIELD, KEY, TTL, TYPE
 from node.ports import Seen
-from node.store.effect import CREATION, HDEL, HINCR, Effect
+from node.store.effect import CREATION, HINCR, Effect
 from node.store.entry import (
     COUNTED,
     LATER,
@@ -140,15 +139,7 @@ class FieldRemovals(Rule):
                 gone.append(field)
             else:
                 kept += 1
-        if kept:
-            self.memory.conflicts.count(REMOVED_UNSEEN)
-        if not gone:
-            return None
-        shown = Effect(
-            HDEL, effect.db, effect.key, gone, 0, effect.stamp, effect.origin, effect.index
-        )
-        shown.events = effect.events
-        return shown
+        return observed_part(self.memory, effect, gone, kept)
 
     def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
         return [(FIELD, field) for field in named(effect)]
