@@ -80,6 +80,8 @@ class Agent(Extension):
         self.held_data = False
         self._heartbeat_s = 0.0
         self.silence_s = 0.0
+        self.awake_since_s = 0.0
+        self._beat_s = 0.0
         self._set_heartbeat()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -132,6 +134,11 @@ class Agent(Extension):
     def _flush_soon(self) -> None:
         assert self._loop is not None
         self._loop.call_soon(self.member.backlog.flush)
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """Calls it after a while, in the running loop."""
+        if self._loop is not None:
+            self._loop.call_later(delay_s, callback)
 
     def become_active(self) -> None:
         """Dots for what is here, in slices; the links open when the walk has ended."""
@@ -186,6 +193,10 @@ class Agent(Extension):
             return
         assert self._loop is not None
         self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
+        beat_s = self.loop_s()
+        if beat_s - self._beat_s > 2.0 * self._heartbeat_s:
+            self.awake_since_s = beat_s  # we stood still: what peers said is still to be read
+        self._beat_s = beat_s
         self.wake()
         if not self.member.started:
             return

@@ -383,12 +383,13 @@ class Link(asyncio.Protocol):
         if paused:
             transport.pause_reading()
         else:
+            self.last_io_s = self.agent.loop_s()  # what it said meanwhile was not read
             transport.resume_reading()
 
     def check_silence(self) -> None:
         """A peer that says nothing, not even a heartbeat, is taken for lost."""
         if self.transport is not None and not self._paused:
-            silent_s = self.agent.loop_s() - self.last_io_s
+            silent_s = self.agent.loop_s() - max(self.last_io_s, self.agent.awake_since_s)
             if silent_s > self.agent.silence_s:
                 self._failed(f"silent for {silent_s:.1f} s", DOWN)
                 self._drop("silent")

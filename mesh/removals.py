@@ -3,10 +3,14 @@
 A removal whose context names writes that have not arrived here is remembered until this node's
 vector covers that context; a late write that it had seen is dropped on arrival. Kept by key, and
 for FLUSH by database. With two nodes nothing ever waits.
+
+Thousands may wait while a link of three nodes is cut, and after each frame some may be past: each
+is filed under the first write it waits for, so a frame costs as many looks as there are streams.
 """
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import Final
 
 from librt.strings import read_i64_le
@@ -48,6 +52,9 @@ class Removals:
         self.count: i64 = 0
         self.by_key: dict[tuple[int, bytes], list[Pending]] = {}
         self.flushes: dict[int, list[Pending]] = {}
+        # By stream: (stamp that is waited for, running number, db, key or None for all, removal).
+        self._waiters: dict[int, list[tuple[int, int, int, bytes | None, Pending]]] = {}
+        self._filed = 0
 
     def touches(self, db: i64, key: bytes) -> bool:
         """Does anything wait that may concern this key?"""
@@ -59,11 +66,13 @@ class Removals:
         """Remembers a removal of a key's scopes."""
         self.by_key.setdefault((int(db), key), []).append(pending)
         self.count += 1
+        self._file(int(db), key, pending)
 
     def add_flush(self, db: i64, pending: Pending) -> None:
         """Remembers a flush of a whole database."""
         self.flushes.setdefault(int(db), []).append(pending)
         self.count += 1
+        self._file(int(db), None, pending)
 
     def waiting(self, db: i64, key: bytes) -> list[Pending]:
         """The removals that concern a key."""
@@ -85,22 +94,47 @@ class Removals:
 
     def settle(self) -> None:
         """Forgets what this node's vector covers now."""
-        if self.count == 0:
-            return
-        for key in list(self.by_key):
-            kept = [each for each in self.by_key[key] if not self._past(each)]
-            self.count -= len(self.by_key[key]) - len(kept)
-            if kept:
-                self.by_key[key] = kept
-            else:
-                del self.by_key[key]
-        for db in list(self.flushes):
-            kept = [each for each in self.flushes[db] if not self._past(each)]
-            self.count -= len(self.flushes[db]) - len(kept)
+        for number in list(self._waiters):
+            seen = int(self.streams.all[number].seen)
+            heap = self._waiters[number]
+            while heap and heap[0][0] <= seen:
+                _, _, db, key, pending = heappop(heap)
+                if self._past(pending):
+                    self._forget(db, key, pending)
+                else:
+                    self._file(db, key, pending)
+            if not heap:
+                del self._waiters[number]
+
+    def _file(self, db: int, key: bytes | None, pending: Pending) -> None:
+        """Under the first write that has not arrived; under the own stream where all have."""
+        number = 0
+        stamp = 0
+        row = pending.row
+        for stream in self.streams.all:
+            place = stream.number << 3
+            if place + 8 <= len(row) and read_i64_le(row, place) > stream.seen:
+                number = int(stream.number)
+                stamp = int(read_i64_le(row, place))
+                break
+        self._filed += 1
+        heap = self._waiters.setdefault(number, [])
+        heappush(heap, (stamp, self._filed, db, key, pending))
+
+    def _forget(self, db: int, key: bytes | None, pending: Pending) -> None:
+        self.count -= 1
+        if key is None:
+            kept = [each for each in self.flushes[db] if each is not pending]
             if kept:
                 self.flushes[db] = kept
             else:
                 del self.flushes[db]
+            return
+        kept = [each for each in self.by_key[db, key] if each is not pending]
+        if kept:
+            self.by_key[db, key] = kept
+        else:
+            del self.by_key[db, key]
 
     def _past(self, pending: Pending) -> bool:
         row = pending.row

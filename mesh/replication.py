@@ -7,6 +7,7 @@ one master, with it it adds; REMOVE takes one away; NO ONE all.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mesh.dots import unpack_marks, uuid_bytes
@@ -265,13 +266,22 @@ class Replication:
         done = self.reached(stamp)
         if done >= needed or ctx.services.nested > 0:
             return done
-        until = int(self.agent.engine.clock.now_ms) + timeout if timeout else 0
-        parked = Waiting(until, needed, stamp, self.agent)
+        now_ms = int(self.agent.engine.clock.now_ms)
+        if timeout > (1 << 63) - 1 - now_ms:
+            raise Failure(b"ERR timeout is out of range")
+        parked = Waiting(now_ms + timeout if timeout else 0, needed, stamp, self.agent)
         self.waiting.add(parked)
+        if timeout:  # the engine's own look at deadlines comes only with its tick
+            self.agent.call_later(timeout / 1000.0, partial(self._timed_out, parked))
         self.agent.member.backlog.flush()
         for feed in self.agent.feeds:
             feed.ask_ack()
         return parked
+
+    def _timed_out(self, parked: Waiting) -> None:
+        if parked in self.waiting:
+            self.agent.wake()
+            self.agent.engine.resume(parked, parked.timeout_reply())
 
     def acked(self) -> None:
         """A follower has said how far it is: who waits for that?"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mesh.stories import conflicts, pair, trio
+from tests.mesh.stories import Mesh, conflicts, pair, trio
 
 
 def test_a_removal_leaves_what_it_had_not_seen() -> None:
@@ -135,6 +135,29 @@ def test_a_waiting_removal_travels_with_a_transfer() -> None:
     assert d("EXISTS", "s") == 0
     mesh.up(a, d)
     assert d("SISMEMBER", "s", "a") == 0
+    mesh.heal()
+
+
+def test_a_waiting_removal_hits_what_a_transfer_brings() -> None:
+    mesh = Mesh("abcd")
+    a, b, c, d = mesh.nodes
+    for pair_ in ((0, 2), (1, 3), (2, 3), (3, 2)):
+        mesh.cut(*pair_)
+    a("SADD", "s", "gone", "keep")
+    mesh.flow()
+    b("SREM", "s", "gone")
+    mesh.flow()
+    assert c.member.memory.removals.count == 1
+    assert d("SCARD", "s") == 2, "it has not seen the removal"
+    mesh.cut(0, 3)
+    d.save()
+    mesh.crash(3, d.saves[-1])  # from now on it has no frames to serve
+    d.activate()
+    mesh.up(d, c)
+    assert mesh.counts["resync"] == 1
+    assert c("SISMEMBER", "s", "keep") == 1
+    assert c("SISMEMBER", "s", "gone") == 0
+    assert c.member.memory.removals.count == 0
     mesh.heal()
 
 

@@ -38,7 +38,7 @@ from node.ports import Clock
 from tests.mesh import test_collections, test_counters, test_delivery, test_expiry, test_strings
 from tests.mesh.test_convergence import run
 
-SEEDS = 200  # at most; nearly all are found by the first twenty
+SEEDS = 400  # at most; nearly all are found by the first twenty
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,8 @@ MUTANTS = {
         story=test_collections.test_a_waiting_removal_travels_with_a_transfer,
     ),
     "removals that waited are not applied to what is merged": mutant(
-        MergeWalk, "_merge", "self.waiting.of(number, key)", "()"
+        MergeWalk, "_merge", "self.waiting.of(number, key)", "()",
+        story=test_collections.test_a_waiting_removal_hits_what_a_transfer_brings,
     ),
     "what is hidden is not saved": mutant(
         MeshMetadata, "hidden_field", "if not self.resolver.active:", "if True:",

@@ -358,7 +358,10 @@ class Proxy:
                 near, _ = self.listener.accept()
             except OSError:
                 return  # closed
-            self.connect(near)
+            try:
+                self.connect(near)
+            except OSError:
+                disconnect(near)  # the client went away meanwhile
 
     def connect(self, near: socket.socket) -> None:
         """Joins a new connection with one to the server, unless the link is cut."""
@@ -368,6 +371,9 @@ class Proxy:
             disconnect(near)
             return
         far.settimeout(None)
+        # Before a cut can reach them: a closed socket takes no option.
+        for end in (near, far):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self.guard:
             refused = self.is_cut
             if not refused:
@@ -377,8 +383,6 @@ class Proxy:
             disconnect(far)
             return
         for source, sink in ((near, far), (far, near)):
-            for end in (source, sink):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             pipe = Pipe(self, source, sink)
             threading.Thread(target=pipe.read, name="proxy-read", daemon=True).start()
             threading.Thread(target=pipe.write, name="proxy-write", daemon=True).start()

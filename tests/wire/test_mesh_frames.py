@@ -187,7 +187,6 @@ class Target:
             connection.await_ack(len(frame))
         self.writer.sent()
         self.digest = node.digest()
-        self.errors: set[str] = set()
 
     def connect(self) -> Connection:
         """A new connection of the node."""

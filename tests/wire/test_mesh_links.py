@@ -204,3 +204,19 @@ def test_a_peer_that_says_nothing_is_taken_for_lost() -> None:
         mesh.await_links()
         mesh.await_equal()
         assert a.ask("GET", "k").text == b"v"
+
+
+def test_a_node_that_stood_still_itself_does_not_take_its_peers_for_lost() -> None:
+    """Their heartbeats wait to be read: it was this node that said and heard nothing."""
+    with Mesh(2, "--mesh-heartbeat-ms", "100") as mesh:
+        a, b = mesh.nodes
+        attempts = a.links()[0]["reconnects"]
+        a.freeze()
+        try:
+            wait_until(partial(says, b, "silent for"), "the other side to notice", CATCH_UP_S)
+        finally:
+            a.thaw()
+        mesh.await_links()
+        b.ask("SADD", "s", "b")
+        mesh.await_equal()
+        assert a.links()[0]["reconnects"] == attempts, a.output()

@@ -68,7 +68,7 @@ def test_wait_gives_up_after_its_timeout_while_the_peer_stands_still(mesh: Mesh)
             client.call("SET", "k", "v")
             replicas, took_s = timed(client, "WAIT", "1", "200")
             print(f"WAIT 1 200 took {took_s * 1000:.1f} ms")
-            assert replicas == b"0" and 0.19 < took_s < 1.0
+            assert replicas == b"0" and 0.19 < took_s < 0.5
             # The node serves others meanwhile, and those who did not write since wait for nothing.
             assert timed(other, "WAIT", "1", "0")[0] == b"1"
         finally:
@@ -134,6 +134,7 @@ def test_arguments_are_checked_as_in_redis(mesh: Mesh) -> None:
             (("WAIT", "x", "0"), b"ERR value is not an integer or out of range"),
             (("WAIT", "1", "x"), b"ERR timeout is not an integer or out of range"),
             (("WAIT", "1", "-1"), b"ERR timeout is negative"),
+            (("WAIT", "9", str((1 << 63) - 1)), b"ERR timeout is out of range"),
         ):
             reply = client.call(*words)
             assert (reply.kind, reply.text) == ("error", text)

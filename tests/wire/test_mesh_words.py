@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,15 @@ def test_both_nodes_end_with_the_word_list_and_exact_sums(tmp_path: Path) -> Non
         with subprocess.Popen(
             ["redis-cli", "-p", str(a.port), "--pipe"], stdin=file, stdout=subprocess.PIPE
         ) as pipe:
-            rounds = 0
+            rounds, slowest_s = 0, 0.0
             with Client(b.port, CATCH_UP_S) as client:
                 while pipe.poll() is None:
+                    began_s = time.monotonic()
                     run_all(client, one_round(rounds))
+                    slowest_s = max(slowest_s, time.monotonic() - began_s)
                     rounds += 1
             output, _ = pipe.communicate()
+        print(f"{rounds} rounds of the second client, the slowest in {slowest_s:.3f} s")
         assert pipe.returncode == 0
         assert re.search(rb"errors: 0, replies: %d\b" % (3 * len(found)), output), output
         assert rounds > 1, "nothing was written to the second node meanwhile"
