@@ -5,8 +5,8 @@ import random
 import socket
 from typing import Final
 
-# Below the ports that systems give to outgoing connections (Linux: from 32768 on): the source port of
-# some client's connection must not be the port that a server is about to bind, or binds again.
+# Below the ports that systems give to outgoing connections (Linux: from 32768 on): the source port
+# of some connection must not be the port that a server is about to bind, or binds again.
 FIRST: Final = 20_000
 LAST: Final = 32_000
 
