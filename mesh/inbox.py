@@ -48,6 +48,7 @@ class Inbox:
         self.duplicates: i64 = 0
         self.stamp: i64 = 0  # of the newest frame applied over this link
         self.pos: i64 = 0
+        self.wants: i64 = 0  # bytes from `pos` on without which it is of no use to ask again
         self.guard: Callable[[int], str] | None = None  # refuses stamps too far ahead
         self.databases: i64 = len(engine.databases)
         self._reader = FrameReader()
@@ -67,6 +68,7 @@ class Inbox:
         finally:  # a frame is refused: what was applied before it must not be missing for others
             self._keep(data)
         self.pos = self._reader.pos
+        self.wants = self._reader.wants
         return result
 
     def _read(self, data: bytes) -> int:

@@ -80,6 +80,9 @@ class Link(asyncio.Protocol):
         self._staging: Staging | None = None
         self._mark = b""
         self._turn_bytes = 0
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._wants = 0
         self._rest = b""
         self._switching = False
         self._lost = asyncio.Event()
@@ -142,6 +145,9 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._become(HANDSHAKE)
+        self._pieces = []
+        self._held = 0
+        self._wants = 0
         self._buffer = b""
         self._reader = None
         self._replies = ReplyParser()
@@ -311,7 +317,12 @@ class Link(asyncio.Protocol):
     # --- frames ---------------------------------------------------------------------------------
 
     def _take_frames(self, data: bytes) -> None:
-        buffer = self._buffer + data if self._buffer else data
+        # A large frame comes in many pieces: joined once, when enough of it is here.
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held < self._wants:
+            return
+        buffer = b"".join(self._pieces)
         start = 0
         self.agent.wake()
         before = self.inbox.applied
@@ -339,7 +350,9 @@ class Link(asyncio.Protocol):
                 self._drop("forked")
                 return
             break
-        self._buffer = buffer[start:]
+        self._held = len(buffer) - start
+        self._pieces = [buffer[start:]] if self._held else []
+        self._wants = int(self.inbox.wants)
         if self.inbox.applied != before:
             behind = self.agent.now_ms() - (int(self.inbox.stamp) >> 20)
             self.apply_lag_ms = max(0.0, float(behind))

@@ -56,12 +56,15 @@ class FrameReader:
     def __init__(self) -> None:
         self.data = b""
         self.pos: i64 = 0
+        self.wants: i64 = 0  # bytes of the frame that is not whole, at least; 0: not known
+        self._start: i64 = 0
         self.frame = Frame()
 
     def open(self, data: bytes, start: i64) -> None:
         """Reads on in this buffer from `start`."""
         self.data = data
         self.pos = start
+        self.wants = 0
 
     def at_frame(self) -> bool:
         """Does a frame begin here (as far as its bytes are there)?"""
@@ -75,6 +78,7 @@ class FrameReader:
         """The next frame, whole; False where its end is not there yet. Stands behind it then."""
         data = self.data
         start = self.pos
+        self._start = start
         n: i64 = len(data)
         if n - start < HEAD_BYTES + 40:
             return False
@@ -142,6 +146,7 @@ class FrameReader:
                     raise FrameError(f"a bulk of {size} bytes, or of none, in a frame")
                 pos += 2
                 if pos + size + 2 > n:
+                    self.wants = pos + size + 2 - self._start
                     return -1
                 if data[pos - 1] != 10 or read_i16_le(data, pos + size) != CRLF:
                     raise FrameError(f"no line ends where a bulk of {size} bytes should")

@@ -145,3 +145,14 @@ def test_an_error_in_one_frame_leaves_nothing_for_the_next() -> None:
         else:
             with pytest.raises(FrameError, match="cut short"):
                 inner.read(data, reader.frame, 1, 16)
+
+
+def test_a_frame_that_is_not_whole_says_how_much_of_it_is_wanted() -> None:
+    whole = frame_bytes(b"0" * 8 + b"-0000" * 3 + b"-" + b"0" * 12, b"x" * 5000, 0, 1, 0, b"", b"")
+    reader = FrameReader()
+    reader.open(whole[:200], 0)
+    assert not reader.next()
+    assert 5000 < reader.wants <= len(whole)
+    reader.open(whole, 0)
+    assert reader.next()
+    assert reader.wants == 0
