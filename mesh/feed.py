@@ -145,8 +145,7 @@ class Feed(Follower, Sink):
         self._sent.append((self.offset, int(last)))
         if len(self._sent) > SENT_MAX:
             self._sent.popleft()
-        transport = self.transport
-        if transport is not None and transport.get_write_buffer_size() > self._limit:
+        if self._behind and self.unsent_bytes() > self._limit:
             self.close("it does not keep up: client-output-buffer-limit replica")
 
     def ask_ack(self) -> None:
@@ -159,9 +158,9 @@ class Feed(Follower, Sink):
         if self.transport is not None and data:
             self.transport.write(data)
 
-    def unsent(self) -> bool:
-        """Is anything still waiting in the socket's buffer?"""
-        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+    def unsent_bytes(self) -> int:
+        """What still waits in the socket's buffer."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
 
     @property
     def backlog_bytes(self) -> int:
