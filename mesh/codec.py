@@ -24,6 +24,7 @@ from mesh.merge.increments import Increment
 from mesh.merge.rule import Memory
 from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState, open_state
 from mesh.merge.whole import PeerKey
+from node.persist.snapshot import SORTED_MAX, file_order
 from node.store.entry import COUNTED, Claim, Entry, Field, Register
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
@@ -36,13 +37,6 @@ SHOWN_VALUE: Final = 2
 NO_PLACES: Final = 0
 SHOWN_PLACES: Final = 1
 OWN_PLACES: Final = 2
-SORTED_MAX: Final = 512
-
-
-def file_order(value: SetValue) -> list[bytes]:
-    """A set's members in the order in which a snapshot has them."""
-    members = list(value.members)
-    return sorted(members) if len(members) <= SORTED_MAX else members
 
 
 # --- writing ------------------------------------------------------------------------------------

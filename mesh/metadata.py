@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from mesh.codec import file_order, key_bytes, read_key
+from mesh.codec import key_bytes, read_key
 from mesh.dots import Streams, row_of, unpack_row
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
 from mesh.merge.whole import NOBODY, PeerKey, merge_key
 from mesh.removals import Pending
+from node.persist.rdb_codes import AUX_HIDDEN, AUX_MESH, AUX_STAMP
+from node.persist.snapshot import file_order
 from node.ports import Metadata
 from node.store.entry import Entry
 from node.store.keyspace import Database
@@ -27,9 +29,9 @@ from node.store.values.strings import shown
 from node.store.writer import shows
 
 DOTS = b"plexis-dots"
-HIDDEN = b"plexis-hidden"
-HEAD = b"plexis-mesh"
-STAMP = b"mvcc-tstamp"
+HIDDEN = AUX_HIDDEN
+HEAD = AUX_MESH
+STAMP = AUX_STAMP
 
 
 class Incoming:

@@ -7,12 +7,12 @@ from typing import cast
 from mypy_extensions import i64
 
 from mesh.conflicts import REMOVED_UNSEEN
-from mesh.merge.rule import Memory, Rule, born, claim, saw
+from mesh.merge.rule import Memory, Rule, add_here, claim, make_here, saw
 from mesh.merge.state import SET_RIVALS, SET_SLOT, Cover, KeyState
-from mesh.removals import KEY, MEMBER, TTL, TYPE
+from mesh.removals import KEY, MEMBER, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
-from node.store.entry import Claim, Dot, Dots, Entry
+from node.store.entry import Dot, Dots, Entry
 from node.store.values.sets import SetValue
 
 
@@ -20,29 +20,15 @@ class Members(Rule):
     """SADD: presence dots, in the slot of the member; the key's type claim moves with it."""
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
-        effect.dot = Dot(effect.stamp, 0)
-        if fresh:
-            born(entry, effect)
-            return
-        entry.stamp = effect.stamp
-        entry.origin = 0
-        dots = entry.dots
-        if dots is None:
-            entry.dots = Dots()
-        else:
-            dots.claims = None
-            if dots.rivals is not None:
-                forget_rivals(dots, effect, SET_RIVALS)
+        dots = add_here(entry, effect, fresh)
+        if dots is not None and dots.rivals is not None:
+            forget_rivals(dots, effect, SET_RIVALS)
 
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
-        if not self.plain(effect):
+        if not self.plain(effect) or (fresh and not effect.flags & CREATION):
             return self.general(effect, entry, fresh, seen)
         if fresh:
-            if not effect.flags & CREATION:
-                return self.general(effect, entry, fresh, seen)
-            effect.dot = Dot(effect.stamp, effect.origin)
-            born(entry, effect)
-            return effect
+            return make_here(entry, effect)
         value = entry.value
         if effect.flags & CREATION or not isinstance(value, SetValue) or crowded(entry):
             return self.general(effect, entry, fresh, seen)
@@ -66,15 +52,7 @@ class Members(Rule):
         return [(TYPE, b""), *[(MEMBER, member) for member in named(effect)]]
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
-        if effect.flags & CREATION:
-            state.clear_string(cover)
-            state.clear_ttls(cover)
-            state.clear_fields(cover)
-            if not self.drops(effect, [(TTL, b"")]):
-                state.ttls.append(Claim(effect.stamp, effect.origin, 0))
-        state.clear_claims(cover)
-        if not self.drops(effect, [(TYPE, b"")]):
-            state.claims.append(Claim(effect.stamp, effect.origin, SET_SLOT))
+        self.begin(state, effect, cover, SET_SLOT)
         dot = Dot(effect.stamp, effect.origin)
         added = dict.fromkeys(named(effect))
         if effect.flags & CREATION and state.set is not None:

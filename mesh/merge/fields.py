@@ -9,7 +9,7 @@ from mypy_extensions import i64
 
 from mesh.merge.elements import crowded, named, observed_part
 from mesh.merge.increments import Increment, base_of, field_place
-from mesh.merge.rule import Rule, born, claim, saw
+from mesh.merge.rule import Rule, add_here, claim, make_here, saw
 from mesh.merge.state import (
     FIELD_BASE,
     FIELD_RIVALS,
@@ -19,14 +19,13 @@ from mesh.merge.state import (
     surviving,
 )  # fmt: skip
 from mesh.merge.totals import keeps_text
-from mesh.removals import FIELD, KEY, TTL, TYPE
+from mesh.removals import FIELD, KEY, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, HINCR, Effect
 from node.store.entry import (
     COUNTED,
     LATER,
     NO_REGISTER,
-    Claim,
     Dot,
     Dots,
     Entry,
@@ -42,29 +41,15 @@ class Fields(Rule):
     """HSET: a register per field."""
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
-        effect.dot = Dot(effect.stamp, 0)
-        if fresh:
-            born(entry, effect)
-            return
-        entry.stamp = effect.stamp
-        entry.origin = 0
-        dots = entry.dots
-        if dots is None:
-            entry.dots = Dots()
-        else:
-            dots.claims = None
-            if dots.rivals is not None:
-                forget_fields(dots, set_fields(effect))
+        dots = add_here(entry, effect, fresh)
+        if dots is not None and dots.rivals is not None:
+            forget_fields(dots, set_fields(effect))
 
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
-        if not self.plain(effect):
+        if not self.plain(effect) or (fresh and not effect.flags & CREATION):
             return self.general(effect, entry, fresh, seen)
         if fresh:
-            if not effect.flags & CREATION:
-                return self.general(effect, entry, fresh, seen)
-            effect.dot = Dot(effect.stamp, effect.origin)
-            born(entry, effect)
-            return effect
+            return make_here(entry, effect)
         value = entry.value
         if effect.flags & CREATION or not isinstance(value, HashValue) or crowded(entry):
             return self.general(effect, entry, fresh, seen)
@@ -90,7 +75,7 @@ class Fields(Rule):
         return [(TYPE, b""), *[(FIELD, field) for field in set_fields(effect)]]
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
-        begin(self, state, effect, cover)
+        self.begin(state, effect, cover, HASH_SLOT)
         arguments = named(effect)
         added: dict[bytes, bytes] = {}
         for at in range(0, len(arguments) - 1, 2):
@@ -153,17 +138,7 @@ class FieldCounters(Rule):
     """HINCRBY and HINCRBYFLOAT: increments of a field add up."""
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
-        effect.dot = Dot(effect.stamp, 0)
-        if fresh:
-            born(entry, effect)
-        else:
-            entry.stamp = effect.stamp
-            entry.origin = 0
-            dots = entry.dots
-            if dots is None:
-                entry.dots = Dots()
-            else:
-                dots.claims = None
+        add_here(entry, effect, fresh)
         self.count(effect, entry)
 
     def count(self, effect: Effect, entry: Entry) -> None:
@@ -190,15 +165,12 @@ class FieldCounters(Rule):
             log.append_decimal(place, effect.stamp, decimal, over)
 
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
-        if not self.plain(effect):
+        if not self.plain(effect) or (fresh and not effect.flags & CREATION):
             return self.general(effect, entry, fresh, seen)
         if fresh:
-            if not effect.flags & CREATION:
-                return self.general(effect, entry, fresh, seen)
-            effect.dot = Dot(effect.stamp, effect.origin)
-            born(entry, effect)
+            made = make_here(entry, effect)
             self.count(effect, entry)
-            return effect
+            return made
         value = entry.value
         field, decimal = step_of(effect)
         if (
@@ -225,7 +197,7 @@ class FieldCounters(Rule):
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
         field, decimal = step_of(effect)
-        begin(self, state, effect, cover)
+        self.begin(state, effect, cover, HASH_SLOT)
         if effect.flags & CREATION and state.hash is not None:
             for each in list(state.hash.fields):
                 if each != field:
@@ -248,19 +220,6 @@ class FieldCounters(Rule):
             one.at = len(log.newest.places) - 1
             spelled.increments.append(one)
         state.put_field(field, spelled)
-
-
-def begin(rule: Rule, state: KeyState, effect: Effect, cover: Cover) -> None:
-    """What every add to a hash clears and claims for the key as a whole."""
-    if effect.flags & CREATION:
-        state.clear_string(cover)
-        state.clear_ttls(cover)
-        state.clear_members(cover)
-        if not rule.drops(effect, [(TTL, b"")]):
-            state.ttls.append(Claim(effect.stamp, effect.origin, 0))
-    state.clear_claims(cover)
-    if not rule.drops(effect, [(TYPE, b"")]):
-        state.claims.append(Claim(effect.stamp, effect.origin, HASH_SLOT))
 
 
 def set_fields(effect: Effect) -> list[bytes]:

@@ -13,12 +13,12 @@ from mypy_extensions import i16, i64
 from mesh.conflicts import COUNTER_OVERFLOW, OVERWRITE, TYPE_CLASH, Conflicts
 from mesh.dots import Streams
 from mesh.merge.increments import Ledger
-from mesh.merge.state import Cover, KeyState, open_state
+from mesh.merge.state import SET_SLOT, Cover, KeyState, open_state
 from mesh.merge.totals import beyond
-from mesh.removals import KEY, Pending, Removals
+from mesh.removals import KEY, TTL, TYPE, Pending, Removals
 from node.ports import Seen
-from node.store.effect import MERGE, Effect
-from node.store.entry import HELD, LATER, Claim, Dots, Entry
+from node.store.effect import CREATION, MERGE, Effect
+from node.store.entry import HELD, LATER, Claim, Dot, Dots, Entry
 from node.store.events import USUAL
 
 
@@ -82,6 +82,21 @@ class Rule:
         shown.flags = effect.flags
         return shown
 
+    def begin(self, state: KeyState, effect: Effect, cover: Cover, slot: i64) -> None:
+        """What every add to a collection clears and claims for the key as a whole."""
+        if effect.flags & CREATION:
+            state.clear_string(cover)
+            state.clear_ttls(cover)
+            if slot == SET_SLOT:
+                state.clear_fields(cover)
+            else:
+                state.clear_members(cover)
+            if not self.drops(effect, [(TTL, b"")]):
+                state.ttls.append(Claim(effect.stamp, effect.origin, 0))
+        state.clear_claims(cover)
+        if not self.drops(effect, [(TYPE, b"")]):
+            state.claims.append(Claim(effect.stamp, effect.origin, slot))
+
     def plain(self, effect: Effect) -> bool:
         """May the effect take the quick way: nothing waits that may concern its key?"""
         memory = self.memory
@@ -131,6 +146,32 @@ def born(entry: Entry, effect: Effect) -> None:
     entry.deadline = 0
     entry.stamp = effect.stamp
     entry.origin = i16(effect.origin)
+
+
+def add_here(entry: Entry, effect: Effect, fresh: bool) -> Dots | None:
+    """A client adds to a collection: its dot, and the one type claim, since it has seen all others.
+
+    Returns the rare dots, where rivals of the places it writes may be; None where none can be.
+    """
+    effect.dot = Dot(effect.stamp, 0)
+    if fresh:
+        born(entry, effect)
+        return None
+    entry.stamp = effect.stamp
+    entry.origin = 0
+    dots = entry.dots
+    if dots is None:
+        entry.dots = Dots()
+        return None
+    dots.claims = None
+    return dots
+
+
+def make_here(entry: Entry, effect: Effect) -> Effect:
+    """A peer's creation of a collection that nothing is known of here: shown as it is."""
+    effect.dot = Dot(effect.stamp, effect.origin)
+    born(entry, effect)
+    return effect
 
 
 def claim(entry: Entry, effect: Effect, row: bytes, slot: i64, streams: Streams) -> None:

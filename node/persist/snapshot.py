@@ -28,7 +28,6 @@ from node.store.values.sets import SetValue
 from node.store.values.strings import shown
 from node.store.writer import BeforeChange, Writer, other_phase
 
-HIDDEN: Final = b"plexis-hidden"
 # Sets up to this size are written sorted: as an intset they would come back in that order anyway,
 # and what Metadata says of the members counts on the order in the file.
 SORTED_MAX: Final = 512
@@ -220,7 +219,7 @@ class SnapshotWalk(BeforeChange):
         if not visible:
             field = self._metadata.hidden_field(i64(number), key, entry)
             if field is not None:
-                self._early.append((-1, self._small.aux(HIDDEN, field)))
+                self._early.append((-1, self._small.aux(codes.AUX_HIDDEN, field)))
             return
         fields = self._metadata.key_fields(i64(number), key, entry)
         value = entry.value
