@@ -14,7 +14,8 @@ from librt.strings import BytesWriter, read_i16_le, read_i64_le
 from mypy_extensions import i64, mypyc_attr
 
 from node.journal import Commit
-from node.persist.canon import CanonError, command_of, effect_of, put_command
+from node.persist.canon import command_of, effect_of, put_command
+from node.persist.canon_words import CanonError
 from node.persist.rdb_codes import RdbError
 from node.resp.encoder import put_bulk
 from node.resp.parser import Parser, ProtocolError

@@ -229,6 +229,9 @@ class Node(Outside):
     def memory(self) -> tuple[int, int]:
         return self.cron.memory_bytes, self.cron.memory_peak_bytes
 
+    def wake_at(self, ms: int) -> None:
+        self.cron.wake_at(ms)
+
     def lag_ms(self) -> float:
         return self.cron.loop_lag_ms
 

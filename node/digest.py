@@ -12,9 +12,8 @@ from hashlib import sha1
 from typing import Final
 
 from node.store.keyspace import Database
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
 from node.store.values.strings import shown
+from node.store.values.value import Value
 
 SIZE: Final = 20
 NOTHING: Final = bytes(SIZE)
@@ -48,18 +47,11 @@ def value_digest(value: object) -> bytes:
     """The digest of a value alone; NOTHING for a key that is absent (None)."""
     if value is None:
         return NOTHING
-    if isinstance(value, SetValue):
-        found = sha1(b"set")
-        for member in sorted(value.members):
-            found.update(b"%d " % len(member))
-            found.update(member)
-        return found.digest()
-    if isinstance(value, HashValue):
-        found = sha1(b"hash")
-        for field, text in sorted(value.items()):
-            found.update(b"%d %d " % (len(field), len(text)))
-            found.update(field)
-            found.update(text)
+    if isinstance(value, Value):
+        found = sha1(value.kind())
+        for part in value.parts():
+            found.update(b"%d " % len(part))
+            found.update(part)
         return found.digest()
     return sha1(b"string" + shown(value)).digest()
 

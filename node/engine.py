@@ -154,6 +154,8 @@ class Engine(Services):
             if commit.count != 0:
                 session.last_write = commit.stamp
                 self.journal.publish(commit)
+                if self.blocking.pending:
+                    self.blocking.serve()
         else:
             try:
                 reply = command.run(session.ctx, args)
@@ -164,6 +166,8 @@ class Engine(Services):
             if self.commit.count != 0:
                 session.last_write = self.commit.stamp
                 self.journal.publish(self.commit)
+                if self.blocking.pending:
+                    self.blocking.serve()
         command.calls += 1
         finished = now_s()
         # What came in one read is timed from command to command.
@@ -219,6 +223,8 @@ class Engine(Services):
             commit.stamp = effects[0].stamp
             commit.origin = effects[0].origin
             self.journal.publish(commit)
+            if self.blocking.pending:
+                self.blocking.serve()
 
     def publish(self) -> None:
         """Ends a unit that was made outside a command (eviction, a served waiter)."""
@@ -229,14 +235,23 @@ class Engine(Services):
         """Time passes: expiry, timeouts, freeing. True: there is more to do at once."""
         self.wake(seconds)
         self.orders.forget(seconds)
+        if self.blocking.pending:  # written by a merge walk
+            self.blocking.serve()
         more = self.writer.free(FREE_PER_TICK)
         if self.active_expire and self.writer.may_expire:
             more = self._expire() or more
-        for number, parked in list(self.parked.items()):
-            if parked.until_ms != 0 and parked.until_ms <= self.clock.now_ms:
-                self.parked.pop(number, None)
-                self.resume(parked, parked.timeout_reply())
+        self._time_out()
         return more
+
+    def time_out(self, seconds: float) -> None:
+        """A parked client's time may be up; see Shell.wake_at."""
+        self.wake(seconds)
+        self._time_out()
+
+    def _time_out(self) -> None:
+        for parked in list(self.parked.values()):
+            if parked.until_ms != 0 and parked.until_ms <= self.clock.now_ms:
+                self.resume(parked, parked.timeout_reply())
 
     def _expire(self) -> bool:
         left = EXPIRE_PER_TICK
@@ -258,6 +273,8 @@ class Engine(Services):
         parked.session = session
         session.flags |= BLOCKED
         self.parked[int(session.id)] = parked
+        if parked.until_ms != 0:
+            self.shell.wake_at(parked.until_ms)
 
     def resume(self, parked: Parked, reply: object) -> None:
         """A parked client has its reply."""
@@ -265,6 +282,8 @@ class Engine(Services):
         if parked.done or session is None:
             return
         parked.done = True
+        if parked.keys:
+            self.blocking.release(parked)
         session.flags &= ~BLOCKED
         self.parked.pop(int(session.id), None)
         session.outlet.resume(reply)

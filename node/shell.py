@@ -12,6 +12,8 @@ import resource
 from pathlib import Path
 from typing import Final
 
+from mypy_extensions import i64
+
 from conf import PLEXIS_VERSION, REDIS_VERSION, Config
 from conf.rewrite import rewrite
 from node import log
@@ -74,6 +76,9 @@ class Outside:
     def reset_counters(self) -> None:
         """CONFIG RESETSTAT."""
 
+    def wake_at(self, ms: int) -> None:
+        """The engine's `time_out` is due at this Unix time in ms."""
+
     def mesh_info(self, section: str) -> Fields:
         """What the mesh adds to a section of INFO."""
         return []
@@ -92,6 +97,9 @@ class NodeShell(Shell):
         self.saver = saver
         self.outside = outside
         saver.settled = self.saved
+
+    def wake_at(self, ms: i64) -> None:
+        self.outside.wake_at(int(ms))
 
     # --- saving -------------------------------------------------------------------------------
 

@@ -14,13 +14,17 @@ from mypy_extensions import i64, mypyc_attr
 from conf import Config
 from node.journal import Journal
 from node.pubsub import PubSub
+from node.readers.blocking import Blocking, Waiter
 from node.readers.notify import Notify
 from node.readers.watch import Watch
 from node.resp.replies import Failure
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
+from node.store.values.lists import ListValue
 from node.store.values.orders import Orders
 from node.store.values.sets import SetValue
+from node.store.values.streams import StreamValue
+from node.store.values.zsets import ZSetValue
 from node.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ WRONG_TYPE = b"WRONGTYPE Operation against a key holding the wrong kind of value
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Parked:
+class Parked(Waiter):
     """A handler's reply that says: not yet. The client is parked until `until_ms` (0: for ever).
 
     Whoever can answer it keeps it and calls engine.resume(parked, reply); at the deadline the
@@ -38,6 +42,7 @@ class Parked:
     """
 
     def __init__(self, until_ms: i64) -> None:
+        super().__init__()
         self.until_ms: i64 = until_ms
         self.session: Session | None = None
         self.done = False
@@ -92,6 +97,9 @@ class Shell:
         """ROLE's reply."""
         return [b"master", 0, []]
 
+    def wake_at(self, ms: i64) -> None:
+        """A parked client's time is up at this Unix time in ms: `engine.time_out` is due then."""
+
 
 class Services:
     """What lies behind commands that are about the node, not about keys; Engine is the one
@@ -114,6 +122,7 @@ class Services:
         self.nested: i64 = 0  # inside EXEC: nothing may park
         self.pubsub = PubSub()
         self.watch = Watch(self.journal)
+        self.blocking = Blocking(self.journal)
         self.notify = Notify(self.journal, self.pubsub)
         self.orders = Orders()
         self.auth_denied: i64 = 0
@@ -139,6 +148,9 @@ class Services:
 
     def resume(self, parked: Parked, reply: object) -> None:
         """A parked client has its reply."""
+
+    def publish(self) -> None:
+        """Ends a unit that was made outside a command (eviction, a served waiter)."""
 
 
 class Context:
@@ -233,6 +245,36 @@ class Context:
             return value
         raise wrong_type()
 
+    def list(self, key: bytes) -> ListValue | None:
+        """A list, None where absent; else WRONGTYPE."""
+        entry = self.db.find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, ListValue):
+            return value
+        raise wrong_type()
+
+    def zset(self, key: bytes) -> ZSetValue | None:
+        """A sorted set, None where absent; else WRONGTYPE."""
+        entry = self.db.find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, ZSetValue):
+            return value
+        raise wrong_type()
+
+    def stream(self, key: bytes) -> StreamValue | None:
+        """A stream, None where absent; else WRONGTYPE."""
+        entry = self.db.find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        if isinstance(value, StreamValue):
+            return value
+        raise wrong_type()
+
 
 class QuietContext(Context):
     """The context of a client that has asked for CLIENT NO-TOUCH: what it reads stays unused.
@@ -258,6 +300,24 @@ class QuietContext(Context):
     def hash(self, key: bytes) -> HashValue | None:
         value = self.peek(key)
         if value is None or isinstance(value, HashValue):
+            return value
+        raise wrong_type()
+
+    def list(self, key: bytes) -> ListValue | None:
+        value = self.peek(key)
+        if value is None or isinstance(value, ListValue):
+            return value
+        raise wrong_type()
+
+    def zset(self, key: bytes) -> ZSetValue | None:
+        value = self.peek(key)
+        if value is None or isinstance(value, ZSetValue):
+            return value
+        raise wrong_type()
+
+    def stream(self, key: bytes) -> StreamValue | None:
+        value = self.peek(key)
+        if value is None or isinstance(value, StreamValue):
             return value
         raise wrong_type()
 

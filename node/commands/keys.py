@@ -23,6 +23,7 @@ from node.store.events import COPY_TO, MOVE_FROM, MOVE_TO, RENAME_FROM, RENAME_T
 from node.store.values.hashes import HashValue, plain
 from node.store.values.sets import SetValue
 from node.store.values.strings import integer_of, shown
+from node.store.values.value import Value
 
 NO_SUCH_KEY = b"ERR no such key"
 SAME_OBJECT = b"ERR source and destination objects are the same"
@@ -35,8 +36,6 @@ LFU_HINT = (
     b" some time to adjust."
 )
 STRING = Simple(b"string")
-SET = Simple(b"set")
-HASH = Simple(b"hash")
 ABSENT = Simple(b"none")
 
 
@@ -87,10 +86,8 @@ def type_of(value: object) -> Simple:
     """A value's type as TYPE names it."""
     if value is None:
         return ABSENT
-    if isinstance(value, SetValue):
-        return SET
-    if isinstance(value, HashValue):
-        return HASH
+    if isinstance(value, Value):
+        return Simple(value.kind())
     return STRING
 
 
@@ -177,7 +174,7 @@ def copy(ctx: Context, args: list[bytes]) -> object:
     deadline = ctx.deadline(args[1])
     ctx.reworded()
     twin = carried(value)
-    if isinstance(twin, (SetValue, HashValue)):
+    if isinstance(twin, Value):
         twin = twin.copy()  # later commands of a transaction may change the source
     there.emit(PUT, args[2], twin, deadline, COPY_TO)
     return 1

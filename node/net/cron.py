@@ -71,6 +71,7 @@ class Cron:
         self.loop_lag_ms = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._due_ms = 0
         self._seen = 0
         self._collected = 0
 
@@ -86,6 +87,25 @@ class Cron:
         for timer in self._timers.values():
             timer.cancel()
         self._timers = {}
+
+    def wake_at(self, ms: int) -> None:
+        """Calls the engine's `time_out` at this Unix time in ms: not before, and at once after.
+        """
+        assert self._loop is not None
+        if self._due_ms == 0 or ms < self._due_ms:
+            self._due_ms = ms
+            timer = self._timers.get("due")
+            if timer is not None:
+                timer.cancel()
+            # Half a millisecond more, or the clock would read one less than what is due.
+            self._after("due", max(0.0, ms / 1000.0 - time.time()) + 0.0005, self._time_out)
+
+    def _time_out(self) -> None:
+        self._due_ms = 0
+        self.engine.time_out(time.time())
+        waiting = [int(each.until_ms) for each in self.engine.parked.values() if each.until_ms]
+        if waiting:
+            self.wake_at(min(waiting))
 
     def rates(self) -> dict[str, float]:
         """Rates by the names of INFO stats."""

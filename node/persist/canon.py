@@ -12,12 +12,14 @@ from __future__ import annotations
 from typing import Final, cast
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i64
 
+from node.persist import canon_lists, canon_streams, canon_strings, canon_zsets
+from node.persist.canon_words import CanonError, integer
 from node.persist.rdb_reader import read_dump
 from node.persist.rdb_writer import dump_payload
 from node.resp.encoder import put_bulk
-from node.resp.numbers import put_uint, string_to_i64
+from node.resp.numbers import put_uint
 from node.store.effect import (
     DROP,
     EXPIRE,
@@ -27,10 +29,13 @@ from node.store.effect import (
     HSET,
     INCR,
     LAPSE,
+    LSET,
     MERGE,
+    PFMERGE,
     PUT,
     SADD,
     SREM,
+    ZINCR,
     Effect,
 )  # fmt: skip
 from node.store.values.hashes import HashValue
@@ -40,11 +45,6 @@ from node.store.values.strings import shown
 # RESTORE payloads between our nodes: readable by Redis 7.2 and later, and by Valkey.
 DUMP_VERSION: Final = 11
 CRLF: Final = b"\r\n"
-
-
-@mypyc_attr(native_class=False)
-class CanonError(Exception):
-    """A command that no effect of ours is written as; the text names it."""
 
 
 def put_command(out: BytesWriter, words: list[bytes]) -> None:
@@ -88,8 +88,15 @@ def command_of(effect: Effect) -> list[bytes] | None:
         return [b"HDEL", key, *cast(list[bytes], value)[int(number) :]]
     if op == FLUSH:
         return [b"FLUSHDB"]
-    assert op == LAPSE or op == MERGE
-    return None
+    if op == LAPSE or op == MERGE:
+        return None
+    if op <= PFMERGE:
+        return canon_strings.command_of(effect)
+    if op <= LSET:
+        return canon_lists.command_of(effect)
+    if op <= ZINCR:
+        return canon_zsets.command_of(effect)
+    return canon_streams.command_of(effect)
 
 
 def put_words(key: bytes, value: object, deadline_ms: i64) -> list[bytes]:
@@ -167,15 +174,15 @@ def rarer_effect(
         return Effect(FLUSH, db, b"", None, 0, stamp, origin, index)
     if name == b"PING" and n == 1:
         return None
+    if name in canon_strings.NAMES:
+        return canon_strings.effect_of(name, words, db, stamp, origin, index)
+    if name in canon_lists.NAMES:
+        return canon_lists.effect_of(name, words, db, stamp, origin, index)
+    if name in canon_zsets.NAMES:
+        return canon_zsets.effect_of(name, words, db, stamp, origin, index)
+    if name in canon_streams.NAMES:
+        return canon_streams.effect_of(name, words, db, stamp, origin, index)
     raise CanonError(f"{name.decode('latin-1')!r} with {n - 1} arguments says no effect")
-
-
-def integer(words: list[bytes], at: int) -> i64:
-    """An integer argument. CanonError where it is none."""
-    number = string_to_i64(words[at])
-    if number is None:
-        raise CanonError(f"argument {at} of {words[0].decode('latin-1')!r} is no integer")
-    return i64(number)
 
 
 def restored(payload: bytes) -> object:

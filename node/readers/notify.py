@@ -42,6 +42,7 @@ from node.store.events import (
     PERSIST,
     RENAME_TO,
     RESTORE,
+    RPUSH,
     SADD_EVENT,
     SDIFFSTORE,
     SET,
@@ -49,11 +50,16 @@ from node.store.events import (
     SUNIONSTORE,
     TYPE_CHANGED,
     USUAL,
+    XADD,
+    ZADD,
 )  # fmt: skip
 from node.store.keyspace import Database, Missed
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
+from node.store.values.value import Value
 
+# What a peer's PUT of a collection is told as.
+PUT_EVENTS: Final = {
+    b"list": RPUSH, b"set": SADD_EVENT, b"hash": HSET_EVENT, b"zset": ZADD, b"stream": XADD,
+}  # fmt: skip
 ALL_CLASSES: Final = "g$lshzxetd"  # what A stands for
 # Events of commands that put a value in place of another: told before the event itself.
 REPLACING: Final = (SET, SINTERSTORE, SUNIONSTORE, SDIFFSTORE, RESTORE)
@@ -165,10 +171,8 @@ def usual(effect: Effect) -> list[int]:
     op = effect.op
     value = effect.value
     if op == PUT:
-        if isinstance(value, SetValue):
-            return [SADD_EVENT]
-        if isinstance(value, HashValue):
-            return [HSET_EVENT]
+        if isinstance(value, Value):
+            return [PUT_EVENTS[value.kind()]]
         return [SET] if effect.number == 0 else [SET, EXPIRE_SET]
     if op == EXPIRE and effect.number == 0:
         return [PERSIST]

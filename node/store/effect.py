@@ -15,7 +15,7 @@ from mypy_extensions import i64, mypyc_attr
 from node.store.entry import Dot
 
 # The ops. `value` and `number` mean, for each:
-PUT: Final[i64] = 0  # value: bytes, int, SetValue or HashValue; number: deadline in ms, 0 = none
+PUT: Final[i64] = 0  # value: bytes, int or a Value; number: deadline in ms, 0 = none
 DROP: Final[i64] = 1  # the whole key goes
 EXPIRE: Final[i64] = 2  # number: deadline in ms, 0 = persist
 INCR: Final[i64] = 3  # number: delta; or value: an exact decimal as bytes (INCRBYFLOAT)
@@ -27,11 +27,34 @@ HINCR: Final[i64] = 8  # value: field, number: delta; or value: [field, exact de
 FLUSH: Final[i64] = 9  # every key of the database as far as seen; key is b""
 MERGE: Final[i64] = 10  # value: what a peer's snapshot holds of the key (mesh/merge/whole.py)
 LAPSE: Final[i64] = 11  # the key's deadline has passed; every node does this for itself
-OPS: Final = 12
+APPEND: Final[i64] = 12  # value: the bytes that follow
+SETRANGE: Final[i64] = 13  # value: bytes; number: where they begin
+SETBITS: Final[i64] = 14  # number: offset * 2 + bit; or value: [type, offset, value] of BITFIELD
+BITINCR: Final[i64] = 15  # value: [type, offset, increment, overflow mode] of BITFIELD
+PFMERGE: Final[i64] = 16  # value: argument list, number: where elements begin; or raised registers
+PUSH: Final[i64] = 17  # value: values/lists.py Pushed
+INSERT: Final[i64] = 18  # value: values/lists.py Inserted
+REMOVE: Final[i64] = 19  # value: values/lists.py Removed
+LSET: Final[i64] = 20  # value: values/lists.py Assigned
+ZADD: Final[i64] = 21  # value: argument list; number: where score, member, ... begin
+ZMAX: Final[i64] = 22  # as ZADD, each score only where it is greater than the one there (GT)
+ZMIN: Final[i64] = 23  # as ZADD, each score only where it is less (LT)
+ZREM: Final[i64] = 24  # value: argument list; number: where the members begin
+ZINCR: Final[i64] = 25  # value: [increment as a decimal, member]
+HEXPIRE: Final[i64] = 26  # value: fields or members; number: their deadline in ms, 0 = persist
+XADD: Final[i64] = 27  # value: values/streams.py Added
+XDEL: Final[i64] = 28  # value: values/streams.py Deleted
+XSETID: Final[i64] = 29  # value: values/streams.py Positions
+XGROUP: Final[i64] = 30  # value: values/groups.py GroupChange
+XDELIVER: Final[i64] = 31  # value: values/groups.py Delivered
+XACK: Final[i64] = 32  # value: values/groups.py Acknowledged
+OPS: Final = 33
 
 OP_NAMES: Final = (
     "PUT", "DROP", "EXPIRE", "INCR", "SADD", "SREM", "HSET", "HDEL", "HINCR", "FLUSH", "MERGE",
-    "LAPSE",
+    "LAPSE", "APPEND", "SETRANGE", "SETBITS", "BITINCR", "PFMERGE", "PUSH", "INSERT", "REMOVE",
+    "LSET", "ZADD", "ZMAX", "ZMIN", "ZREM", "ZINCR", "HEXPIRE", "XADD", "XDEL", "XSETID", "XGROUP",
+    "XDELIVER", "XACK",
 )  # fmt: skip
 
 # Effect.flags

@@ -40,6 +40,43 @@ EVENTS: Final[tuple[tuple[str, bytes], ...]] = (
     ("o", b"overwritten"),
     ("c", b"type_changed"),
     ("m", b"keymiss"),
+    ("$", b"setbit"),
+    ("$", b"pfadd"),
+    ("h", b"hexpire"),
+    ("h", b"hpersist"),
+    ("h", b"hexpired"),
+    ("l", b"lpush"),
+    ("l", b"rpush"),
+    ("l", b"lpop"),
+    ("l", b"rpop"),
+    ("l", b"linsert"),
+    ("l", b"lset"),
+    ("l", b"lrem"),
+    ("l", b"ltrim"),
+    ("l", b"sortstore"),
+    ("z", b"zadd"),
+    ("z", b"zincr"),
+    ("z", b"zrem"),
+    ("z", b"zpopmin"),
+    ("z", b"zpopmax"),
+    ("z", b"zremrangebyrank"),
+    ("z", b"zremrangebyscore"),
+    ("z", b"zremrangebylex"),
+    ("z", b"zunionstore"),
+    ("z", b"zinterstore"),
+    ("z", b"zdiffstore"),
+    ("z", b"zrangestore"),
+    ("z", b"geosearchstore"),
+    ("z", b"georadiusstore"),
+    ("t", b"xadd"),
+    ("t", b"xtrim"),
+    ("t", b"xdel"),
+    ("t", b"xsetid"),
+    ("t", b"xgroup-create"),
+    ("t", b"xgroup-createconsumer"),
+    ("t", b"xgroup-delconsumer"),
+    ("t", b"xgroup-destroy"),
+    ("t", b"xgroup-setid"),
 )
 NO_EVENT: Final = 255  # the effect fires nothing
 
@@ -73,9 +110,47 @@ NEW: Final = 27
 OVERWRITTEN: Final = 28
 TYPE_CHANGED: Final = 29
 KEYMISS: Final = 30
+SETBIT: Final = 31
+PFADD: Final = 32
+HEXPIRE: Final = 33
+HPERSIST: Final = 34
+HEXPIRED: Final = 35
+LPUSH: Final = 36
+RPUSH: Final = 37
+LPOP: Final = 38
+RPOP: Final = 39
+LINSERT: Final = 40
+LSET: Final = 41
+LREM: Final = 42
+LTRIM: Final = 43
+SORTSTORE: Final = 44
+ZADD: Final = 45
+ZINCR: Final = 46
+ZREM: Final = 47
+ZPOPMIN: Final = 48
+ZPOPMAX: Final = 49
+ZREMRANGEBYRANK: Final = 50
+ZREMRANGEBYSCORE: Final = 51
+ZREMRANGEBYLEX: Final = 52
+ZUNIONSTORE: Final = 53
+ZINTERSTORE: Final = 54
+ZDIFFSTORE: Final = 55
+ZRANGESTORE: Final = 56
+GEOSEARCHSTORE: Final = 57
+GEORADIUSSTORE: Final = 58
+XADD: Final = 59
+XTRIM: Final = 60
+XDEL: Final = 61
+XSETID: Final = 62
+XGROUP_CREATE: Final = 63
+XGROUP_CREATECONSUMER: Final = 64
+XGROUP_DELCONSUMER: Final = 65
+XGROUP_DESTROY: Final = 66
+XGROUP_SETID: Final = 67
 
 # The usual event of each op, in the order of node/store/effect.py; 0 where there is none.
 USUAL: Final = (
     SET, DEL, EXPIRE_SET, INCRBY, SADD_EVENT, SREM_EVENT, HSET_EVENT, HDEL_EVENT, HINCRBY, 0, 0,
-    EXPIRED,
+    EXPIRED, APPEND, SETRANGE, SETBIT, SETBIT, PFADD, RPUSH, LINSERT, 0, LSET, ZADD, ZADD, ZADD,
+    ZREM, ZINCR, HEXPIRE, XADD, XDEL, XSETID, 0, 0, 0,
 )  # fmt: skip

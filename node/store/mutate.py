@@ -14,6 +14,11 @@ from mypy_extensions import i64
 
 from node.store.effect import Effect
 from node.store.entry import COUNTED, HELD, LATER, NO_REGISTER, Dot, Entry, Field
+from node.store.mutate_lists import Assign, Insert, Push, Remove
+from node.store.mutate_streams import Acknowledge, Deliver, Regroup, Reposition, Xadd, Xdel
+from node.store.mutate_strings import Append, BitIncrement, RaiseRegisters, SetBits, SetRange
+from node.store.mutate_zsets import Zadd, Zincr, Zmax, Zmin, Zrem
+from node.store.mutation import Mutation
 from node.store.values.hashes import HashValue, plain
 from node.store.values.sets import SetValue
 from node.store.values.strings import (
@@ -25,14 +30,7 @@ from node.store.values.strings import (
     format_decimal,
     integer_of,
 )  # fmt: skip
-
-
-class Mutation:
-    """Carries out one kind of effect."""
-
-    def apply(self, entry: Entry, effect: Effect) -> i64:
-        """Changes the entry's value; returns the op's number."""
-        return 0
+from node.store.values.value import Value
 
 
 class Put(Mutation):
@@ -51,6 +49,8 @@ class Put(Mutation):
                     field: dotted(slot, effect) for field, slot in fields.fields.items()
                 }
             entry.value = fields
+        elif isinstance(value, Value):
+            entry.value = value.copy()
         else:
             entry.value = value
         entry.deadline = effect.number
@@ -229,6 +229,13 @@ class Hincr(Mutation):
         return i64(clipped(total)) if isinstance(total, int) else 0
 
 
+class ExpireFields(Mutation):
+    """HEXPIRE: deadlines of hash fields, and of set members (KeyDB's EXPIREMEMBER)."""
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        return 0
+
+
 class Outcome:
     """What the merge decided for a whole key: the value of a MERGE effect.
 
@@ -286,7 +293,9 @@ class Merge(Mutation):
 # In the order of node/store/effect.py. FLUSH and LAPSE never reach an entry.
 MUTATE: Final[list[Mutation]] = [
     Put(), Drop(), Expire(), Incr(), Sadd(), Srem(), Hset(), Hdel(), Hincr(), Mutation(), Merge(),
-    Mutation(),
+    Mutation(), Append(), SetRange(), SetBits(), BitIncrement(), RaiseRegisters(), Push(), Insert(),
+    Remove(), Assign(), Zadd(), Zmax(), Zmin(), Zrem(), Zincr(), ExpireFields(), Xadd(), Xdel(),
+    Reposition(), Regroup(), Deliver(), Acknowledge(),
 ]  # fmt: skip
 
 

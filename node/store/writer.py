@@ -21,23 +21,37 @@ from node.store.effect import (
     EXPIRE,
     FLUSH,
     HDEL,
+    HEXPIRE,
+    INSERT,
     LAPSE,
+    LSET,
+    OPS,
     OVERWRITES,
     PUT,
+    REMOVE,
     RETYPES,
     SADD,
     SREM,
     UNCHANGED,
+    XACK,
+    XDEL,
+    XDELIVER,
+    XSETID,
+    ZREM,
     Effect,
 )  # fmt: skip
 from node.store.entry import HELD, Entry
 from node.store.keyspace import Database, Lapse
 from node.store.mutate import MUTATE
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
+from node.store.values.value import Value
 
 # Values of more places than this are freed in slices, between commands.
 SLOW_FREE: Final = 2000
+EMPTIES: Final = [op in (SREM, HDEL, REMOVE, ZREM, HEXPIRE) for op in range(OPS)]
+TAKES: Final = [
+    EMPTIES[op] or op in (DROP, EXPIRE, INSERT, LSET, XDEL, XSETID, XDELIVER, XACK)
+    for op in range(OPS)
+]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -88,7 +102,7 @@ class Writer(Lapse):
         entry = db.find(key)
         fresh = entry is None
         if entry is None:
-            if op == DROP or op == SREM or op == HDEL or op == EXPIRE:
+            if takes(op):
                 return 0
             entry = self._created(db, effect)
         elif self.walk is not None:
@@ -133,7 +147,7 @@ class Writer(Lapse):
 
     def _vanish(self, db: Database, effect: Effect, entry: Entry) -> None:
         key = effect.key
-        if effect.op == SREM or effect.op == HDEL:
+        if empties(effect.op):
             effect.flags |= EMPTIED
         old = db.drop(key)
         if self.resolver.vanished(effect, entry):
@@ -190,7 +204,7 @@ class Writer(Lapse):
                 db.retime(key, before, entry.deadline)
             return
         if visible:
-            if effect.op == SREM or effect.op == HDEL:
+            if empties(effect.op):
                 effect.flags |= EMPTIED
             after = entry.deadline
             entry.deadline = before  # drop counts by what it was
@@ -259,10 +273,11 @@ class Writer(Lapse):
         """Frees up to `places` keys or members of what was dropped large; True: more is waiting."""
         while self.trash and places > 0:
             last = self.trash[-1]
-            if isinstance(last, SetValue):
-                self.trash[-1] = last.members
-            elif isinstance(last, HashValue):
-                self.trash[-1] = last.fields
+            if isinstance(last, Value):
+                before = last.size()
+                if last.release(places) == 0:
+                    self.trash.pop()
+                places -= before - last.size()
             elif isinstance(last, dict):
                 while last and places > 0:
                     last.popitem()
@@ -308,10 +323,7 @@ class Writer(Lapse):
         """A dropped value: freed in slices if it is large. A snapshot walk may still read it."""
         if self.walk is not None:
             return
-        if isinstance(value, SetValue):
-            if len(value.members) > SLOW_FREE:
-                self.trash.append(value)
-        elif isinstance(value, HashValue) and len(value.fields) > SLOW_FREE:
+        if isinstance(value, Value) and value.size() > SLOW_FREE:
             self.trash.append(value)
 
 
@@ -320,11 +332,19 @@ def shows(entry: Entry) -> bool:
     value = entry.value
     if value is None:
         return False
-    if isinstance(value, SetValue):
-        return len(value.members) > 0
-    if isinstance(value, HashValue):
-        return len(value.fields) > 0
+    if isinstance(value, Value):
+        return value.is_shown()
     return True
+
+
+def takes(op: i64) -> bool:
+    """Does the op only take away or change what is there? Where nothing is, it is nothing."""
+    return TAKES[op]
+
+
+def empties(op: i64) -> bool:
+    """May the op take the last element, member or field?"""
+    return EMPTIES[op]
 
 
 def replacing(old: object, new: object) -> i64:

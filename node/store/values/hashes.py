@@ -15,6 +15,9 @@ class HashValue(Container):
         super().__init__()
         self.fields: dict[bytes, object] = {}
 
+    def kind(self) -> bytes:
+        return b"hash"
+
     def size(self) -> int:
         """HLEN."""
         return len(self.fields)
@@ -41,6 +44,16 @@ class HashValue(Container):
     def places(self) -> dict[bytes, object]:
         """The fields, to be read only."""
         return self.fields
+
+    def content(self) -> object:
+        return self.items()
+
+    def parts(self) -> list[bytes]:
+        found: list[bytes] = []
+        for field, text in sorted(self.items()):
+            found.append(field)
+            found.append(text)
+        return found
 
     def copy(self) -> HashValue:
         """The same fields without dots, counters as their sum: what COPY and RENAME put."""

@@ -8,6 +8,15 @@ insertion and what is new stands at its end.
 from __future__ import annotations
 
 from itertools import islice
+from sys import getsizeof
+from typing import Final
+
+from mypy_extensions import i64
+
+from node.store.entry import Field
+from node.store.values.value import Value
+
+FIELD_BYTES: Final = 40
 
 
 class Picks:
@@ -44,11 +53,21 @@ class Picks:
                     self.places[last] = place
 
 
-class Container:
+class Container(Value):
     """A value of many places, one dict: what SetValue and HashValue share."""
 
     def __init__(self) -> None:
         self.picks: Picks | None = None
+
+    def release(self, places: i64) -> i64:
+        own = self.places()
+        while own and places > 0:
+            own.popitem()
+            places -= 1
+        return len(own)
+
+    def footprint(self, samples: int) -> int:
+        return measured(self.places(), samples)
 
     def places(self) -> dict[bytes, object]:
         """The value's own dict, to be read only."""
@@ -59,3 +78,22 @@ class Container:
         picks = self.picks
         if picks is not None:
             picks.lose(arguments, begin)
+
+
+def measured(places: dict[bytes, object], samples: int) -> int:
+    """A dict, and its members as far as they are measured, stretched to all of them."""
+    size = getsizeof(places)
+    count = len(places)
+    looked_at = count if samples == 0 else min(samples, count)
+    if looked_at == 0:
+        return size
+    some = islice(places.items(), looked_at)
+    found = sum(getsizeof(name) + slot_bytes(slot) for name, slot in some)
+    return size + found * count // looked_at
+
+
+def slot_bytes(slot: object) -> int:
+    """What stands behind a member or field; a dot is shared and not counted."""
+    if isinstance(slot, Field):
+        return FIELD_BYTES + getsizeof(slot.value)
+    return getsizeof(slot) if isinstance(slot, (bytes, int)) else 0

@@ -15,6 +15,9 @@ class SetValue(Container):
         super().__init__()
         self.members: dict[bytes, Dot | None] = {}
 
+    def kind(self) -> bytes:
+        return b"set"
+
     def size(self) -> int:
         """SCARD."""
         return len(self.members)
@@ -26,6 +29,12 @@ class SetValue(Container):
     def places(self) -> dict[bytes, object]:
         """The members, to be read only."""
         return cast(dict[bytes, object], self.members)
+
+    def content(self) -> object:
+        return list(self.members)
+
+    def parts(self) -> list[bytes]:
+        return sorted(self.members)
 
     def copy(self) -> SetValue:
         """The same members without dots: what COPY, RENAME and *STORE put."""

@@ -1,0 +1,7 @@
+"""hash_expiry."""
+
+from __future__ import annotations
+
+from node.commands.command import Command
+
+COMMANDS: tuple[Command, ...] = ()

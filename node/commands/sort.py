@@ -1,0 +1,7 @@
+"""sort."""
+
+from __future__ import annotations
+
+from node.commands.command import Command
+
+COMMANDS: tuple[Command, ...] = ()

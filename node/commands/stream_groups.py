@@ -1,0 +1,7 @@
+"""stream_groups."""
+
+from __future__ import annotations
+
+from node.commands.command import Command
+
+COMMANDS: tuple[Command, ...] = ()

@@ -1,0 +1,7 @@
+"""zset_ranges."""
+
+from __future__ import annotations
+
+from node.commands.command import Command
+
+COMMANDS: tuple[Command, ...] = ()

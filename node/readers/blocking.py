@@ -1,0 +1,90 @@
+"""Blocking: clients parked on keys, tried again in order of arrival when a key is written.
+[compiled]
+
+A Reader of the journal, awake only while somebody waits. It only notes which keys were written:
+who waits is served after the unit, each as a unit of its own (`serve`), because serving one may
+write to keys on which others wait. Who wrote makes no difference: a client, a script, a peer.
+"""
+
+from __future__ import annotations
+
+from mypy_extensions import i64, mypyc_attr
+
+from node.journal import BLOCKING, Commit, Journal
+from node.ports import Reader
+from node.store.effect import FLUSH
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Waiter:
+    """Somebody who waits for keys of one database; `keys` is empty for who waits otherwise."""
+
+    def __init__(self) -> None:
+        self.number: i64 = 0
+        self.keys: list[bytes] = []
+
+    def attempt(self, key: bytes) -> None:
+        """The key was written: the waiter looks again, and is released where it was served."""
+
+
+class Blocking(Reader):
+    """All waits by database and key, each in order of arrival."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._waiting: dict[tuple[int, bytes], dict[int, Waiter]] = {}
+        self._ready: dict[tuple[int, bytes], None] = {}
+        self.pending = False  # a key on which somebody waits was written
+        self._serving = False
+
+    def add(self, waiter: Waiter) -> None:
+        """The waiter waits for its keys from now on."""
+        for key in waiter.keys:
+            self._waiting.setdefault((int(waiter.number), key), {})[id(waiter)] = waiter
+        self._journal.wake(BLOCKING, self)
+
+    def release(self, waiter: Waiter) -> None:
+        """It waits no more: served, timed out, or gone. Harmless where it did not wait."""
+        for key in waiter.keys:
+            place = (int(waiter.number), key)
+            waiters = self._waiting.get(place)
+            if waiters is not None:
+                waiters.pop(id(waiter), None)
+                if not waiters:
+                    del self._waiting[place]
+        if not self._waiting:
+            self._journal.rest(BLOCKING)
+
+    def waiters(self) -> int:
+        """On how many keys somebody waits (INFO's total_blocking_keys)."""
+        return len(self._waiting)
+
+    def read(self, commit: Commit) -> None:
+        for effect in commit.effects():
+            if effect.op == FLUSH:
+                for place in self._waiting:
+                    if place[0] == effect.db:
+                        self._ready[place] = None
+                        self.pending = True
+                continue
+            place = (int(effect.db), effect.key)
+            if place in self._waiting:
+                self._ready[place] = None
+                self.pending = True
+
+    def serve(self) -> None:
+        """Tries everybody who waits for a key that was written, until nothing more was written."""
+        if self._serving:
+            return
+        self._serving = True
+        try:
+            while self._ready:
+                ready = self._ready
+                self._ready = {}
+                for place in ready:
+                    for number, waiter in list(self._waiting.get(place, {}).items()):
+                        if number in self._waiting.get(place, {}):
+                            waiter.attempt(place[1])
+        finally:
+            self._serving = False
+            self.pending = bool(self._ready)
