@@ -48,17 +48,31 @@ class KeySpec:
     """Where a command's keys stand.
 
     `first`, `last` (negative: from the end), `step`; or, with `count_at` >= 0, the number of keys
-    stands at that argument and they begin at `first`. `flags` are Redis's key spec flags by name.
+    stands at that argument and they begin at `first`. With a `keyword` they stand behind that word,
+    which is looked for from `first` on, `last` counted from the first key; `limit` 2 halves what
+    follows (STREAMS). `unknown`, a reason: no rule says where they are, see specs.py. `flags` are
+    Redis's key spec flags by name.
     """
 
     def __init__(
-        self, first: int, last: int, step: int, flags: tuple[str, ...], count_at: int = -1
+        self,
+        first: int,
+        last: int,
+        step: int,
+        flags: tuple[str, ...],
+        count_at: int = -1,
+        keyword: str = "",
+        limit: int = 0,
+        unknown: str = "",
     ) -> None:
         self.first = first
         self.last = last
         self.step = step
         self.flags = flags
         self.count_at = count_at
+        self.keyword = keyword
+        self.limit = limit
+        self.unknown = unknown
 
 
 def at(first: int, *flags: str) -> KeySpec:
@@ -74,6 +88,16 @@ def span(first: int, last: int, step: int, *flags: str) -> KeySpec:
 def counted(count_at: int, first: int, *flags: str) -> KeySpec:
     """Argument `count_at` says how many keys there are from `first` on."""
     return KeySpec(first, -1, 1, flags, count_at)
+
+
+def behind(keyword: str, first: int, last: int, limit: int, *flags: str) -> KeySpec:
+    """Keys behind a word that is looked for from argument `first` on."""
+    return KeySpec(first, last, 1, flags, keyword=keyword, limit=limit)
+
+
+def unknown(reason: str, *flags: str) -> KeySpec:
+    """Keys that no rule finds: the reason is Redis's note on the key spec."""
+    return KeySpec(0, 0, 1, flags, unknown=reason)
 
 
 class Command:

@@ -74,26 +74,35 @@ def description(command: Command) -> object:
 
 def spec_reply(spec: KeySpec) -> object:
     """One key spec: where the search begins and how keys are found from there."""
-    begin = spec.first if spec.count_at < 0 else spec.count_at
-    if spec.count_at < 0:
-        last = spec.last - spec.first if spec.last >= 0 else spec.last
-        kind = b"range"
-        found = [b"lastkey", int(last), b"keystep", int(spec.step), b"limit", 0]
-    else:
-        kind = b"keynum"
-        first = int(spec.first - spec.count_at)
-        found = [b"keynumidx", 0, b"firstkey", first, b"keystep", int(spec.step)]
     flags: list[object] = [Simple(flag.encode()) for flag in shown_flags(spec.flags)]
-    return Map(
-        [
-            b"flags",
-            SetReply(flags),
-            b"begin_search",
-            Map([b"type", b"index", b"spec", Map([b"index", int(begin)])]),
-            b"find_keys",
-            Map([b"type", kind, b"spec", Map(found)]),
-        ]
-    )
+    found: list[object] = [b"flags", SetReply(flags)]
+    if spec.unknown:
+        nowhere = Map([b"type", b"unknown", b"spec", Map([])])
+        found = [b"notes", spec.unknown.encode(), *found]
+        return Map([*found, b"begin_search", nowhere, b"find_keys", nowhere])
+    found += [b"begin_search", search_reply(spec), b"find_keys", places_reply(spec)]
+    return Map(found)
+
+
+def search_reply(spec: KeySpec) -> object:
+    """Where the search for keys begins."""
+    if spec.keyword:
+        where = Map([b"keyword", spec.keyword.encode(), b"startfrom", int(spec.first)])
+        return Map([b"type", b"keyword", b"spec", where])
+    begin = spec.first if spec.count_at < 0 else spec.count_at
+    return Map([b"type", b"index", b"spec", Map([b"index", int(begin)])])
+
+
+def places_reply(spec: KeySpec) -> object:
+    """How keys are found from there."""
+    if spec.count_at >= 0:
+        first = int(spec.first - spec.count_at)
+        counts = Map([b"keynumidx", 0, b"firstkey", first, b"keystep", int(spec.step)])
+        return Map([b"type", b"keynum", b"spec", counts])
+    relative = spec.last < 0 or spec.keyword
+    last = int(spec.last if relative else spec.last - spec.first)
+    found = Map([b"lastkey", last, b"keystep", int(spec.step), b"limit", int(spec.limit)])
+    return Map([b"type", b"range", b"spec", found])
 
 
 def command_all(ctx: Context, args: list[bytes]) -> object:

@@ -118,18 +118,23 @@ def legacy_range(command: Command) -> tuple[int, int, int, bool]:
     One plain spec says it all. Of several, those of step 1 that follow one another are joined.
     """
     specs = command.keys
-    if len(specs) == 1 and specs[0].count_at < 0:
+    if len(specs) == 1 and is_plain(specs[0]):
         return int(specs[0].first), int(specs[0].last), int(specs[0].step), False
     first = last = 0
     is_movable = False
     for spec in specs:
         follows = first == 0 or (last > 0 and spec.first == last + 1)
-        if spec.count_at >= 0 or spec.step != 1 or not follows:
+        if not is_plain(spec) or spec.step != 1 or not follows:
             is_movable = True
             continue
         first = first or spec.first
         last = spec.last
     return first, last, 1 if first else 0, is_movable
+
+
+def is_plain(spec: KeySpec) -> bool:
+    """Do its keys stand at fixed places?"""
+    return spec.count_at < 0 and not spec.keyword and not spec.unknown
 
 
 def has_keys(command: Command) -> bool:
@@ -146,12 +151,16 @@ def key_places(command: Command, args: list[bytes]) -> list[tuple[int, tuple[str
     for spec in command.keys:
         if NOT_KEY in spec.flags:
             continue
+        if spec.unknown:
+            if "OW" in spec.flags:
+                found += stored_by_sort(spec, args)
+            continue
         places = places_of(spec, args)
         if places is None:
             return None
         flags = spec.flags
         if VARIABLE_FLAGS in flags:
-            flags = flags_of_call(args)
+            flags = flags_of_call(command, args)
         found += [(place, flags) for place in places]
     return found
 
@@ -159,6 +168,8 @@ def key_places(command: Command, args: list[bytes]) -> list[tuple[int, tuple[str
 def places_of(spec: KeySpec, args: list[bytes]) -> range | None:
     """The indexes of one spec's keys; None where there are not so many arguments."""
     first = int(spec.first)
+    if spec.keyword:
+        return places_behind(spec, args)
     if spec.count_at >= 0:
         count = args[spec.count_at]
         if not count.isdigit() or len(count) > 9 or int(count) == 0:
@@ -171,8 +182,40 @@ def places_of(spec: KeySpec, args: list[bytes]) -> range | None:
     return range(first, last + 1, int(spec.step))
 
 
-def flags_of_call(args: list[bytes]) -> tuple[str, ...]:
-    """SET's: it reads the key only where GET asks for the old value."""
+def places_behind(spec: KeySpec, args: list[bytes]) -> range:
+    """The indexes of keys behind a keyword; none where it does not stand there."""
+    keyword = spec.keyword.encode()
+    for place in range(int(spec.first), len(args)):
+        if args[place].upper() == keyword:
+            first = place + 1
+            following = len(args) - first
+            if spec.limit:
+                return range(first, first + following // int(spec.limit))
+            return range(first, first + min(following, 1))
+    return range(0)
+
+
+def stored_by_sort(spec: KeySpec, args: list[bytes]) -> list[tuple[int, tuple[str, ...]]]:
+    """SORT's target: behind the last STORE, wherever it stands among the options."""
+    found: list[tuple[int, tuple[str, ...]]] = []
+    place = 2
+    while place < len(args):
+        word = args[place].upper()
+        if word == b"STORE" and place + 1 < len(args):
+            found = [(place + 1, spec.flags)]
+        place += {b"LIMIT": 3, b"GET": 2, b"BY": 2, b"STORE": 2}.get(word, 1)
+    return found
+
+
+def flags_of_call(command: Command, args: list[bytes]) -> tuple[str, ...]:
+    """SET reads the key only where GET asks for the old value; BITFIELD may do nothing else."""
+    if command.name == b"bitfield":
+        reads = all(
+            args[place].upper() != name
+            for place in range(2, len(args))
+            for name in (b"SET", b"INCRBY")
+        )
+        return ("RO", "ACCESS") if reads else ("RW", "ACCESS", "UPDATE")
     if any(arg.upper() == b"GET" for arg in args[3:]):
         return ("RW", "ACCESS", "UPDATE")
     return ("OW", "UPDATE")
