@@ -4,20 +4,27 @@
 
 Runs the command on 160 keys in pipelines of 16, first to warm up, then BATCHES times for the
 record. In between it calls `getsid`, which the project calls nowhere else: callgrind forgets at
-that call what it has counted (bench/instructions.py).
+that call what it has counted (bench/instructions.py). Mode `applied` is the other side: the frames
+of such a node, as they come in on a second node's link; behind the record it calls `getpgid`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import random
 import sys
-from typing import Final
+import tempfile
+from typing import Final, cast
 
 import conf
+from mesh.agent import Agent
+from mesh.backlog import Follower
 from mesh.clock import HybridClock
-from mesh.dots import Streams
+from mesh.dots import Streams, uuid_text
+from mesh.handshake import CAPABILITY
+from mesh.link import Link
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
 from node.commands.table import load
@@ -30,8 +37,13 @@ PIPELINE: Final = 16
 WARM_BATCHES: Final = 200  # 20 times around the keys: every one exists when counting begins
 BATCHES: Final = 100
 MEASURED: Final = BATCHES * PIPELINE
+# Frames that one read of a link holds: what a node writes at P=1 between two sends.
+CHUNK: Final = 64
 MARK: Final = "getsid"
-MODES: Final = ("alone", "active")
+END_MARK: Final = "getpgid"
+APPLIED: Final = "applied"
+MODES: Final = ("alone", "active", APPLIED)
+SOURCE: Final = bytes(range(16))
 
 
 def words(name: str, number: int) -> tuple[bytes, ...]:
@@ -72,7 +84,7 @@ class InProcess:
 
     def __init__(self, active: bool) -> None:
         config = conf.load([]).config
-        streams = Streams(bytes(range(16)))
+        streams = Streams(SOURCE)
         resolver = StampResolver(streams)
         self.engine = Engine(config, HybridClock(), resolver, seed=1)
         self.engine.wake(1_700_000_000.0)
@@ -93,6 +105,59 @@ class InProcess:
         for batch in batches:
             received(batch)
             flush()
+
+
+class Captured(Follower):
+    """A follower that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+
+    def send(self, data: bytes, last: int) -> None:
+        self.chunks.append(data)
+
+
+class Receiving(Sink):
+    """A link's transport: as a Sink, and it can be told not to read."""
+
+    def __init__(self) -> None:
+        self.paused = False
+
+    def pause_reading(self) -> None:
+        """As a socket's."""
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        """As a socket's."""
+        self.paused = False
+
+
+class Peer:
+    """An active node with one link, over which it is sent the frames of an `InProcess`."""
+
+    def __init__(self, folder: str) -> None:
+        config = conf.load([]).config
+        streams = Streams(bytes(range(16, 32)))
+        resolver = StampResolver(streams)
+        self.engine = Engine(config, HybridClock(), resolver, seed=1)
+        self.agent = Agent(config, self.engine, resolver, streams, folder)
+        self.agent.member.activate()
+        self.transport = Receiving()
+        self.link = Link(self.agent, "source", 1, False)
+        self.link.connection_made(cast(asyncio.Transport, self.transport))
+        stream = b"+%b\r\n" % uuid_text(SOURCE)
+        for reply in (b"+PONG\r\n", b"+OK\r\n", b"+OK %b\r\n" % CAPABILITY, stream, b"+source\r\n",
+                      b"+CONTINUE\r\n"):  # fmt: skip
+            self.link.data_received(reply)
+
+    async def feed(self, chunks: list[bytes]) -> None:
+        """Each is one read of the link; a turn of the loop where it wants one."""
+        received = self.link.data_received
+        transport = self.transport
+        for chunk in chunks:
+            received(chunk)
+            while transport.paused:
+                await asyncio.sleep(0)
 
 
 def soon(callback: object) -> None:
@@ -119,18 +184,62 @@ def batches_of(name: str, count: int, seed: int = 1) -> list[bytes]:
     ]
 
 
-def main(argv: list[str]) -> None:
-    """Feeds the command and mode that `argv` names."""
-    name, mode = argv
-    node = InProcess(mode == "active")
-    node.feed([command(*words("SET", number)) for number in range(KEYS)])
-    warm = batches_of(name, WARM_BATCHES)
-    measured = batches_of(name, BATCHES, seed=2)
-    node.feed(warm)
+def batches_to_feed(name: str) -> tuple[list[bytes], list[bytes]]:
+    """What is fed before the record begins, and what is counted."""
+    first = [command(*words("SET", number)) for number in range(KEYS)]
+    return [*first, *batches_of(name, WARM_BATCHES)], batches_of(name, BATCHES, seed=2)
+
+
+def begin_record() -> None:
+    """No collection disturbs what follows, and callgrind counts from here."""
     gc.collect()
     gc.freeze()
     gc.disable()
     os.getsid(0)
+
+
+def chunks_of(node: InProcess, batches: list[bytes]) -> list[bytes]:
+    """The frames that the node writes for these batches, CHUNK of them in one piece."""
+    captured = Captured()
+    node.member.backlog.followers = [captured]
+    node.feed(batches)
+    joined: list[bytes] = []
+    pieces = captured.chunks
+    step = CHUNK // PIPELINE
+    for at in range(0, len(pieces), step):
+        joined.append(b"".join(pieces[at : at + step]))
+    return joined
+
+
+async def apply(name: str) -> None:
+    """The other side of an active node: what it costs to apply its frames."""
+    warm, measured = batches_to_feed(name)
+    node = InProcess(True)
+    node.member.backlog.flush()
+    start = [chunk.data for chunk in node.member.backlog.chunks]
+    chunks = [*start, *chunks_of(node, warm)]
+    record = chunks_of(node, measured)
+    with tempfile.TemporaryDirectory(prefix="plexis-bench-") as folder:
+        peer = Peer(folder)
+        await peer.feed(chunks)
+        before = peer.link.inbox.applied
+        begin_record()
+        await peer.feed(record)
+        os.getpgid(0)
+        if peer.link.inbox.applied - before != MEASURED:
+            raise AssertionError(f"{peer.link.inbox.applied - before} frames were applied")
+
+
+def main(argv: list[str]) -> None:
+    """Feeds the command and mode that `argv` names."""
+    name, mode = argv
+    if mode == APPLIED:
+        asyncio.run(apply(name))
+        return
+    node = InProcess(mode == "active")
+    warm, measured = batches_to_feed(name)
+    node.feed(warm)
+    begin_record()
     node.feed(measured)
 
 

@@ -1,9 +1,11 @@
 """Instructions per command, counted by callgrind in process, and the functions they go to.
 
 Counted is `Connection.data_received` of the compiled build with all it calls: parsing, execution,
-encoding, frames for the backlog; not the event loop and the kernel. Unlike times the counts are
-the same on any quiet or busy machine, within half a percent; they depend on the C compiler and on
-the Python that runs (bench/inprocess.py is what runs).
+encoding, frames for the backlog; not the event loop and the kernel. `applied` is what a follower
+spends on the frame of such a command: everything from its link's `data_received` on, the
+interpreted part too. Unlike times the counts are the same on any quiet or busy machine, within half
+a percent; they depend on the C compiler and on the Python that runs (bench/inprocess.py is what
+runs).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bench.inprocess import MARK, MEASURED, MODES
+from bench.inprocess import APPLIED, END_MARK, MARK, MEASURED, MODES
 from bench.tables import BenchError, table
 from node.build import GROUP_MODULE, compiled
 
@@ -46,7 +48,15 @@ SHOWN: Final = (
     ("INCR", "active"),
     ("SADD", "active"),
     ("HSET", "active"),
+    ("SET", APPLIED),
+    ("INCR", APPLIED),
+    ("SADD", APPLIED),
+    ("HSET", APPLIED),
 )
+WRITES: Final = ("SET", "INCR", "SADD", "HSET")
+TOTALS: Final = "PROGRAM TOTALS"
+# Of an applied frame the functions below this one are shown: what is above is the interpreter's.
+TAKEN: Final = "CPyPy_inbox___Inbox___take"
 TOP: Final = 25
 # A run takes 10 s; one that takes this long hangs.
 RUN_TIMEOUT_S: Final = 300.0
@@ -69,18 +79,20 @@ def measured_symbol() -> str:
 def profile(name: str, mode: str, symbol: str, folder: Path) -> Path:
     """Runs one command under callgrind; the profile's path."""
     output = folder / f"{name}-{mode}.callgrind"
+    counted = ["--collect-atstart=no", f"--toggle-collect={symbol}"]
+    if mode == APPLIED:  # no C function has it all
+        counted = [f"--dump-before={END_MARK}"]
     done = subprocess.run(
         [
-            "valgrind", "--tool=callgrind", "--collect-atstart=no", f"--toggle-collect={symbol}",
-            f"--zero-before={MARK}", f"--callgrind-out-file={output}",
-            sys.executable, "-m", "bench.inprocess", name, mode,
+            "valgrind", "--tool=callgrind", *counted, f"--zero-before={MARK}",
+            f"--callgrind-out-file={output}", sys.executable, "-m", "bench.inprocess", name, mode,
         ],
         cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "0"}, timeout=RUN_TIMEOUT_S,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise BenchError(f"callgrind of {name} {mode} failed:\n{done.stderr[-2000:]}")
-    return output
+    return output.with_name(f"{output.name}.1") if mode == APPLIED else output
 
 
 def functions(path: Path, inclusive: bool) -> Iterator[tuple[str, float]]:
@@ -92,7 +104,7 @@ def functions(path: Path, inclusive: bool) -> Iterator[tuple[str, float]]:
     ).stdout  # fmt: skip
     for line in text.splitlines():
         found = LINE.match(line)
-        if found and not found.group(2).endswith("PROGRAM TOTALS"):
+        if found:
             function = found.group(2).rpartition(":")[2].removeprefix("CPyDef_")
             yield function, int(found.group(1).replace(",", "")) / MEASURED
 
@@ -124,19 +136,25 @@ def run(rounds: int, quick: bool) -> None:
         if shutil.which(tool) is None:
             raise BenchError(f"{tool} is not installed: apt-get install valgrind binutils")
     symbol = measured_symbol()
-    rows: list[tuple[str, ...]] = [("", "alone", "goal", "", "active", "goal", "")]
+    rows: list[tuple[str, ...]] = [("", "alone", "goal", "", "active", "goal", "", APPLIED)]
     details: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="plexis-bench-") as temporary:
         for name in COMMANDS:
             row = [name]
             for mode in MODES:
+                if mode == APPLIED and name not in WRITES:
+                    row.append("")
+                    continue
                 path = profile(name, mode, symbol, Path(temporary))
-                count = total(path, symbol)
-                goal = GOALS.get((name, mode))
-                row += [f"{count:.0f}", str(goal or "")]
-                row.append(f"{count / goal - 1:+.1%}" if goal else "")
+                top = TOTALS if mode == APPLIED else symbol
+                count = total(path, top)
+                row.append(f"{count:.0f}")
+                if mode != APPLIED:
+                    goal = GOALS.get((name, mode))
+                    row += [str(goal or ""), f"{count / goal - 1:+.1%}" if goal else ""]
                 if (name, mode) in SHOWN and not quick:
-                    details.append((f"{name} {mode}", shown_functions(path, symbol)))
+                    below = TAKEN if mode == APPLIED else symbol
+                    details.append((f"{name} {mode}", shown_functions(path, below)))
             rows.append(tuple(row))
     print(f"instructions per command, pipelines of 16, 160 keys\n\n{table(rows)}")
     for title, text in details:

@@ -86,9 +86,10 @@ TABLE_TEXT: Final = """\
 ## Snapshots
 + save | save-points | 3600 1 300 100 60 10000 | runtime | save after seconds with changes
 + stop-writes-on-bgsave-error | yes-no | yes | runtime | refuse writes while saving fails
-+ rdbcompression | yes-no | yes | runtime | accepted: values are written uncompressed
++ rdbcompression | yes-no | yes | runtime | compress in DUMP payloads; files stay uncompressed
++ rdb-version | int 9..12 | 12 | runtime | of DUMP payloads: 9 KeyDB, 10 Redis 7.0, 11 Redis 7.2
 + rdbchecksum | yes-no | yes | start | end the file with a checksum and verify it
-- sanitize-dump-payload | enum no yes clients | no | runtime | how deeply RESTORE checks its input
++ sanitize-dump-payload | enum no yes clients | no | runtime | accepted: RESTORE checks everything
 + dbfilename | file-name dbfilename filename | dump.rdb | guarded | name of the snapshot in dir
 + dir | path | ./ | guarded | directory of all data files
 - rdb-del-sync-files | yes-no | no | runtime | delete snapshots made only for replicas
@@ -224,8 +225,8 @@ allkeys-lfu allkeys-random noeviction | noeviction | runtime | what is evicted
 - maxmemory-samples | int 1..64 | 5 | runtime | keys compared per eviction
 - maxmemory-eviction-tenacity | int 0..100 | 10 | runtime | effort per eviction
 - maxmemory-clients | size-or-percent 0..long | 0 | runtime | memory of all client buffers
-- lfu-log-factor | int 0..max | 10 | runtime | how fast the LFU counter saturates
-- lfu-decay-time | int 0..max | 1 | runtime | minutes until it is halved
++ lfu-log-factor | int 0..max | 10 | runtime | how fast the LFU counter saturates
++ lfu-decay-time | int 0..max | 1 | runtime | minutes until it is halved
 - active-expire-effort | int 1..10 | 1 | runtime | effort spent on expired keys
 + lazyfree-lazy-eviction | yes-no | no | runtime | accepted: large values are always freed in steps
 + lazyfree-lazy-expire | yes-no | no | runtime | accepted: likewise
@@ -246,16 +247,16 @@ allkeys-lfu allkeys-random noeviction | noeviction | runtime | what is evicted
 ## Encodings
 + hash-max-listpack-entries hash-max-ziplist-entries | uint 0..long | 512 | runtime | in listpack
 + hash-max-listpack-value hash-max-ziplist-value | memory 0..any | 64 | runtime | bytes: listpack
-- list-max-listpack-size list-max-ziplist-size | int min..max | -2 | runtime | of a list's node
-- list-compress-depth | int 0..max | 0 | runtime | list nodes at each end left plain
++ list-max-listpack-size list-max-ziplist-size | int min..max | -2 | runtime | of a list's node
++ list-compress-depth | int 0..max | 0 | runtime | accepted: lists are not compressed in memory
 + set-max-intset-entries | uint 0..long | 512 | runtime | numbers in a set: intset
 + set-max-listpack-entries | uint 0..long | 128 | runtime | members in a set: listpack
 + set-max-listpack-value | uint 0..long | 64 | runtime | bytes in a set: listpack
-- zset-max-listpack-entries zset-max-ziplist-entries | uint 0..long | 128 | runtime | in listpack
-- zset-max-listpack-value zset-max-ziplist-value | memory 0..any | 64 | runtime | bytes: listpack
-- hll-sparse-max-bytes | memory 0..any | 3000 | runtime | HyperLogLog: bytes while sparse
-- stream-node-max-bytes | memory 0..any | 4096 | runtime | bytes in a stream's node
-- stream-node-max-entries | int 0..long | 100 | runtime | entries in a stream's node
++ zset-max-listpack-entries zset-max-ziplist-entries | uint 0..long | 128 | runtime | in listpack
++ zset-max-listpack-value zset-max-ziplist-value | memory 0..any | 64 | runtime | bytes: listpack
++ hll-sparse-max-bytes | memory 0..any | 3000 | runtime | HyperLogLog: bytes while sparse
++ stream-node-max-bytes | memory 0..any | 4096 | runtime | bytes in a stream's node
++ stream-node-max-entries | int 0..long | 100 | runtime | entries in a stream's node
 - list-max-ziplist-entries | int min..max | 512 | file | before Redis 3.2
 - list-max-ziplist-value | int min..max | 64 | file | before Redis 3.2
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from librt.strings import BytesWriter, read_i32_le, write_i16_le, write_i32_le
+from librt.strings import BytesWriter, read_i32_le, write_i16_le, write_i32_le, write_i64_le
 from mypy_extensions import i32, i64, mypyc_attr
 
 from mesh.dots import Streams, pack_marks
-from mesh.rreplay import FRAME_HEAD, control, flags_of, frame_bytes, inner_of, letters, stamps_of
+from mesh.frames import FRAME_HEAD
+from mesh.rreplay import control, flags_of, frame_bytes, inner_of, letters, stamps_of
+from mesh.tags import has_tag
 from node.journal import Commit
 from node.ports import Reader
 from node.resp.encoder import put_bulk
@@ -25,6 +27,9 @@ from node.store.effect import CREATION, NEWEST_WINS, WAS_STRING
 # The low digits of a stamp that are written by table; the others change every 95 ms.
 LOW: Final[i64] = 100_000_000
 CRLF: Final = 0x0A0D
+TWO_DIGITS: Final[i64] = 0x0A0D3030  # "00\r\n" as a little-endian word
+# How a frame without marks and flags ends.
+TAIL: Final = b"\r\n$0\r\n\r\n$0\r\n\r\n"
 # The flags of an effect that its frame says.
 SAID: Final[i64] = CREATION | WAS_STRING | NEWEST_WINS
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
@@ -69,14 +74,15 @@ class Backlog(Reader):
         self._tick = BytesWriter()
         self._pending = False
         self._first: i64 = 0
+        self._open = False  # the last frame of this tick lacks its TAIL
         self._head = FRAME_HEAD + self.own.text + b"\r\n$"
+        self._joint = TAIL + self._head
         self._base: i64 = -1
         self._db: i64 = 0
         self._stamp_high = b""
         self._previous_base: i64 = -1
         self._previous_high = b""
-        self._low_a: i32 = 0
-        self._low_b: i32 = 0
+        self._low: i64 = 0  # the low digits of the stamp written last
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -92,15 +98,24 @@ class Backlog(Reader):
         if commit.end == 0 or commit.count != 1 or self.vector_moved or previous == 0:
             inner = inner_of(commit)
             if inner:
-                self.write(inner, first.db, stamp, flags_of(commit))
+                self.write(inner, first.db, stamp, flags_of(commit, self.streams))
             return
         out = self._tick
-        out.write(self._head)
+        out.write(self._joint if self._open else self._head)
+        data = commit.data
         start = commit.start
         end = commit.end
-        put_uint(out, end - start)
-        write_i16_le(out, CRLF)
-        out.write(commit.data[start:end])
+        size = end - start
+        if 10 <= size < 100:
+            tens = size // 10
+            write_i32_le(out, i32(TWO_DIGITS + tens + ((size - tens * 10) << 8)))
+        else:
+            put_uint(out, size)
+            write_i16_le(out, CRLF)
+        if start == 0 and end == len(data):
+            out.write(data)
+        else:
+            out.write(data[start:end])
         low = stamp - self._base
         if self._base < 0 or low < 0 or low >= LOW or first.db != self._db:
             high = stamp // LOW
@@ -109,33 +124,24 @@ class Backlog(Reader):
             number = b"%d" % first.db
             self._stamp_high = b"\r\n$%d\r\n%b\r\n$19\r\n%d" % (len(number), number, high)
             low = stamp - self._base
-        upper = low // 10000
-        a = read_i32_le(DIGITS4, upper * 4)
-        b = read_i32_le(DIGITS4, (low - upper * 10000) * 4)
+        digits = low_digits(low)
         out.write(self._stamp_high)
-        write_i32_le(out, a)
-        write_i32_le(out, b)
+        write_i64_le(out, digits)
         low = previous - self._previous_base
         if self._previous_base < 0 or low < 0 or low >= LOW:
             high = previous // LOW
             self._previous_base = high * LOW
             self._previous_high = b"\r\n$2\r\nv1\r\n$19\r\n%d" % high
-            low = previous - self._previous_base
-            upper = low // 10000
-            self._low_a = read_i32_le(DIGITS4, upper * 4)
-            self._low_b = read_i32_le(DIGITS4, (low - upper * 10000) * 4)
+            self._low = low_digits(previous - self._previous_base)
         out.write(self._previous_high)
-        write_i32_le(out, self._low_a)
-        write_i32_le(out, self._low_b)
-        self._low_a = a
-        self._low_b = b
+        write_i64_le(out, self._low)
+        self._low = digits
         if stamp - self._previous_base >= LOW:
             self._previous_base = -1
-        if first.flags & SAID == 0:
-            out.write(b"\r\n$0\r\n\r\n$0\r\n\r\n")
-        else:
+        self._open = first.flags & SAID == 0 and not has_tag(first)
+        if not self._open:
             out.write(b"\r\n$0\r\n\r\n")
-            put_bulk(out, letters(first))
+            put_bulk(out, letters(first, self.streams))
         self._wrote(stamp)
 
     def write(self, inner: bytes, db: i64, stamp: i64, flags: bytes) -> None:
@@ -144,11 +150,16 @@ class Backlog(Reader):
         if self.vector_moved:
             marks = self._changed_marks()
             self.vector_moved = False
-        self._tick.write(
-            frame_bytes(self.own.text, inner, db, stamp, self.own.seen, marks, flags)
-        )
+        self._close()
+        self._tick.write(frame_bytes(self.own.text, inner, db, stamp, self.own.seen, marks, flags))
         self._previous_base = -1
         self._wrote(stamp)
+
+    def _close(self) -> None:
+        """The end of the last frame, which the next one would have begun with."""
+        if self._open:
+            self._open = False
+            self._tick.write(TAIL)
 
     def control(self, words: list[bytes], stamp: i64) -> None:
         """A frame around a `MESH.*` command."""
@@ -187,6 +198,7 @@ class Backlog(Reader):
         if not self._pending:
             return
         self._pending = False
+        self._close()
         data = self._tick.getvalue()
         self._tick.truncate(0)
         last = self.own.seen
@@ -279,3 +291,10 @@ class Backlog(Reader):
                     parts.append(chunk.data[start:])
                     break
         return parts
+
+
+def low_digits(low: i64) -> i64:
+    """The eight digits of a number below LOW, with zeros in front, as a little-endian word."""
+    upper = low // 10000
+    first = i64(read_i32_le(DIGITS4, upper * 4))
+    return first | (i64(read_i32_le(DIGITS4, (low - upper * 10000) * 4)) << 32)

@@ -2,7 +2,8 @@
 
 An AUX field beside the key's plain value, which other servers skip. Streams stand in it by number
 in the writing process; the file's head names them. The order of a shown set is the file's: sorted
-up to 512 members, else as the set iterates; a hash is in the order of its fields.
+up to 512 members, else as the set iterates; a hash is in the order of its fields, or by their names
+where some have deadlines, since the file has them in another order then.
 """
 
 from __future__ import annotations
@@ -21,22 +22,33 @@ from librt.strings import (
 from mypy_extensions import i16, i32, i64, u8
 
 from mesh.merge.increments import Increment
+from mesh.merge.opening import open_state
 from mesh.merge.rule import Memory
-from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState, open_state
+from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT, slot_of
+from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState
 from mesh.merge.whole import PeerKey
-from node.persist.snapshot import SORTED_MAX, file_order
+from node.persist.canon import payload_of, restored
+from node.persist.canon_words import CanonError
+from node.persist.contents import file_order
+from node.persist.rdb_codes import RdbError
 from node.store.entry import COUNTED, Claim, Entry, Field, Register
 from node.store.values.hashes import HashValue
+from node.store.values.lists import ListValue
+from node.store.values.runs import Run, nameless
 from node.store.values.sets import SetValue
 from node.store.values.strings import shown
+from node.store.values.value import Value
 
 FORMAT: Final = 1
+# With what a key of strings, sets and hashes without hidden deadlines does not need.
+FORMAT_OPAQUE: Final = 2
 ABSENT_VALUE: Final = 0
 OWN_VALUE: Final = 1
 SHOWN_VALUE: Final = 2
 NO_PLACES: Final = 0
 SHOWN_PLACES: Final = 1
 OWN_PLACES: Final = 2
+SORTED_PLACES: Final = 3
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -45,10 +57,13 @@ OWN_PLACES: Final = 2
 def key_bytes(memory: Memory, db: i64, key: bytes, entry: Entry) -> bytes:
     """Everything remembered of a key. What the RDB record says as well is only referred to."""
     state = open_state(entry, db, key, False, memory.streams, memory.ledger)
+    opaque = [slot for slot in OPAQUE_SLOTS if is_kept(state.opaque.get(slot))]
+    deadlines = hidden_deadlines(state, entry.value)
+    more = len(opaque) > 0 or len(deadlines) > 0
     out = BytesWriter()
-    out.append(FORMAT)
+    out.append(u8(FORMAT_OPAQUE if more else FORMAT))
     text: bytes | None = None
-    if not state.increments and not isinstance(entry.value, (SetValue, HashValue)):
+    if not state.increments and not isinstance(entry.value, Value):
         text = None if entry.value is None else shown(entry.value)
     write_i32_le(out, i32(len(state.registers)))
     for register in state.registers:
@@ -66,7 +81,31 @@ def key_bytes(memory: Memory, db: i64, key: bytes, entry: Entry) -> bytes:
     put_claims(out, state.ttls)
     put_set(out, state, entry.value is state.set)
     put_hash(out, state, entry.value is state.hash)
+    if more:
+        out.append(u8(len(opaque)))
+        for slot in opaque:
+            put_opaque(out, slot, state.opaque[slot], state.opaque[slot] is entry.value)
+        write_i32_le(out, i32(len(deadlines)))
+        for slot, place, deadline_ms in deadlines:
+            out.append(u8(slot))
+            put_text(out, place)
+            write_i64_le(out, i64(deadline_ms))
     return out.getvalue()
+
+
+def is_kept(value: Value | None) -> bool:
+    """Is there a value to write? One that was emptied is known by its claim."""
+    return value is not None and value.is_shown()
+
+
+def hidden_deadlines(state: KeyState, shown_value: object) -> list[tuple[int, bytes, int]]:
+    """Deadlines of members and fields that the record does not show: slot, place, ms."""
+    found: list[tuple[int, bytes, int]] = []
+    for slot in (HASH_SLOT, SET_SLOT):
+        value = state.set if slot == SET_SLOT else state.hash
+        if value is not None and value is not shown_value:
+            found += [(slot, place, ms) for place, ms in value.deadline_items()]
+    return found
 
 
 def put_dot(out: BytesWriter, stamp: i64, origin: i64) -> None:
@@ -146,15 +185,38 @@ def put_runs(out: BytesWriter, value: SetValue) -> None:
         put_dot(out, stamp, origin)
 
 
+def put_opaque(out: BytesWriter, slot: int, value: Value, is_shown: bool) -> None:
+    """A list with its identities, a sorted set or stream: as the record shows it, or as DUMP."""
+    out.append(u8(slot))
+    if is_shown:
+        out.append(SHOWN_PLACES)
+    else:
+        out.append(OWN_PLACES)
+        put_text(out, payload_of(value))
+    if isinstance(value, ListValue):
+        runs = value.runs()
+        write_i32_le(out, i32(len(runs)))
+        for run in runs:
+            put_dot(out, run.first, run.origin)
+            write_i32_le(out, i32(run.count if run.step >= 0 else -run.count))
+
+
 def put_hash(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
     """The fields' dots; a contested, counted or hidden field is spelled out."""
     value = state.hash
     if value is None or not value.fields:
         out.append(NO_PLACES)
         return
-    out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
-    write_i32_le(out, i32(len(value.fields)))
-    for field, slot in value.fields.items():
+    fields = list(value.fields.items())
+    if not is_shown:
+        out.append(OWN_PLACES)
+    elif value.has_deadlines():
+        out.append(SORTED_PLACES)
+        fields.sort(key=first_of)
+    else:
+        out.append(SHOWN_PLACES)
+    write_i32_le(out, i32(len(fields)))
+    for field, slot in fields:
         if not is_shown:
             put_text(out, field)
         elif isinstance(slot, Field):
@@ -168,6 +230,11 @@ def put_hash(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
             put_dot(out, 0, 0)
             continue
         put_field(out, state.field_state(field))
+
+
+def first_of(pair: tuple[bytes, object]) -> bytes:
+    """A field's name, to sort by."""
+    return pair[0]
 
 
 def put_field(out: BytesWriter, field: FieldState) -> None:
@@ -232,16 +299,15 @@ class Source:
         return self.data[pos : pos + size]
 
 
-def read_key(
-    data: bytes, origins: list[int], db: int, key: bytes, value: object
-) -> PeerKey:
-    """A key's knowledge; `value` is what the RDB record shows: bytes, list of members or of pairs.
+def read_key(data: bytes, origins: list[int], db: int, key: bytes, value: object) -> PeerKey:
+    """A key's knowledge; `value` is what the RDB record shows, as the store has it.
 
     ValueError where the field is damaged or does not fit the value.
     """
     peer = PeerKey(db, key)
     source = Source(data, origins)
-    if source.byte() != FORMAT:
+    form = source.byte()
+    if form != FORMAT and form != FORMAT_OPAQUE:
         raise ValueError("a plexis-dots field of an unknown format: written by a newer version")
     for _ in range(int(source.count())):
         source.dot()
@@ -259,6 +325,16 @@ def read_key(
     peer.ttls = read_claims(source)
     read_set(source, peer, value)
     read_hash(source, peer, value)
+    if form == FORMAT_OPAQUE:
+        for _ in range(int(source.byte())):
+            read_opaque(source, peer, value)
+        for _ in range(int(source.count())):
+            slot = int(source.byte())
+            place = source.text()
+            peer.deadlines[slot, place] = int(source.number())
+    if isinstance(value, (SetValue, HashValue)):
+        for place, deadline_ms in value.deadline_items():
+            peer.deadlines[slot_of(value), place] = deadline_ms
     return peer
 
 
@@ -296,9 +372,7 @@ def read_set(source: Source, peer: PeerKey, value: object) -> None:
             source.dot()
             members[member] = [Register(source.stamp, source.origin, None)]
     elif mode == SHOWN_PLACES:
-        ordered: list[bytes] = value if isinstance(value, list) else []
-        if len(ordered) <= SORTED_MAX:
-            ordered = sorted(ordered)
+        ordered = file_order(value) if isinstance(value, SetValue) else []
         if source.count() != len(ordered):
             raise ValueError("a plexis-dots field counts other members than the set has")
         at: i64 = 0
@@ -326,8 +400,10 @@ def read_hash(source: Source, peer: PeerKey, value: object) -> None:
     if mode == NO_PLACES:
         return
     count = source.count()
-    pairs: list[tuple[bytes, bytes]] = value if isinstance(value, list) else []
-    if mode == SHOWN_PLACES and count != len(pairs):
+    pairs = value.items() if isinstance(value, HashValue) else []
+    if mode == SORTED_PLACES:
+        pairs.sort(key=first_of)
+    if mode != OWN_PLACES and count != len(pairs):
         raise ValueError("a plexis-dots field counts other fields than the hash has")
     for at in range(int(count)):
         field: bytes
@@ -343,6 +419,32 @@ def read_hash(source: Source, peer: PeerKey, value: object) -> None:
             peer.fields[field] = state
         else:
             peer.fields[field] = read_field(source)
+
+
+def read_opaque(source: Source, peer: PeerKey, value: object) -> None:
+    """The reverse of put_opaque."""
+    slot = int(source.byte())
+    found: object = value
+    if source.byte() == OWN_PLACES:
+        payload = source.text()
+        try:
+            found = restored(payload)
+        except (CanonError, RdbError) as error:
+            raise ValueError(f"a plexis-dots field's hidden value is damaged: {error}") from error
+    if not isinstance(found, Value) or slot not in OPAQUE_SLOTS or slot_of(found) != slot:
+        raise ValueError("a plexis-dots field tells of another type than the key has")
+    if isinstance(found, ListValue):
+        runs: list[Run] = []
+        for _ in range(int(source.count())):
+            source.dot()
+            count = source.count()
+            step: i64 = 1 if count >= 0 else -1
+            if source.stamp == 0:
+                runs.append(nameless(count * step))
+            else:
+                runs.append(Run(source.origin, source.stamp, step, count * step))
+        found.do_set_runs(runs)
+    peer.opaque[slot] = found
 
 
 def read_field(source: Source) -> FieldState:

@@ -14,9 +14,11 @@ from mypy_extensions import i64, mypyc_attr
 
 from mesh.backlog import Backlog
 from mesh.dots import Stream, Streams, uuid_bytes
+from mesh.frames import Frame
 from mesh.merge.rule import Memory
-from mesh.rreplay import Frame, FrameError, FrameReader, Inner, same_uuid
+from mesh.rreplay import FrameError, FrameReader, Inner
 from node.engine import Engine
+from node.store.effect import Effect
 
 # What became of the bytes.
 MORE: Final = 0  # all whole frames were taken; the rest is wanted again
@@ -51,8 +53,9 @@ class Inbox:
         self.wants: i64 = 0  # bytes from `pos` on without which it is of no use to ask again
         self.guard: Callable[[int], str] | None = None  # refuses stamps too far ahead
         self.databases: i64 = len(engine.databases)
+        self._guarded_ms: i64 = 0  # stamps up to here were let pass by the guard
         self._reader = FrameReader()
-        self._inner = Inner()
+        self._inner = Inner(streams)
         self._last: Stream = streams.own
         self._run_start: i64 = 0
         self._run_first: i64 = 0
@@ -75,11 +78,12 @@ class Inbox:
         reader = self._reader
         n: i64 = len(data)
         while reader.pos < n:
-            if not reader.at_frame():
-                return OTHER
             before = reader.pos
-            if not reader.next():
-                break
+            if not reader.quick(data, before):
+                if not reader.at_frame():
+                    return OTHER
+                if not reader.careful():
+                    break
             frame = reader.frame
             stream = self._stream(frame.uuid_text)
             if stream is not self._run:
@@ -110,25 +114,34 @@ class Inbox:
 
     def _stream(self, text: bytes) -> Stream:
         last = self._last
-        if same_uuid(text, last.text):
+        if text is last.text:
             return last
         try:
             stream = self.streams.of(uuid_bytes(text))
         except ValueError as error:
             raise FrameError(f"a frame's uuid: {error}") from error
         self._last = stream
+        self._reader.usual.expect(stream.text)
         return stream
 
     def _apply(self, stream: Stream, data: bytes, frame: Frame) -> None:
         engine = self.engine
-        guard = self.guard
-        if guard is not None and frame.stamp > engine.clock.last:
-            refusal = guard(int(frame.stamp))
-            if refusal:
-                raise FrameError(refusal)
+        stamp = frame.stamp
+        hybrid = stamp >> 20
+        clock = engine.clock
+        if hybrid > clock.now_ms and hybrid > self._guarded_ms and stamp > clock.last:
+            guard = self.guard
+            if guard is not None:
+                refusal = guard(int(stamp))
+                if refusal:
+                    raise FrameError(refusal)
+                self._guarded_ms = hybrid
         memory = self.memory
         inner = self._inner
-        effects = inner.read(data, frame, stream.number, self.databases)
+        effects: list[Effect] | None = None
+        effect = inner.one(data, frame, stream.number, self.databases)
+        if effect is None:
+            effects = inner.read(data, frame, stream.number, self.databases)
         if frame.marks:
             try:
                 self.streams.add_marks(stream, frame.marks)
@@ -137,18 +150,19 @@ class Inbox:
             stream.uncovered = not self.streams.covers(stream)
         elif stream.uncovered:
             stream.uncovered = not self.streams.covers(stream)
-        engine.clock.observe(frame.stamp)
-        hybrid = frame.stamp >> 20
+        clock.observe(stamp)
         if hybrid > engine.now.ms:
             engine.now.ms = hybrid
-        if effects:
-            memory.uncovered = stream.uncovered
+        memory.uncovered = stream.uncovered
+        if effect is not None:
+            engine.replay_one(frame.db, effect, stream)
+        elif effects is not None and effects:
             engine.replay(frame.db, effects, stream)
-            memory.uncovered = False
+        memory.uncovered = False
         if inner.control is not None:
-            self.agent.control(stream, frame.stamp, inner.control)
-        stream.seen = frame.stamp
-        self.stamp = frame.stamp
+            self.agent.control(stream, stamp, inner.control)
+        stream.seen = stamp
+        self.stamp = stamp
         self.applied += 1
         self.backlog.vector_moved = True
         if memory.removals.count != 0:

@@ -317,12 +317,14 @@ class Link(asyncio.Protocol):
     # --- frames ---------------------------------------------------------------------------------
 
     def _take_frames(self, data: bytes) -> None:
-        # A large frame comes in many pieces: joined once, when enough of it is here.
-        self._pieces.append(data)
-        self._held += len(data)
-        if self._held < self._wants:
-            return
-        buffer = b"".join(self._pieces)
+        buffer = data
+        if self._held:
+            # A large frame comes in many pieces: joined once, when enough of it is here.
+            self._pieces.append(data)
+            self._held += len(data)
+            if self._held < self._wants:
+                return
+            buffer = b"".join(self._pieces)
         start = 0
         self.agent.wake()
         before = self.inbox.applied

@@ -15,6 +15,7 @@ from mesh.backlog import Backlog
 from mesh.dots import Stream, Streams
 from mesh.inbox import Control, Inbox
 from mesh.merge.resolver import StampResolver
+from mesh.merge.rule import Memory
 from mesh.metadata import MeshMetadata
 from mesh.staging import MergeWalk, Staging
 from node.engine import Engine
@@ -23,8 +24,7 @@ from node.store.effect import MERGE, QUIET, Effect
 from node.store.entry import HELD, Claim, Dot, Dots, Entry
 from node.store.keyspace import Database
 from node.store.mutate import give_dots
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
+from node.store.values.value import Value
 from node.store.writer import BeforeChange, other_phase
 
 # Redis's default backlog is 1 MB; a mesh's frames are some 180 bytes each, and an outage of minutes
@@ -37,18 +37,16 @@ class Activation(BeforeChange):
     """The walk that gives dots to data written alone: in slices, each key before its next
     change."""
 
-    def __init__(self, engine: Engine, loaded_dots: bool) -> None:
+    def __init__(self, engine: Engine, memory: Memory, loaded_dots: bool) -> None:
         self.engine = engine
+        self.memory = memory
         self.loaded_dots = loaded_dots
         writer = engine.writer
         writer.phase = other_phase(writer.phase)
         self.phase = writer.phase
         self.given = 0
         self._shards: list[tuple[Database, dict[bytes, Entry]]] = [
-            (db, shard)
-            for db in engine.databases
-            for shard in [*db.keys.dicts, db.hidden]
-            if shard
+            (db, shard) for db in engine.databases for shard in [*db.keys.dicts, db.hidden] if shard
         ]
         self._keys: list[bytes] = []
         self._at: tuple[Database, dict[bytes, Entry]] | None = None
@@ -64,9 +62,9 @@ class Activation(BeforeChange):
             self.given += 1
         if entry.stamp == 0:
             entry.stamp = self.engine.clock.next()
-        give_dots(entry, Dot(entry.stamp, 0))
-        value = entry.value
-        if isinstance(value, SetValue) or isinstance(value, HashValue):
+        memory = self.memory
+        memory.list_inserts += give_dots(entry, Dot(entry.stamp, 0), memory.list_inserts + 1)
+        if isinstance(entry.value, Value):
             dots = Dots()
             dots.ttls = [Claim(entry.stamp, 0, entry.deadline)]
             entry.dots = dots
@@ -135,7 +133,7 @@ class Member(Control):
             # Before the next write, or its frame would be missing: no walk, nothing to transfer.
             self._start_stream(False)
         else:
-            self.activation = Activation(self.engine, self.metadata.loaded_dots)
+            self.activation = Activation(self.engine, self.memory, self.metadata.loaded_dots)
 
     def _lacks_no_dots(self) -> bool:
         """Was everything that is here loaded with its dots, or is nothing here?"""

@@ -17,15 +17,14 @@ from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
 from mesh.merge.whole import NOBODY, PeerKey, merge_key
 from mesh.removals import Pending
+from node.persist.canon import payload_of, restored
 from node.persist.rdb_codes import AUX_HIDDEN, AUX_MESH, AUX_STAMP
-from node.persist.snapshot import file_order
 from node.ports import Metadata
 from node.store.entry import Entry
 from node.store.keyspace import Database
 from node.store.mutate import MUTATE
-from node.store.values.hashes import HashValue, plain
-from node.store.values.sets import SetValue
 from node.store.values.strings import shown
+from node.store.values.value import Value
 from node.store.writer import shows
 
 DOTS = b"plexis-dots"
@@ -164,8 +163,7 @@ class MeshMetadata(Metadata):
         if not self.active or dots is None or not self.loaded_dots:
             self.undotted_keys += 1
             return False
-        value = record_value(entry.value)
-        self._install(read_key(dots, self.incoming.origins, number, key, value))
+        self._install(read_key(dots, self.incoming.origins, number, key, entry.value))
         return True
 
     def _install(self, peer: PeerKey) -> None:
@@ -213,10 +211,9 @@ def hidden_bytes(memory: Memory, number: int, key: bytes, entry: Entry) -> bytes
     """A key that shows nothing: database, key, deadline apart, value spelled out with its dots."""
     value = entry.value
     head: dict[str, object] = {"db": number, "key": key.hex()}
-    if isinstance(value, SetValue):
-        head["set"] = [each.hex() for each in file_order(value)]
-    elif isinstance(value, HashValue):
-        head["hash"] = [[field.hex(), plain(slot).hex()] for field, slot in value.fields.items()]
+    if isinstance(value, Value):
+        if value.is_shown():
+            head["value"] = payload_of(value).hex()
     elif value is not None:
         head["string"] = shown(value).hex()
     text = json.dumps(head, separators=(",", ":")).encode()
@@ -228,21 +225,10 @@ def read_hidden(data: bytes, incoming: Incoming) -> PeerKey:
     size = int.from_bytes(data[:4], "big")
     head = json.loads(data[4 : 4 + size])
     value: object = None
-    if "set" in head:
-        value = [bytes.fromhex(each) for each in head["set"]]
-    elif "hash" in head:
-        value = [(bytes.fromhex(field), bytes.fromhex(text)) for field, text in head["hash"]]
+    if "value" in head:
+        value = restored(bytes.fromhex(head["value"]))
     elif "string" in head:
         value = bytes.fromhex(head["string"])
     return read_key(
         data[4 + size :], incoming.origins, head["db"], bytes.fromhex(head["key"]), value
     )
-
-
-def record_value(value: object) -> object:
-    """An entry's value as an RDB record has it: bytes, list of members, list of pairs."""
-    if isinstance(value, SetValue):
-        return list(value.members)
-    if isinstance(value, HashValue):
-        return value.items()
-    return None if value is None else shown(value)

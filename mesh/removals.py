@@ -24,6 +24,7 @@ TYPE: Final = 1
 TTL: Final = 2
 MEMBER: Final = 3
 FIELD: Final = 4
+SPAN: Final = 5  # elements of a list, entries of a stream: the first and last name of a span
 
 
 class Pending:

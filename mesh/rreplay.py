@@ -10,45 +10,57 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i16_le, read_i64_le
+from librt.strings import BytesWriter, read_i16_le
 from mypy_extensions import i64, mypyc_attr
 
+from mesh.dots import Streams
+from mesh.frames import CRLF, HEAD_BYTES, TENTH_MAX, Frame, UsualFrames
+from mesh.frames import FRAME_HEAD as FRAME_HEAD
+from mesh.tags import TagError, has_tag, tag_of, take_tag
 from node.journal import Commit
+from node.persist import canon_hashes, canon_lists, canon_streams, canon_strings, canon_zsets
 from node.persist.canon import command_of, effect_of, put_command
 from node.persist.canon_words import CanonError
 from node.persist.rdb_codes import RdbError
 from node.resp.encoder import put_bulk
-from node.resp.parser import Parser, ProtocolError
-from node.store.effect import CREATION, LAPSE, MERGE, NEWEST_WINS, WAS_STRING, Effect
+from node.resp.numbers import BAD, parse_int
+from node.resp.parser import Parser, ProtocolError, name_code
+from node.store.effect import (
+    CREATION,
+    HSET,
+    INCR,
+    LAPSE,
+    MERGE,
+    NEWEST_WINS,
+    PUT,
+    SADD,
+    WAS_STRING,
+    Effect,
+)  # fmt: skip
 
-FRAME_HEAD: Final = b"*9\r\n$7\r\nRREPLAY\r\n$36\r\n"
-HEAD_BYTES: Final[i64] = 22
 # Longest frame taken from a peer: mesh-max-unit-bytes (64 MB) and its envelope.
 FRAME_BYTES_MAX: Final = 128 * 1024 * 1024
-# A number up to this may have one more digit and still fit 63 bits.
-TENTH_MAX: Final[i64] = 922337203685477579
-CRLF: Final = 0x0A0D
+# The `MESH.*` commands that say an effect; the others are control commands.
+EFFECT_NAMES: Final = frozenset(
+    name
+    for names in (
+        canon_hashes.NAMES, canon_lists.NAMES, canon_streams.NAMES, canon_strings.NAMES,
+        canon_zsets.NAMES,
+    )
+    for name in names
+    if name.startswith(b"MESH.")
+)  # fmt: skip
+# Commands whose effect is made without a look at their name (`Inner.one`).
+SET_CODE: Final[i64] = name_code(b"set")
+INCR_CODE: Final[i64] = name_code(b"incr")
+INCRBY_CODE: Final[i64] = name_code(b"incrby")
+SADD_CODE: Final[i64] = name_code(b"sadd")
+HSET_CODE: Final[i64] = name_code(b"hset")
 
 
 @mypyc_attr(native_class=False)
 class FrameError(Exception):
     """A peer sent what no frame is; the link is closed with this text."""
-
-
-class Frame:
-    """One frame where it lies: data[start:end]; inner[...] is the command or MULTI block."""
-
-    def __init__(self) -> None:
-        self.uuid_text = b""
-        self.inner_start: i64 = 0
-        self.inner_end: i64 = 0
-        self.db: i64 = 0
-        self.stamp: i64 = 0
-        self.previous: i64 = 0
-        self.marks = b""
-        self.flags = b""
-        self.start: i64 = 0
-        self.end: i64 = 0
 
 
 class FrameReader:
@@ -60,6 +72,7 @@ class FrameReader:
         self.wants: i64 = 0  # bytes of the frame that is not whole, at least; 0: not known
         self._start: i64 = 0
         self.frame = Frame()
+        self.usual = UsualFrames()
 
     def open(self, data: bytes, start: i64) -> None:
         """Reads on in this buffer from `start`."""
@@ -70,13 +83,18 @@ class FrameReader:
     def at_frame(self) -> bool:
         """Does a frame begin here (as far as its bytes are there)?"""
         data = self.data
-        n: i64 = len(data) - self.pos
+        pos = self.pos
+        n: i64 = len(data) - pos
         if n >= HEAD_BYTES:
-            return data.startswith(FRAME_HEAD, self.pos)
-        return FRAME_HEAD.startswith(data[self.pos :])
+            return data.startswith(FRAME_HEAD, pos)
+        return FRAME_HEAD.startswith(data[pos:])
 
     def next(self) -> bool:
         """The next frame, whole; False where its end is not there yet. Stands behind it then."""
+        return self.quick(self.data, self.pos) or self.careful()
+
+    def careful(self) -> bool:
+        """As `next`, for frames of every form."""
         data = self.data
         start = self.pos
         self._start = start
@@ -85,7 +103,7 @@ class FrameReader:
             return False
         frame = self.frame
         self.pos = start + HEAD_BYTES
-        frame.uuid_text = data[self.pos : self.pos + 36]
+        frame.uuid_text = self.usual.uuid(data, self.pos)
         if read_i16_le(data, self.pos + 36) != CRLF:
             raise FrameError("a frame's uuid is longer than 36 characters")
         self.pos += 38
@@ -120,6 +138,14 @@ class FrameReader:
         frame.flags = flags
         frame.start = start
         frame.end = self.pos
+        return True
+
+    def quick(self, data: bytes, start: i64) -> bool:
+        """As `next`, for a frame of the usual form; False, and nothing is changed, for another."""
+        end = self.usual.read(data, start, self.frame)
+        if end < 0:
+            return False
+        self.pos = end
         return True
 
     def _again(self, start: i64) -> bool:
@@ -193,10 +219,55 @@ class FrameReader:
 class Inner:
     """Reads a frame's inner commands into effects, or a control command (`MESH.*`, PING)."""
 
-    def __init__(self) -> None:
+    def __init__(self, streams: Streams) -> None:
         self._parser = Parser()
+        self._streams = streams
         self.control: list[bytes] | None = None
         self._letters: list[bytes] = []
+
+    def one(self, data: bytes, frame: Frame, origin: i64, databases: i64) -> Effect | None:
+        """The effect of a frame of one common write; None leaves the frame to `read`."""
+        db = frame.db
+        if db >= databases:
+            return None
+        parser = self._parser
+        words = parser.within(data, frame.inner_start, frame.inner_end)
+        if words is None or parser.pos != frame.inner_end:
+            return None
+        code = parser.code
+        n: i64 = len(words)
+        op = PUT
+        value: object = None
+        number: i64 = 0
+        if code == SET_CODE and n == 3:
+            value = words[2]
+        elif code == SADD_CODE and n >= 3:
+            op = SADD
+            value = words
+            number = 2
+        elif code == HSET_CODE and n >= 4 and n & 1 == 0:
+            op = HSET
+            value = words
+            number = 2
+        elif code == INCR_CODE and n == 2:
+            op = INCR
+            number = 1
+        elif code == INCRBY_CODE and n == 3:
+            op = INCR
+            number = parse_int(words[2])
+            if number == BAD:
+                return None
+        else:
+            return None
+        flags: i64 = 0
+        if frame.flags:
+            if len(frame.flags) != 1 or frame.flags[0] != 99:
+                return None
+            flags = CREATION
+        effect = Effect(op, db, words[1], value, number, frame.stamp, origin, 0)
+        effect.flags = flags
+        self.control = None
+        return effect
 
     def read(self, data: bytes, frame: Frame, origin: i64, databases: i64) -> list[Effect]:
         """The effects of the frame, in index order. FrameError where it says something else."""
@@ -221,7 +292,7 @@ class Inner:
                 if name == b"SELECT" and len(words) == 2:
                     db = i64(int(words[1]))
                     continue
-                if name.startswith(b"MESH."):
+                if name.startswith(b"MESH.") and name not in EFFECT_NAMES:
                     self.control = words
                     continue
                 if db < 0 or db >= databases:
@@ -241,7 +312,15 @@ class Inner:
     def _flag(self, effect: Effect, index: int) -> None:
         if index >= len(self._letters):
             return
-        for letter in self._letters[index]:
+        letters = self._letters[index]
+        colon = letters.find(b":")
+        if colon >= 0:
+            try:
+                take_tag(effect, letters[colon + 1 :], self._streams)
+            except TagError as error:
+                raise FrameError(f"a frame's flags: {error}") from error
+            letters = letters[:colon]
+        for letter in letters:
             if letter == 99:
                 effect.flags |= CREATION
             elif letter == 97:
@@ -252,17 +331,26 @@ class Inner:
                 raise FrameError(f"unknown flag letter {chr(letter)!r}")
 
 
-def flags_of(commit: Commit) -> bytes:
+def flags_of(commit: Commit, streams: Streams) -> bytes:
     """The flags argument of a unit: letters per effect, empty where none has any."""
     first = commit.first
     if commit.count == 1 and first is not None:
-        return letters(first)
-    parts = [letters(effect) for effect in commit.effects() if travels(effect)]
+        return letters(first, streams)
+    parts = [letters(effect, streams) for effect in commit.effects() if travels(effect)]
     return b",".join(parts) if any(parts) else b""
 
 
-def letters(effect: Effect) -> bytes:
-    """`c` creation, `a` DEL of a string, `n` newest-wins."""
+def letters(effect: Effect, streams: Streams) -> bytes:
+    """`c` creation, `a` DEL of a string, `n` newest-wins; behind `:` the tag of a list's effect."""
+    if has_tag(effect):
+        tag = tag_of(effect, streams)
+        if tag:
+            return plain_letters(effect) + b":" + tag
+    return plain_letters(effect)
+
+
+def plain_letters(effect: Effect) -> bytes:
+    """The letters alone."""
     flags = effect.flags & (CREATION | WAS_STRING | NEWEST_WINS)
     if flags == 0:
         return b""
@@ -333,14 +421,3 @@ def stamps_of(data: bytes) -> list[tuple[int, int, int]]:
         frame = reader.frame
         found.append((int(frame.stamp), int(frame.start), int(frame.end)))
     return found
-
-
-def same_uuid(a: bytes, b: bytes) -> bool:
-    """Two uuid texts compared by words: what nearly every frame asks."""
-    return (
-        read_i64_le(a, 0) == read_i64_le(b, 0)
-        and read_i64_le(a, 8) == read_i64_le(b, 8)
-        and read_i64_le(a, 16) == read_i64_le(b, 16)
-        and read_i64_le(a, 20) == read_i64_le(b, 20)
-        and read_i64_le(a, 28) == read_i64_le(b, 28)
-    )

@@ -18,6 +18,8 @@ from mesh.merge.whole import NOBODY, PeerKey, apply_pending, merge_key
 from mesh.metadata import DOTS, HEAD, HIDDEN, STAMP, Incoming, read_hidden, take_removals
 from mesh.removals import Pending
 from node.engine import Engine
+from node.persist.contents import value_of
+from node.persist.rdb_codes import RdbError
 from node.persist.rdb_records import Aux, KeyRecord, Record
 from node.store.effect import Effect
 from node.store.entry import HELD, Entry
@@ -32,7 +34,7 @@ class StagingError(Exception):
 
 
 class Staged:
-    """One key of the snapshot, as it came: decoded only when it is merged."""
+    """One key of the snapshot: its value, its dots as they came. Joined only when it is merged."""
 
     __slots__ = ("dots", "hidden", "value")
 
@@ -77,8 +79,12 @@ class Staging:
                 f" ({STAMP.decode()} alone is not enough): the peer is no member"
             )
         self._check_database(int(record.db))
+        try:
+            value = value_of(record.kind, record.value, record.aux)
+        except RdbError as error:
+            raise StagingError(f"key {record.key!r} of the snapshot: {error}") from error
         shard = self.keys[int(record.db)][shard_of(record.key)]
-        shard[record.key] = Staged(record.value, dots, None)
+        shard[record.key] = Staged(value, dots, None)
 
     def _add_field(self, record: Aux) -> None:
         if record.name == HEAD:
@@ -263,9 +269,7 @@ class MergeWalk(Merging):
             entry = Entry(None, 0, 0)
         entry.flags = (entry.flags & ~HELD) | self.phase
         peer = PeerKey(number, key) if staged is None else self._decode(number, key, staged)
-        self._install(
-            db, entry, merge_key(self.memory, entry, fresh, peer, self.mine, self.theirs)
-        )
+        self._install(db, entry, merge_key(self.memory, entry, fresh, peer, self.mine, self.theirs))
         self.merged += 1
         for pending in self.waiting.of(number, key):
             here = db.raw(key)

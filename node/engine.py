@@ -19,7 +19,7 @@ from node.commands.context import Context, Parked, Services
 from node.gates import ABORTED, check
 from node.journal import Commit
 from node.ports import Clock, Resolver, Seen
-from node.resp.replies import Failure
+from node.resp.replies import OK, Failure
 from node.session import BLOCKED, MULTI, NOAUTH, Session
 from node.store.effect import Effect
 from node.store.keyspace import Database, Now
@@ -45,6 +45,7 @@ class Engine(Services):
         self.random = random.Random(seed)
         self.password = config.text("requirepass").encode("utf-8", "surrogateescape")
         self.changed("notify-keyspace-events")
+        self.changed("maxmemory-policy")
         self._next_session: i64 = 0
         self._began_s: float = 0.0
 
@@ -178,7 +179,7 @@ class Engine(Services):
             session.last_command = command.fullname
         session.commands += 1
         self.processed += 1
-        if isinstance(reply, Parked):
+        if reply is not OK and not isinstance(reply, bytes) and isinstance(reply, Parked):
             self._park(session, reply)
         return reply
 
@@ -226,6 +227,18 @@ class Engine(Services):
             if self.blocking.pending:
                 self.blocking.serve()
 
+    def replay_one(self, number: i64, effect: Effect, seen: Seen) -> None:
+        """As `replay`, for a unit of one effect."""
+        commit = self.commit
+        commit.end = 0
+        self.writer.replay(self.databases[number], effect, seen)
+        if commit.count != 0:
+            commit.stamp = effect.stamp
+            commit.origin = effect.origin
+            self.journal.publish(commit)
+            if self.blocking.pending:
+                self.blocking.serve()
+
     def publish(self) -> None:
         """Ends a unit that was made outside a command (eviction, a served waiter)."""
         if self.commit.count != 0:
@@ -256,6 +269,8 @@ class Engine(Services):
     def _expire(self) -> bool:
         left = EXPIRE_PER_TICK
         for db in self.databases:
+            if db.timed.size() != 0 and left > 0:
+                left -= int(self.writer.lapse_due(db, left))
             if db.expires == 0:
                 continue
             for key in db.deadlines.due(int(self.now.ms), left):

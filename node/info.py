@@ -194,7 +194,7 @@ def stats(services: Services, writer: Writer) -> Fields:
     """Counters since the start or CONFIG RESETSTAT."""
     return [
         ("total_commands_processed", int(services.processed)),
-        ("expired_subkeys", 0),
+        ("expired_subkeys", int(writer.expired_places)),
         ("expired_keys", int(writer.expired_keys)),
         ("evicted_keys", 0),
         ("evicted_clients", 0),
@@ -261,7 +261,7 @@ def cluster(services: Services, writer: Writer) -> Fields:
 def keyspace(services: Services, writer: Writer) -> Fields:
     """A line for each database that has keys."""
     return [
-        (f"db{db.number}", f"keys={db.keys.size},{lifetimes(db)},subexpiry=0")
+        (f"db{db.number}", f"keys={db.keys.size},{lifetimes(db)},subexpiry={db.timed.size()}")
         for db in services.databases
         if db.keys.size
     ]

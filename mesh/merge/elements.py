@@ -8,7 +8,8 @@ from mypy_extensions import i64
 
 from mesh.conflicts import REMOVED_UNSEEN
 from mesh.merge.rule import Memory, Rule, add_here, claim, make_here, saw
-from mesh.merge.state import SET_RIVALS, SET_SLOT, Cover, KeyState
+from mesh.merge.slots import SET_SLOT
+from mesh.merge.state import SET_RIVALS, Cover, KeyState
 from mesh.removals import KEY, MEMBER, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
@@ -99,9 +100,7 @@ class MemberRemovals(Rule):
             state.revise_member(member, cover, None)
 
 
-def observed_part(
-    memory: Memory, effect: Effect, gone: list[bytes], kept: int
-) -> Effect | None:
+def observed_part(memory: Memory, effect: Effect, gone: list[bytes], kept: int) -> Effect | None:
     """The removal of those places whose dots it had seen; `kept` others stay, which is counted."""
     if kept:
         memory.conflicts.count(REMOVED_UNSEEN)

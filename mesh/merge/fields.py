@@ -10,14 +10,8 @@ from mypy_extensions import i64
 from mesh.merge.elements import crowded, named, observed_part
 from mesh.merge.increments import Increment, base_of, field_place
 from mesh.merge.rule import Rule, add_here, claim, make_here, saw
-from mesh.merge.state import (
-    FIELD_BASE,
-    FIELD_RIVALS,
-    HASH_SLOT,
-    Cover,
-    KeyState,
-    surviving,
-)  # fmt: skip
+from mesh.merge.slots import HASH_SLOT
+from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, Cover, KeyState, surviving
 from mesh.merge.totals import keeps_text
 from mesh.removals import FIELD, KEY, TYPE
 from node.ports import Seen
@@ -94,6 +88,7 @@ class Fields(Rule):
                 state.contested = state.contested or len(spelled.registers) > 0
                 spelled.registers.append(Register(effect.stamp, effect.origin, text))
             state.put_field(field, spelled)
+            state.set_deadline(state.hash, field, 0)
 
 
 class FieldRemovals(Rule):

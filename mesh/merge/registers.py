@@ -7,18 +7,20 @@ collection clears what was seen of it and leaves the rest (semantics.md 3, 4.11)
 
 from __future__ import annotations
 
-from typing import cast
-
 from mypy_extensions import i16, i64
 
-from mesh.merge.rule import Rule, saw
-from mesh.merge.state import HASH_SLOT, SET_SLOT, Cover, KeyState, surviving
+from mesh.conflicts import STAND_IN_CONFLICT
+from mesh.merge.rule import Rule, carried_out, saw
+from mesh.merge.slots import is_opaque, slot_of
+from mesh.merge.state import Cover, KeyState, newest_claim, surviving
 from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import DROP, WAS_STRING, Effect
 from node.store.entry import ABSENT, HELD, LATER, Claim, Dot, Dots, Entry, Register
 from node.store.values.hashes import HashValue, plain
+from node.store.values.lists import ListValue
 from node.store.values.sets import SetValue
+from node.store.values.value import Value
 
 
 class Registers(Rule):
@@ -38,8 +40,12 @@ class Registers(Rule):
                 entry.flags |= ABSENT
             return
         value = effect.value
-        if isinstance(value, SetValue) or isinstance(value, HashValue):
-            effect.dot = Dot(effect.stamp, 0)
+        if isinstance(value, Value):
+            if isinstance(value, ListValue):
+                # The identity of its first element.
+                effect.dot = Dot(self.memory.number_inserts(value.length), 0)
+            else:
+                effect.dot = Dot(effect.stamp, 0)
             dots = Dots()
             dots.ttls = [Claim(effect.stamp, 0, effect.number)]
             entry.dots = dots
@@ -51,7 +57,7 @@ class Registers(Rule):
             return self.general(effect, entry, fresh, seen)
         value = effect.value
         drop = effect.op == DROP
-        if isinstance(value, SetValue) or isinstance(value, HashValue):
+        if isinstance(value, Value):
             return self.general(effect, entry, fresh, seen)
         if drop and not effect.flags & WAS_STRING:
             return None if fresh else self.general(effect, entry, fresh, seen)
@@ -61,8 +67,7 @@ class Registers(Rule):
                 entry.dots is not None
                 or entry.flags & ~(HELD | ABSENT | LATER) != 0
                 or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
-                or isinstance(here, SetValue)
-                or isinstance(here, HashValue)
+                or isinstance(here, Value)
             ):
                 return self.general(effect, entry, fresh, seen)
         entry.stamp = effect.stamp
@@ -79,8 +84,8 @@ class Registers(Rule):
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
         key = [(KEY, b"")]
         value = effect.value
-        if isinstance(value, SetValue) or isinstance(value, HashValue):
-            self._put_collection(state, effect, cover)
+        if isinstance(value, Value):
+            self._put_collection(state, effect, cover, value)
             return
         state.clear_key(cover)
         if effect.op == DROP:
@@ -94,42 +99,70 @@ class Registers(Rule):
         if not self.drops(effect, [(TTL, b"")]):
             state.ttls.append(Claim(effect.stamp, effect.origin, effect.number))
 
-    def _put_collection(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+    def _put_collection(self, state: KeyState, effect: Effect, cover: Cover, value: Value) -> None:
         """The result of COPY, RENAME or *STORE: every place gets this effect's dot."""
-        value = effect.value
+        slot = slot_of(value)
+        opaque = is_opaque(slot)
+        known = not opaque or state.is_seen(slot, cover)
         state.clear_string(cover)
         state.clear_claims(cover)
         state.clear_ttls(cover)
-        dot = Dot(effect.stamp, effect.origin)
-        late = self.memory.removals.count != 0
-        slot = HASH_SLOT
         if isinstance(value, SetValue):
-            slot = SET_SLOT
-            old = [] if state.set is None else list(state.set.members)
-            for member in dict.fromkeys([*old, *value.members]):
-                gone = late and self.drops(effect, [(MEMBER, member)])
-                adds = member in value.members and not gone
-                state.revise_member(member, cover, dot if adds else None)
-            state.clear_fields(cover)
+            self._put_members(state, effect, cover, value)
         else:
-            fields = cast(HashValue, value).fields
             state.clear_members(cover)
-            old = [] if state.hash is None else list(state.hash.fields)
-            for field in dict.fromkeys([*old, *fields]):
-                spelled = state.field_state(field)
-                spelled.registers = [
-                    each for each in spelled.registers if not cover.has(each.stamp, each.origin)
-                ]
-                spelled.increments = surviving(spelled.increments, cover)
-                if field in fields and not (late and self.drops(effect, [(FIELD, field)])):
-                    spelled.registers.append(
-                        Register(effect.stamp, effect.origin, plain(fields[field]))
-                    )
-                state.put_field(field, spelled)
+        if isinstance(value, HashValue):
+            self._put_fields(state, effect, cover, value)
+        else:
+            state.clear_fields(cover)
+        if opaque and not self.drops(effect, []):
+            self._put_opaque(state, effect, known, slot)
         if not self.drops(effect, [(TYPE, b"")]):
             state.claims.append(Claim(effect.stamp, effect.origin, slot))
         if not self.drops(effect, [(TTL, b"")]):
             state.ttls.append(Claim(effect.stamp, effect.origin, effect.number))
+
+    def _put_members(self, state: KeyState, effect: Effect, cover: Cover, value: SetValue) -> None:
+        dot = Dot(effect.stamp, effect.origin)
+        late = self.memory.removals.count != 0
+        old = [] if state.set is None else list(state.set.members)
+        for member in dict.fromkeys([*old, *value.members]):
+            gone = late and self.drops(effect, [(MEMBER, member)])
+            adds = member in value.members and not gone
+            state.revise_member(member, cover, dot if adds else None)
+            if adds:
+                state.set_deadline(state.set, member, value.deadline_of(member))
+
+    def _put_fields(self, state: KeyState, effect: Effect, cover: Cover, value: HashValue) -> None:
+        late = self.memory.removals.count != 0
+        fields = value.fields
+        old = [] if state.hash is None else list(state.hash.fields)
+        for field in dict.fromkeys([*old, *fields]):
+            spelled = state.field_state(field)
+            spelled.registers = [
+                each for each in spelled.registers if not cover.has(each.stamp, each.origin)
+            ]
+            spelled.increments = surviving(spelled.increments, cover)
+            adds = field in fields and not (late and self.drops(effect, [(FIELD, field)]))
+            if adds:
+                text = plain(fields[field])
+                spelled.registers.append(Register(effect.stamp, effect.origin, text))
+            state.put_field(field, spelled)
+            if adds:
+                state.set_deadline(state.hash, field, value.deadline_of(field))
+
+    def _put_opaque(self, state: KeyState, effect: Effect, known: bool, slot: int) -> None:
+        """Of two values that meet as a whole the newer stays."""
+        newest = Claim(effect.stamp, effect.origin, slot)
+        mine = [each for each in state.claims if each.number == slot]
+        if mine:
+            newest = newest_claim([newest, *mine], state.streams)
+        if not known:
+            self.memory.conflicts.count(STAND_IN_CONFLICT)
+        if newest.stamp == effect.stamp and newest.origin == effect.origin:
+            made = carried_out(None, effect)
+            assert isinstance(made, Value)
+            state.opaque[slot] = made
 
 
 class Deadlines(Rule):

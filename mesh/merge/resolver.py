@@ -1,22 +1,30 @@
-"""StampResolver: the node's Resolver port, RULE[op] for each effect.  [compiled]"""
+"""StampResolver: the node's Resolver port; mesh/merge/__init__.py says which rule decides what.
+[compiled]"""
 
 from __future__ import annotations
+
+from typing import Final
 
 from mypy_extensions import i64
 
 from mesh.dots import Streams
+from mesh.merge import RULE, STAND_IN
 from mesh.merge.counters import Counters
 from mesh.merge.elements import MemberRemovals, Members
 from mesh.merge.fields import FieldCounters, FieldRemovals, Fields
 from mesh.merge.registers import Deadlines, Registers
 from mesh.merge.rule import Memory, Rule, waiting_row
+from mesh.merge.slots import HASH_SLOT, LIST_SLOT, SET_SLOT, ZSET_SLOT, empty_value
+from mesh.merge.stand_in import stand_in
 from mesh.removals import KEY, Pending
 from node.ports import Resolver, Seen
-from node.store.effect import DROP as DROP_OP
-from node.store.effect import HDEL, SREM, WAS_STRING, Effect
+from node.store.effect import DROP, HDEL, OPS, REMOVE, SREM, WAS_STRING, ZREM, Effect
 from node.store.entry import ABSENT, Entry
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
+
+# What is left, empty, when one of these takes the last place.
+EMPTIED_SLOT: Final[dict[int, int]] = {
+    SREM: SET_SLOT, HDEL: HASH_SLOT, REMOVE: LIST_SLOT, ZREM: ZSET_SLOT,
+}  # fmt: skip
 
 
 class Admitted(Rule):
@@ -34,14 +42,17 @@ class StampResolver(Resolver):
         memory = Memory(streams)
         self.memory = memory
         self.active = False
-        whole = Registers(memory)
-        other = Admitted(memory)
-        # In the order of node/store/effect.py.
+        known: dict[str, Rule] = {
+            "registers": Registers(memory), "deadlines": Deadlines(memory),
+            "counters": Counters(memory), "members": Members(memory),
+            "member removals": MemberRemovals(memory), "fields": Fields(memory),
+            "field removals": FieldRemovals(memory), "field counters": FieldCounters(memory),
+            "everywhere": Admitted(memory),
+        }  # fmt: skip
         self.rules: list[Rule] = [
-            whole, whole, Deadlines(memory), Counters(memory), Members(memory),
-            MemberRemovals(memory), Fields(memory), FieldRemovals(memory), FieldCounters(memory),
-            other, other, other,
-        ]  # fmt: skip
+            stand_in(op, memory) if RULE[op] == STAND_IN else known[RULE[op]]
+            for op in range(int(OPS))
+        ]
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         if self.active:
@@ -56,13 +67,11 @@ class StampResolver(Resolver):
     def vanished(self, effect: Effect, entry: Entry) -> bool:
         if not self.active:
             return False
-        if effect.op == DROP_OP:
+        if effect.op == DROP:
             return (effect.flags & WAS_STRING) != 0
-        if effect.op == SREM:
-            entry.value = SetValue()
-            return True
-        if effect.op == HDEL:
-            entry.value = HashValue()
+        if effect.op in EMPTIED_SLOT:
+            # The type is still claimed: it does not flip because the last place was removed.
+            entry.value = empty_value(EMPTIED_SLOT[int(effect.op)])
             return True
         return (entry.flags & ABSENT) != 0 or entry.dots is not None
 

@@ -13,13 +13,16 @@ from mypy_extensions import i16, i64
 from mesh.conflicts import COUNTER_OVERFLOW, OVERWRITE, TYPE_CLASH, Conflicts
 from mesh.dots import Streams
 from mesh.merge.increments import Ledger
-from mesh.merge.state import SET_SLOT, Cover, KeyState, open_state
+from mesh.merge.opening import open_state
+from mesh.merge.slots import SET_SLOT
+from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import beyond
 from mesh.removals import KEY, TTL, TYPE, Pending, Removals
 from node.ports import Seen
 from node.store.effect import CREATION, MERGE, Effect
 from node.store.entry import HELD, LATER, Claim, Dot, Dots, Entry
 from node.store.events import USUAL
+from node.store.mutate import MUTATE
 
 
 class Memory:
@@ -31,6 +34,13 @@ class Memory:
         self.removals = Removals(streams)
         self.conflicts = Conflicts()
         self.uncovered = False  # the frame being applied names writes that are not here yet
+        self.list_inserts: i64 = 0  # elements that this stream has put into lists
+
+    def number_inserts(self, count: i64) -> i64:
+        """The first of `count` new numbers for list elements; none is ever given again."""
+        first = self.list_inserts + 1
+        self.list_inserts += count
+        return first
 
 
 class Rule:
@@ -56,17 +66,15 @@ class Rule:
     def general(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         """The whole rule, on the key spelled out."""
         memory = self.memory
-        state = open_state(
-            entry, effect.db, effect.key, fresh, memory.streams, memory.ledger
-        )
+        state = open_state(entry, effect.db, effect.key, fresh, memory.streams, memory.ledger)
         before = slots(state)
         self.change(state, effect, Cover(seen.row, effect.origin))
         if memory.uncovered:
-            memory.removals.add(
-                effect.db, effect.key,
-                Pending(effect.stamp, effect.origin, waiting_row(seen.row, effect.origin),
-                        self.scopes(effect)),
-            )  # fmt: skip
+            scopes = self.scopes(effect)
+            if scopes:
+                row = waiting_row(seen.row, effect.origin)
+                pending = Pending(effect.stamp, effect.origin, row, scopes)
+                memory.removals.add(effect.db, effect.key, pending)
         if state.contested:
             memory.conflicts.count(OVERWRITE)
         if slots(state) > max(before, 1):
@@ -112,12 +120,22 @@ class Rule:
 
 def slots(state: KeyState) -> int:
     """How many types a key has content of; more than one is a clash, all but one are hidden."""
-    found = 0 if state.members == 0 else 1
+    state.shed()
+    found = sum(1 for value in state.opaque.values() if value.is_shown())
+    if state.members != 0:
+        found += 1
     if state.fields != 0:
         found += 1
     if state.increments or any(each.value is not None for each in state.registers):
         found += 1
     return found
+
+
+def carried_out(value: object, effect: Effect) -> object:
+    """What the op makes of a value that stands in no entry; None where it is emptied."""
+    scratch = Entry(value, 0, 0)
+    MUTATE[effect.op].apply(scratch, effect)
+    return scratch.value
 
 
 def waiting_row(row: bytes, origin: i64) -> bytes:

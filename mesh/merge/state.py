@@ -5,7 +5,7 @@ An Entry is compact where nothing is contested; this is the same knowledge spell
 increments, type claims, TTL claims, and the values of every type with their members' dots.
 `clear` and `add` are the two halves of every write (semantics.md 2); `close` says what is visible
 then, as an Outcome that store/mutate.py installs. Values are not touched here: their changes are
-Steps.
+Steps. mesh/merge/opening.py makes a KeyState of an entry.
 """
 
 from __future__ import annotations
@@ -17,6 +17,15 @@ from mypy_extensions import i16, i64
 
 from mesh.dots import Streams
 from mesh.merge.increments import DEAD, Increment, Ledger, base_of
+from mesh.merge.slots import (
+    HASH_SLOT,
+    OPAQUE_SLOTS,
+    SET_SLOT,
+    SHOWN_ORDER,
+    STRING_SLOT,
+    TOUCH,
+    empty_value,
+)
 from mesh.merge.totals import beyond, keeps_text, total, without
 from node.store.entry import (
     ABSENT,
@@ -30,14 +39,11 @@ from node.store.entry import (
     Register,
     Rivals,
 )  # fmt: skip
-from node.store.mutate import Outcome, Step
+from node.store.mutate import DeadlineStep, Outcome, Step
 from node.store.values.hashes import HashValue
+from node.store.values.picks import Container
 from node.store.values.sets import SetValue
-
-# Slots, in the order in which a key without claims shows them.
-STRING_SLOT: Final = 0
-HASH_SLOT: Final = 1
-SET_SLOT: Final = 2
+from node.store.values.value import Value
 
 SET_RIVALS: Final = b"s"
 FIELD_RIVALS: Final = b"h"
@@ -83,6 +89,7 @@ class KeyState:
         self.ttls: list[Claim] = []
         self.set: SetValue | None = None
         self.hash: HashValue | None = None
+        self.opaque: dict[int, Value] = {}  # lists, sorted sets, streams; see `shed`
         self.members: i64 = 0
         self.fields: i64 = 0
         self.rivals: dict[bytes, Rivals] = {}
@@ -99,12 +106,11 @@ class KeyState:
         self.clear_ttls(cover)
         self.clear_members(cover)
         self.clear_fields(cover)
+        self.shed()
 
     def clear_string(self, cover: Cover) -> None:
         """Clears the string slot: registers and increments."""
-        self.registers = [
-            each for each in self.registers if not cover.has(each.stamp, each.origin)
-        ]
+        self.registers = [each for each in self.registers if not cover.has(each.stamp, each.origin)]
         self.increments = surviving(self.increments, cover)
 
     def clear_claims(self, cover: Cover) -> None:
@@ -114,6 +120,33 @@ class KeyState:
     def clear_ttls(self, cover: Cover) -> None:
         """Clears the TTL claims."""
         self.ttls = [each for each in self.ttls if not cover.has(each.stamp, each.origin)]
+
+    def claims_slot(self, slot: int) -> bool:
+        """Is a claim of this type left?"""
+        return any(each.number == slot for each in self.claims)
+
+    def shed(self) -> None:
+        """An opaque value lives exactly as long as a claim of its type does."""
+        for slot in OPAQUE_SLOTS:
+            if slot in self.opaque and not self.claims_slot(slot):
+                del self.opaque[slot]
+
+    def is_seen(self, slot: int, cover: Cover) -> bool:
+        """Had a write with this context seen the last change of this slot?"""
+        for each in self.claims:
+            concerns = each.number == slot or each.number == TOUCH
+            if concerns and not cover.has(each.stamp, each.origin):
+                return False
+        if slot == STRING_SLOT:
+            for register in self.registers:
+                if not cover.has(register.stamp, register.origin):
+                    return False
+        return True
+
+    def set_deadline(self, target: Container | None, place: bytes, deadline_ms: int) -> None:
+        """A place that is there once all steps are carried out has this deadline; 0: none."""
+        if target is not None and (deadline_ms != 0 or target.deadline_of(place) != 0):
+            self.steps.append(DeadlineStep(target, place, deadline_ms))
 
     # --- members --------------------------------------------------------------------------------
 
@@ -131,9 +164,7 @@ class KeyState:
 
     def revise_member(self, member: bytes, cover: Cover, dot: Dot | None) -> None:
         """Clears what `cover` has of a member, then adds `dot` if there is one."""
-        dots = [
-            each for each in self.member_dots(member) if not cover.has(each.stamp, each.origin)
-        ]
+        dots = [each for each in self.member_dots(member) if not cover.has(each.stamp, each.origin)]
         if dot is not None:
             dots.append(Register(dot.stamp, dot.origin, None))
         self.put_member(member, dots)
@@ -184,9 +215,7 @@ class KeyState:
             if slot.flags & COUNTED:
                 kept = self.rivals.get(FIELD_BASE + field)
                 base = (
-                    kept.registers[0].value
-                    if kept is not None
-                    else without(base, state.increments)
+                    kept.registers[0].value if kept is not None else without(base, state.increments)
                 )
             state.registers.append(Register(slot.stamp, i64(slot.origin), base))
         rivals = self.rivals.get(FIELD_RIVALS + field)
@@ -273,24 +302,25 @@ class KeyState:
         outcome = Outcome()
         outcome.steps = self.steps
         entry = outcome.result
+        self.shed()
         slot = self.visible_slot()
         dots = Dots()
         hidden: list[object] = []
-        if self.set is not None and slot != SET_SLOT and self.members > 0:
-            hidden.append(self.set)
-        if self.hash is not None and slot != HASH_SLOT and self.fields > 0:
-            hidden.append(self.hash)
+        for other in SHOWN_ORDER:
+            if other != slot and self._holds(other):
+                hidden.append(self.value_of(other))
         if hidden:
             dots.hidden = hidden
+        elif slot == STRING_SLOT:
+            # Nothing is left that a touch could be the last change of.
+            self.claims = [each for each in self.claims if each.number >= 0]
         if slot == STRING_SLOT:
             self._show_string(entry, dots)
             if self.claims:
                 dots.claims = self.claims
         else:
-            if slot == SET_SLOT:
-                entry.value = SetValue() if self.set is None else self.set
-            else:
-                entry.value = HashValue() if self.hash is None else self.hash
+            shown = self.value_of(slot)
+            entry.value = empty_value(slot) if shown is None else shown
             mine = [each for each in self.claims if each.number == slot]
             if mine:
                 newest = newest_claim(mine, self.streams)
@@ -316,8 +346,9 @@ class KeyState:
         """The slot of the newest claim; with none left, the first that is not empty."""
         best = Claim(0, 0, -1)
         for each in self.claims:
-            if best.number < 0 or self.streams.newer(
-                each.stamp, each.origin, best.stamp, best.origin
+            if each.number >= 0 and (
+                best.number < 0
+                or self.streams.newer(each.stamp, each.origin, best.stamp, best.origin)
             ):
                 best = each
         for register in self.registers:
@@ -334,11 +365,27 @@ class KeyState:
         if best.number >= 0:
             return int(best.number)
         if not self.registers and not self.increments:
-            if self.fields > 0:
-                return HASH_SLOT
-            if self.members > 0:
-                return SET_SLOT
+            for slot in SHOWN_ORDER:
+                if self._holds(slot):
+                    return slot
         return STRING_SLOT
+
+    def value_of(self, slot: int) -> Value | None:
+        """The value of a type, None where it has none; a string's is not one thing."""
+        if slot == SET_SLOT:
+            return self.set
+        if slot == HASH_SLOT:
+            return self.hash
+        return self.opaque.get(slot)
+
+    def _holds(self, slot: int) -> bool:
+        """Is there content of a type, strings apart?"""
+        if slot == SET_SLOT:
+            return self.members > 0
+        if slot == HASH_SLOT:
+            return self.fields > 0
+        value = self.opaque.get(slot)
+        return value is not None and value.is_shown()
 
     def _show_string(self, entry: Entry, dots: Dots) -> None:
         base: object = None
@@ -398,7 +445,7 @@ class KeyState:
             only = self.ttls[0]
             if only.stamp == entry.stamp and only.origin == i64(entry.origin):
                 return
-        if entry.flags == ABSENT and not self.ttls and entry.value is None:
+        if entry.value is None and not self.ttls and (entry.flags == ABSENT or entry.stamp == 0):
             return
         dots.ttls = self.ttls
 
@@ -444,61 +491,3 @@ def last_of(increments: list[Increment]) -> Increment:
         if each.stamp > last.stamp:
             last = each
     return last
-
-
-def open_state(
-    entry: Entry, db: i64, key: bytes, fresh: bool, streams: Streams, ledger: Ledger
-) -> KeyState:
-    """An entry spelled out. Lists and maps are copies; values and members are the entry's own."""
-    state = KeyState(db, key, streams, ledger)
-    if fresh:
-        return state
-    value = entry.value
-    dots = entry.dots
-    flags = entry.flags
-    if isinstance(value, SetValue):
-        state.set = value
-    elif isinstance(value, HashValue):
-        state.hash = value
-    if dots is not None:
-        if dots.registers is not None:
-            state.registers = list(dots.registers)
-        if dots.claims is not None:
-            state.claims = list(dots.claims)
-        if dots.rivals is not None:
-            state.rivals = dict(dots.rivals)
-        if dots.hidden is not None:
-            for each in dots.hidden:
-                if isinstance(each, SetValue):
-                    state.set = each
-                elif isinstance(each, HashValue):
-                    state.hash = each
-    collection = isinstance(value, SetValue) or isinstance(value, HashValue)
-    if collection:
-        if entry.stamp != 0:
-            slot = SET_SLOT if isinstance(value, SetValue) else HASH_SLOT
-            state.claims.append(Claim(entry.stamp, i64(entry.origin), slot))
-        if flags & COUNTED and dots is not None:
-            state.increments = ledger.of_string(db, key, dots.over)
-    else:
-        if flags & COUNTED:
-            over = base_of(entry.stamp, i64(entry.origin))
-            state.increments = ledger.of_string(db, key, over)
-        if not flags & NO_REGISTER and entry.stamp != 0:
-            base: object
-            if flags & ABSENT:
-                base = None
-            elif dots is not None and dots.base is not None:
-                base = dots.base
-            else:
-                base = without(value, state.increments)
-            state.registers.append(Register(entry.stamp, i64(entry.origin), base))
-    if dots is not None and dots.ttls is not None:
-        state.ttls = list(dots.ttls)
-    elif not collection and not flags & ABSENT and entry.stamp != 0:
-        state.ttls = [Claim(entry.stamp, i64(entry.origin), entry.deadline)]
-    if state.set is not None:
-        state.members = len(state.set.members)
-    if state.hash is not None:
-        state.fields = len(state.hash.fields)
-    return state

@@ -12,14 +12,34 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from mesh.conflicts import IMPORT_CONFLICT, TYPE_CLASH
+from mesh.conflicts import IMPORT_CONFLICT, STAND_IN_CONFLICT, TYPE_CLASH
 from mesh.merge.increments import Increment, Log, field_place
-from mesh.merge.rule import Memory, slots
-from mesh.merge.state import Cover, FieldState, KeyState, open_state
+from mesh.merge.late import late_removals
+from mesh.merge.opening import open_state
+from mesh.merge.rule import Memory, carried_out, slots
+from mesh.merge.slots import (
+    HASH_SLOT,
+    LIST_SLOT,
+    OPAQUE_SLOTS,
+    SET_SLOT,
+    STREAM_SLOT,
+    TOUCH,
+    ZSET_SLOT,
+    empty_value,
+)
+from mesh.merge.state import Cover, FieldState, KeyState, newest_claim
 from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE, Pending
-from node.store.effect import MERGE, QUIET, Effect
+from node.store.effect import MERGE, QUIET, XDEL, ZREM, Effect
 from node.store.entry import Claim, Entry, Register
+from node.store.values.picks import Container
+from node.store.values.value import Value
 
+# Whose value of a slot stays in a merge: see `choose`.
+HERE: Final = 0
+THERE: Final = 1
+NEWER_HERE: Final = 2
+NEWER_THERE: Final = 3
+CHOSEN_SLOTS: Final = (HASH_SLOT, SET_SLOT, *OPAQUE_SLOTS)
 # A Cover whose origin is nobody's: covers by its row alone.
 NOBODY: Final[i64] = -1
 
@@ -36,6 +56,8 @@ class PeerKey:
         self.ttls: list[Claim] = []
         self.members: dict[bytes, list[Register]] = {}
         self.fields: dict[bytes, FieldState] = {}
+        self.opaque: dict[int, Value] = {}
+        self.deadlines: dict[tuple[int, bytes], int] = {}  # of members and fields, by slot
 
 
 def merge_key(
@@ -48,10 +70,13 @@ def merge_key(
     state = open_state(entry, peer.db, peer.key, fresh, memory.streams, memory.ledger)
     before = slots(state)
     differs = join_string(memory, state, peer, mine, theirs)
+    chosen = {slot: choose(state, peer, slot, mine, theirs) for slot in CHOSEN_SLOTS}
     state.claims = join_claims(state.claims, peer.claims, mine, theirs)
+    differs += join_opaque(memory, state, peer, chosen)
     state.ttls = join_claims(state.ttls, peer.ttls, mine, theirs)
     join_members(state, peer, mine, theirs)
     differs += join_fields(memory, state, peer, mine, theirs)
+    join_deadlines(state, peer, chosen)
     if slots(state) > max(before, 1):
         memory.conflicts.count(TYPE_CLASH)
         differs += 1
@@ -60,6 +85,70 @@ def merge_key(
     effect = Effect(MERGE, peer.db, peer.key, state.close(), 0, memory.streams.own.seen, 0, 0)
     effect.flags = QUIET
     return effect
+
+
+def choose(state: KeyState, peer: PeerKey, slot: int, mine: Cover, theirs: Cover) -> int:
+    """Whose value of a slot knows more: HERE, THERE, or with NEWER_ either, of two that had not
+    seen each other's last change.
+
+    A claim without a value is a value that was emptied.
+    """
+    here = last_changes(state.claims, slot)
+    there = last_changes(peer.claims, slot)
+    if not any(each.number == slot for each in there):
+        return HERE
+    if not any(each.number == slot for each in here):
+        return THERE
+    here_is_seen = all(theirs.has(each.stamp, each.origin) for each in here)
+    if all(mine.has(each.stamp, each.origin) for each in there):
+        return HERE
+    if here_is_seen:
+        return THERE
+    ours = newest_claim(here, state.streams)
+    others = newest_claim(there, state.streams)
+    if state.streams.newer(others.stamp, others.origin, ours.stamp, ours.origin):
+        return NEWER_THERE
+    return NEWER_HERE
+
+
+def last_changes(claims: list[Claim], slot: int) -> list[Claim]:
+    """The dots of a slot's last changes."""
+    return [each for each in claims if each.number == slot or each.number == TOUCH]
+
+
+def join_opaque(memory: Memory, state: KeyState, peer: PeerKey, chosen: dict[int, int]) -> int:
+    """Lists, sorted sets and streams, each as a whole; how many differing ones met."""
+    differs = 0
+    for slot in OPAQUE_SLOTS:
+        choice = chosen[slot]
+        here = state.opaque.get(slot)
+        there = peer.opaque.get(slot)
+        met = choice == NEWER_HERE or choice == NEWER_THERE
+        if met and spelled(here) != spelled(there):
+            memory.conflicts.count(STAND_IN_CONFLICT)
+            differs += 1
+        if choice == THERE or choice == NEWER_THERE:
+            state.opaque[slot] = empty_value(slot) if there is None else there
+    state.shed()
+    return differs
+
+
+def spelled(value: Value | None) -> list[bytes]:
+    """What clients can see of a value that may have been emptied."""
+    return [] if value is None else value.parts()
+
+
+def join_deadlines(state: KeyState, peer: PeerKey, chosen: dict[int, int]) -> None:
+    """Deadlines of fields and members: of those on both sides from who knows more."""
+    for slot in (HASH_SLOT, SET_SLOT):
+        target: Container | None = state.hash if slot == HASH_SLOT else state.set
+        if target is None:
+            continue
+        theirs = chosen[slot] == THERE or chosen[slot] == NEWER_THERE
+        here = target.places()
+        for place in peer.fields if slot == HASH_SLOT else peer.members:
+            if theirs or place not in here:
+                state.set_deadline(target, place, peer.deadlines.get((slot, place), 0))
 
 
 def join_registers(
@@ -78,14 +167,10 @@ def join_registers(
 
 def among(register: Register, others: list[Register]) -> bool:
     """Is the same dot in the list?"""
-    return any(
-        each.stamp == register.stamp and each.origin == register.origin for each in others
-    )
+    return any(each.stamp == register.stamp and each.origin == register.origin for each in others)
 
 
-def join_claims(
-    here: list[Claim], there: list[Claim], mine: Cover, theirs: Cover
-) -> list[Claim]:
+def join_claims(here: list[Claim], there: list[Claim], mine: Cover, theirs: Cover) -> list[Claim]:
     """The rule for type or TTL claims."""
     ours = {(each.stamp, each.origin) for each in here}
     others = {(each.stamp, each.origin) for each in there}
@@ -101,7 +186,11 @@ def join_claims(
 
 
 def join_increments(
-    here: list[Increment], there: list[Increment], mine: Cover, theirs: Cover, place: bytes,
+    here: list[Increment],
+    there: list[Increment],
+    mine: Cover,
+    theirs: Cover,
+    place: bytes,
     logs: dict[int, Log],
 ) -> list[Increment]:
     """The rule for increments; those that are new here are written to their streams' logs."""
@@ -127,9 +216,7 @@ def join_increments(
     return kept
 
 
-def join_string(
-    memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover
-) -> int:
+def join_string(memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> int:
     """The string slot; 1 where two values met that neither had seen, else 0."""
     logs = {
         int(each.origin): memory.ledger.string_log(peer.db, each.origin) for each in peer.increments
@@ -157,9 +244,7 @@ def join_members(state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> 
             state.put_member(member, joined)
 
 
-def join_fields(
-    memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover
-) -> int:
+def join_fields(memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> int:
     """The hash slot, field by field; in how many two values met that neither had seen."""
     value = state.hash
     here = [] if value is None else list(value.fields)
@@ -200,8 +285,16 @@ def apply_pending(memory: Memory, entry: Entry, db: int, key: bytes, pending: Pe
             state.revise_member(place, cover, None)
         elif kind == FIELD:
             state.clear_field(place, cover)
+    for removal in late_removals(db, key, pending, memory.streams):
+        slot = LIST_SLOT
+        if removal.op == ZREM:
+            slot = ZSET_SLOT
+        elif removal.op == XDEL:
+            slot = STREAM_SLOT
+        value = state.opaque.get(slot)
+        if value is not None:
+            after = carried_out(value, removal)
+            state.opaque[slot] = after if isinstance(after, Value) else empty_value(slot)
     effect = Effect(MERGE, db, key, state.close(), 0, memory.streams.own.seen, 0, 0)
     effect.flags = QUIET
     return effect
-
-

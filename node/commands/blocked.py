@@ -7,18 +7,18 @@ written, in order of arrival. Inside MULTI nothing blocks: the reply is that of 
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING
 from typing import Final
 
 from mypy_extensions import mypyc_attr
 
 from node.commands.context import Context, Parked
 from node.resp.replies import NULL_ARRAY, Failure
+from node.store.values.strings import I64_MAX, decimal_of, is_infinite
 
 NOT_A_FLOAT: Final = Failure(b"ERR timeout is not a float or out of range")
 OUT_OF_RANGE: Final = Failure(b"ERR timeout is out of range")
 NEGATIVE: Final = Failure(b"ERR timeout is negative")
-I64_MAX: Final = 9223372036854775807
 
 
 class Still:
@@ -37,6 +37,7 @@ class Blocked(Parked):
         self.ctx = ctx
         self.number = ctx.db.number
         self.keys = list(dict.fromkeys(keys))
+        self.needs_key = True  # False: a key that has gone may answer it too (XREADGROUP)
 
     def retry(self, ctx: Context, key: bytes) -> object:
         """The reply, after the effects it takes; STILL where there is nothing yet.
@@ -50,6 +51,8 @@ class Blocked(Parked):
 
     def attempt(self, key: bytes) -> None:
         ctx = self.ctx
+        if self.needs_key and ctx.db.glance(key) is None:
+            return  # somebody before took the last of it
         services = ctx.services
         ctx.reworded()
         services.notify.writing = True
@@ -83,16 +86,15 @@ def deadline_of(ctx: Context, arg: bytes) -> int:
 
     Failure with Redis's text where it is none. A part of a millisecond counts as a whole one.
     """
-    try:
-        text = arg.decode("ascii")
-        seconds = Decimal(text) if text.strip() == text else Decimal("NaN")
-    except (InvalidOperation, UnicodeDecodeError):
-        raise NOT_A_FLOAT from None
-    if seconds.is_nan():
+    if is_infinite(arg):
+        raise NEGATIVE if arg[:1] == b"-" else OUT_OF_RANGE
+    seconds = decimal_of(arg)
+    if seconds is None:
         raise NOT_A_FLOAT
-    if seconds.is_infinite() or abs(seconds) * 1000 > I64_MAX:
+    timeout_ms = int((seconds * 1000).to_integral_value(ROUND_CEILING))
+    if timeout_ms > I64_MAX:
         raise OUT_OF_RANGE
-    return deadline_after(ctx, -int(-(seconds * 1000) // 1))
+    return deadline_after(ctx, timeout_ms)
 
 
 def deadline_after(ctx: Context, timeout_ms: int) -> int:

@@ -39,6 +39,7 @@ MOVABLE_KEYS: Final[i64] = 262144
 QUEUE_CONTROL: Final[i64] = 524288  # EXEC, DISCARD, MULTI, WATCH, QUIT, RESET: run, not queued
 SUBSCRIBER: Final[i64] = 1048576  # allowed in RESP2 subscribe mode
 TOUCHES_ARBITRARY_KEYS: Final[i64] = 2097152
+ASKING: Final[i64] = 4194304  # may run on a slot that is being imported; shown, and no more
 
 MULTIPLIER: Final[i64] = 0x1E3779B97F4A7C15
 CODES_MASK: Final[i64] = 4095
@@ -115,6 +116,7 @@ class Command:
         cost: str = "O(1)",
         about: str = "",
         arity: int = 0,
+        accepts: int = 0,
         categories: tuple[str, ...] = (),
         tips: tuple[str, ...] = (),
     ) -> None:
@@ -125,7 +127,9 @@ class Command:
         self.fullname = self.name + (b"|" + self.subname if self.subname else b"")
         self.handler = handler
         self.flags: i64 = i64(flags)
-        self.arity: i64 = i64(arity if arity != 0 else arity_of(syntax))
+        self.shown_arity: i64 = i64(arity if arity != 0 else arity_of(syntax))
+        # What calls are held to: `accepts` where more is taken than Redis's arity says.
+        self.arity: i64 = i64(accepts) if accepts != 0 else self.shown_arity
         self.code: i64 = -1
         self.keys = keys
         self.group = group

@@ -145,6 +145,7 @@ def config_resetstat(ctx: Context, args: list[bytes]) -> object:
     services.errors.clear()
     services.processed = 0
     ctx.writer.expired_keys = 0
+    ctx.writer.expired_places = 0
     for db in services.databases:
         db.hits = 0
         db.misses = 0

@@ -18,11 +18,13 @@ from node.readers.blocking import Blocking, Waiter
 from node.readers.notify import Notify
 from node.readers.watch import Watch
 from node.resp.replies import Failure
+from node.store.frequency import Frequency
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
 from node.store.values.orders import Orders
 from node.store.values.sets import SetValue
+from node.store.values.stream_nodes import NodeLimits
 from node.store.values.streams import StreamValue
 from node.store.values.zsets import ZSetValue
 from node.store.writer import Writer
@@ -125,6 +127,7 @@ class Services:
         self.blocking = Blocking(self.journal)
         self.notify = Notify(self.journal, self.pubsub)
         self.orders = Orders()
+        self.stream_limits = stream_limits(config)
         self.auth_denied: i64 = 0
 
     def call(self, session: Session, args: list[bytes]) -> object:
@@ -135,6 +138,19 @@ class Services:
         """A directive has another value (CONFIG SET): the engine's own parts act on it."""
         if name == "notify-keyspace-events":
             self.notify.configure(self.config.text(name), self.databases)
+        elif name == "maxmemory-policy" or name.startswith("lfu-"):
+            self.count_uses()
+        if name.startswith("stream-node-"):
+            self.stream_limits = stream_limits(self.config)
+
+    def count_uses(self) -> None:
+        """Begins or ends counting how often keys are used, as the eviction policy asks."""
+        config = self.config
+        frequency: Frequency | None = None
+        if "lfu" in config.text("maxmemory-policy"):
+            frequency = Frequency(config.number("lfu-log-factor"), config.number("lfu-decay-time"))
+        for db in self.databases:
+            db.frequency = frequency
 
     def discard(self, session: Session) -> None:
         """Ends the client's transaction without running it, and its watches (DISCARD, RESET)."""
@@ -206,6 +222,16 @@ class Context:
         if entry is None:
             return -1
         return entry.deadline
+
+    def stamp(self, key: bytes) -> i64:
+        """The stamp of the key's newest write (ms << 20), -1 where absent. Does not count as use.
+
+        An increment and a removal leave a stamp as it is while the mesh is on.
+        """
+        entry = self.db.peek(key)
+        if entry is None:
+            return -1
+        return entry.stamp
 
     def idle_s(self, key: bytes) -> i64:
         """Seconds since the key was last used, -1 where it is absent. Does not count as use."""
@@ -325,3 +351,10 @@ class QuietContext(Context):
 def wrong_type() -> Failure:
     """The error for a key of another type."""
     return Failure(WRONG_TYPE)
+
+
+def stream_limits(config: Config) -> NodeLimits:
+    """When a node of a stream is full."""
+    return NodeLimits(
+        config.number("stream-node-max-entries"), config.number("stream-node-max-bytes")
+    )

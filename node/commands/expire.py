@@ -1,7 +1,8 @@
 """Expiry: when a key goes, said, asked and taken back.  [compiled]
 
 Whatever form was used, the effect is one EXPIRE with an absolute deadline in ms, or a DROP where
-that deadline has passed already.
+that deadline has passed already. TTL, PTTL and PERSIST take a second name, as in KeyDB: that of a
+hash field, or of a member of a set or sorted set.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from node.commands.args import deadline_ms
 from node.commands.command import FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
 from node.resp.replies import Failure
-from node.store.effect import DROP, EXPIRE
+from node.store.effect import DROP, EXPIRE, HEXPIRE
 from node.store.events import PERSIST
+from node.store.values.hashes import HashValue
+from node.store.values.member_deadlines import Timed
+from node.store.values.picks import Container
 
 NX: Final[i64] = 1
 XX: Final[i64] = 2
@@ -59,9 +63,7 @@ def conditions(args: list[bytes]) -> i64:
         else:
             raise Failure(b"ERR Unsupported option %s" % arg)
     if found & NX and found & (XX | GT | LT):
-        raise Failure(
-            b"ERR NX and XX, GT or LT options at the same time are not compatible"
-        )
+        raise Failure(b"ERR NX and XX, GT or LT options at the same time are not compatible")
     if found & GT and found & LT:
         raise Failure(b"ERR GT and LT options at the same time are not compatible")
     return found
@@ -96,8 +98,24 @@ def set_deadline(
     return 1
 
 
+def subkey(args: list[bytes]) -> bytes | None:
+    """The field or member that is named behind the key; None where none is."""
+    if len(args) > 3:
+        name = args[0].lower()
+        raise Failure(b"ERR wrong number of arguments for '%s' command" % name)
+    return args[2] if len(args) == 3 else None
+
+
 def persist(ctx: Context, args: list[bytes]) -> object:
     """PERSIST."""
+    place = subkey(args)
+    if place is not None:
+        value = ctx.find(args[1])
+        if not isinstance(value, Container) or value.deadline_of(place) == 0:
+            return 0
+        ctx.reworded()
+        ctx.emit(HEXPIRE, args[1], Timed([place], isinstance(value, HashValue)), 0, PERSIST)
+        return 1
     if ctx.deadline(args[1]) <= 0:
         return 0
     ctx.emit(EXPIRE, args[1], None, 0, PERSIST)
@@ -106,18 +124,25 @@ def persist(ctx: Context, args: list[bytes]) -> object:
 
 def ttl(ctx: Context, args: list[bytes]) -> object:
     """TTL: seconds left, rounded; -1 without a deadline, -2 where the key is absent."""
-    left = left_ms(ctx, args[1])
+    left = left_ms(ctx, args)
     return left if left < 0 else (left + 500) // 1000
 
 
 def pttl(ctx: Context, args: list[bytes]) -> object:
     """PTTL: milliseconds left."""
-    return left_ms(ctx, args[1])
+    return left_ms(ctx, args)
 
 
-def left_ms(ctx: Context, key: bytes) -> int:
-    """Milliseconds until the key's deadline; -1 without one, -2 where the key is absent."""
-    deadline = ctx.deadline(key)
+def left_ms(ctx: Context, args: list[bytes]) -> int:
+    """Milliseconds until the key's deadline, or that of the field or member that is named.
+
+    -1 without one, also where the key has no such field or member; -2 where the key is absent.
+    """
+    place = subkey(args)
+    deadline = ctx.deadline(args[1])
+    if place is not None and deadline >= 0:
+        value = ctx.peek(args[1])
+        deadline = value.deadline_of(place) if isinstance(value, Container) else 0
     if deadline <= 0:
         return -1 if deadline == 0 else -2
     return int(deadline - ctx.now_ms())
@@ -159,15 +184,17 @@ COMMANDS: tuple[Command, ...] = (
         about="Lets a key live until a Unix time in milliseconds.",
     ),
     Command(
-        "PERSIST key", persist, WRITE | FAST, keys=(at(1, "RW", "UPDATE"),), since="2.2.0",
+        "PERSIST key", persist, WRITE | FAST, accepts=-2, keys=(at(1, "RW", "UPDATE"),),
+        since="2.2.0",
         about="Takes a key's deadline away.",
     ),
     Command(
-        "TTL key", ttl, READONLY | FAST, keys=(at(1, "RO", "ACCESS"),),
+        "TTL key", ttl, READONLY | FAST, accepts=-2, keys=(at(1, "RO", "ACCESS"),),
         about="Answers how many seconds a key will live.", tips=("nondeterministic_output",),
     ),
     Command(
-        "PTTL key", pttl, READONLY | FAST, keys=(at(1, "RO", "ACCESS"),), since="2.6.0",
+        "PTTL key", pttl, READONLY | FAST, accepts=-2, keys=(at(1, "RO", "ACCESS"),),
+        since="2.6.0",
         about="Answers how many milliseconds a key will live.", tips=("nondeterministic_output",),
     ),
     Command(

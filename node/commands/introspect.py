@@ -60,7 +60,7 @@ def description(command: Command) -> object:
     subcommands = (command.subcommands or {}).values()
     return [
         command.fullname,
-        int(command.arity),
+        int(command.shown_arity),
         SetReply([Simple(name.encode()) for name in flag_names(command)]),
         first,
         last,

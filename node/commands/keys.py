@@ -17,20 +17,15 @@ from node.commands.command import (
     span,
 )  # fmt: skip
 from node.commands.context import Context
+from node.commands.encodings import encoding_at, thresholds_of
 from node.resp.replies import OK, Failure, Simple
 from node.store.effect import DROP, PUT
 from node.store.events import COPY_TO, MOVE_FROM, MOVE_TO, RENAME_FROM, RENAME_TO
-from node.store.values.hashes import HashValue, plain
-from node.store.values.sets import SetValue
-from node.store.values.strings import integer_of, shown
+from node.store.values.strings import shown
 from node.store.values.value import Value
 
 NO_SUCH_KEY = b"ERR no such key"
 SAME_OBJECT = b"ERR source and destination objects are the same"
-# Redis 8.2 keeps a short string in one piece of 64 bytes with its key and deadline: so many bytes
-# are left for the two, a deadline takes eight of them (observed).
-EMBEDDED_MAX = 41
-EMBEDDED_DEADLINE = 8
 LFU_HINT = (
     b" Please note that when switching between policies at runtime LRU and LFU data will take"
     b" some time to adjust."
@@ -40,7 +35,7 @@ ABSENT = Simple(b"none")
 
 
 def del_(ctx: Context, args: list[bytes]) -> object:
-    """DEL, UNLINK and EXPDEL: a large value is freed in slices afterwards, whichever was sent."""
+    """DEL and UNLINK: a large value is freed in slices afterwards, whichever was sent."""
     if len(args) != 2:
         ctx.reworded()
     deleted = 0
@@ -54,6 +49,12 @@ def del_(ctx: Context, args: list[bytes]) -> object:
             deleted += 1
         i += 1
     return deleted
+
+
+def expdel(ctx: Context, args: list[bytes]) -> object:
+    """EXPDEL: KeyDB alone knows the word, so its effects are told as DEL."""
+    ctx.reworded()
+    return del_(ctx, args)
 
 
 def exists(ctx: Context, args: list[bytes]) -> object:
@@ -117,9 +118,11 @@ def transfer(
     there.find(target)  # one past its deadline goes now, as a unit of its own
     value = ctx.find(source)
     deadline = ctx.deadline(source)
+    flags = ctx.db.text_flags(source)
     ctx.reworded()
     ctx.emit(DROP, source, None, 0, leaving)
     there.emit(PUT, target, carried(value), deadline, coming)
+    there.db.set_text_flags(target, flags)
 
 
 def carried(value: object) -> object:
@@ -177,6 +180,7 @@ def copy(ctx: Context, args: list[bytes]) -> object:
     if isinstance(twin, Value):
         twin = twin.copy()  # later commands of a transaction may change the source
     there.emit(PUT, args[2], twin, deadline, COPY_TO)
+    there.db.set_text_flags(args[2], ctx.db.text_flags(args[1]))
     return 1
 
 
@@ -190,44 +194,7 @@ def object_encoding(ctx: Context, args: list[bytes]) -> object:
     value = object_value(ctx, args)
     if value is None:
         return None
-    if isinstance(value, SetValue):
-        return set_encoding(ctx, value)
-    if isinstance(value, HashValue):
-        return hash_encoding(ctx, value)
-    if integer_of(value) is not None:
-        return b"int"
-    size = len(args[2]) + len(shown(value))
-    if ctx.deadline(args[2]) > 0:
-        size += EMBEDDED_DEADLINE
-    return b"embstr" if size <= EMBEDDED_MAX else b"raw"
-
-
-def set_encoding(ctx: Context, value: SetValue) -> bytes:
-    """intset, listpack or hashtable; looks at members only while there are few."""
-    config = ctx.services.config
-    size = value.size()
-    if size <= config.number("set-max-intset-entries") and all(
-        integer_of(member) is not None for member in value.members
-    ):
-        return b"intset"
-    longest = config.number("set-max-listpack-value")
-    if size <= config.number("set-max-listpack-entries") and all(
-        len(member) <= longest for member in value.members
-    ):
-        return b"listpack"
-    return b"hashtable"
-
-
-def hash_encoding(ctx: Context, value: HashValue) -> bytes:
-    """listpack or hashtable."""
-    config = ctx.services.config
-    longest = config.number("hash-max-listpack-value")
-    if value.size() <= config.number("hash-max-listpack-entries") and all(
-        len(field) <= longest and len(plain(slot)) <= longest
-        for field, slot in value.fields.items()
-    ):
-        return b"listpack"
-    return b"hashtable"
+    return encoding_at(ctx, args[2], value, thresholds_of(ctx.services.config))
 
 
 def object_refcount(ctx: Context, args: list[bytes]) -> object:
@@ -251,14 +218,14 @@ def object_idletime(ctx: Context, args: list[bytes]) -> object:
 
 
 def object_freq(ctx: Context, args: list[bytes]) -> object:
-    """OBJECT FREQ: only under an LFU policy, and then every key is as good as new."""
+    """OBJECT FREQ: the logarithmic counter of uses, kept under an LFU policy only."""
     if object_value(ctx, args) is None:
         return None
     if not counts_frequency(ctx):
         raise Failure(
             b"ERR An LFU maxmemory policy is not selected, access frequency not tracked." + LFU_HINT
         )
-    return 5
+    return ctx.db.uses(args[2])
 
 
 def object_help(ctx: Context, args: list[bytes]) -> object:
@@ -281,7 +248,7 @@ def object_help(ctx: Context, args: list[bytes]) -> object:
     ]
 
 
-ASKING = (at(2, "RO"),)
+INSPECTED = (at(2, "RO"),)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -295,7 +262,7 @@ COMMANDS: tuple[Command, ...] = (
         tips=("request_policy:multi_shard", "response_policy:agg_sum"),
     ),
     Command(
-        "EXPDEL key [key ...]", del_, WRITE, keys=(span(1, -1, 1, "RM", "DELETE"),),
+        "EXPDEL key [key ...]", expdel, WRITE, keys=(span(1, -1, 1, "RM", "DELETE"),),
         cost="O(1) for each key", about="KeyDB's other name of DEL.",
     ),
     Command(
@@ -331,20 +298,20 @@ COMMANDS: tuple[Command, ...] = (
         cost="O(N) for N members", about="Moves a key to another database.",
     ),
     Command(
-        "OBJECT ENCODING key", object_encoding, READONLY, keys=ASKING, since="2.2.3",
+        "OBJECT ENCODING key", object_encoding, READONLY, keys=INSPECTED, since="2.2.3",
         cost="O(N) for few members, else O(1)", about="Answers how Redis would hold the value.",
         tips=("nondeterministic_output",),
     ),
     Command(
-        "OBJECT FREQ key", object_freq, READONLY, keys=ASKING, since="4.0.0",
+        "OBJECT FREQ key", object_freq, READONLY, keys=INSPECTED, since="4.0.0",
         about="Answers how often a key is used.", tips=("nondeterministic_output",),
     ),
     Command(
-        "OBJECT IDLETIME key", object_idletime, READONLY, keys=ASKING, since="2.2.3",
+        "OBJECT IDLETIME key", object_idletime, READONLY, keys=INSPECTED, since="2.2.3",
         about="Answers how long a key was not used.", tips=("nondeterministic_output",),
     ),
     Command(
-        "OBJECT REFCOUNT key", object_refcount, READONLY, keys=ASKING, since="2.2.3",
+        "OBJECT REFCOUNT key", object_refcount, READONLY, keys=INSPECTED, since="2.2.3",
         about="Answers how many references a value has.", tips=("nondeterministic_output",),
     ),
     Command(

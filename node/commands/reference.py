@@ -9,19 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from node.commands.argument_types import type_of
 from node.commands.command import Command
 from node.commands.syntax import Part, arguments_of
 from node.resp.replies import Map, SetReply, Simple
 
-KEY_NAMES: Final = frozenset({"key", "newkey", "source", "destination", "key1", "key2"})
-INTEGER_NAMES: Final = frozenset(
-    {
-        "bit", "client-id", "count", "cursor", "db", "decrement", "destination-db", "end", "freq",
-        "idle-time-seconds", "index", "len", "limit", "maxage", "milliseconds", "min-match-len",
-        "numfields", "numkeys", "numreplicas", "offset", "protover", "seconds", "start", "timeout",
-        "ttl", "version",
-    }
-)  # fmt: skip
+# Pattern arguments that name keys: of SORT, whose second key spec stands for them.
+KEY_PATTERNS: Final = frozenset({"by-pattern", "get-pattern"})
+PATTERNS: Final = "pattern"
 
 
 def documentation(command: Command) -> object:
@@ -59,6 +54,7 @@ class Argument:
     inner: list[Argument] = field(default_factory=list)
     is_optional: bool = False
     is_multiple: bool = False
+    repeats_token: bool = False
     key_spec: int | None = None
 
     def reply(self) -> object:
@@ -75,6 +71,8 @@ class Argument:
             flags.append(Simple(b"optional"))
         if self.is_multiple:
             flags.append(Simple(b"multiple"))
+        if self.repeats_token:
+            flags.append(Simple(b"multiple_token"))
         if flags:
             items += [b"flags", SetReply(flags)]
         if self.inner:
@@ -87,7 +85,7 @@ class Arguments:
 
     def __init__(self, command: Command) -> None:
         self.specs = len(command.keys)
-        self.is_float = command.fullname.endswith(b"float")
+        self.command = command
         self.keys: list[str] = []
 
     def all_of(self, parts: Sequence[Part]) -> list[Argument]:
@@ -111,8 +109,16 @@ class Arguments:
         while values < len(parts) and parts[values].word and not parts[values].is_token():
             values += 1
         if first.is_token():
-            if values == 1 and len(parts) > 1 and parts[1].is_choice and not parts[1].is_optional:
+            if values == 1 and len(parts) > 1 and is_demanded(parts[1]):
                 return 2, self.one(parts[1], first.word)
+            if values > 2 and repeats(parts[values - 2 : values + 1]):
+                return values + 1, self.block(parts[1 : values + 1], first.word)
+            if values > 1 and goes_on(parts, values):
+                return len(parts), self.block(parts[1:], first.word)
+            if values > 2 and len(parts) > values and is_demanded(parts[values]):
+                inner = self.all_of(parts[1 : values + 1])
+                inner[0].token = first.word
+                return values + 1, Argument(first.word.lower(), "block", "", inner)
             if values > 1 and repeats(parts[values - 1 : values + 1]):
                 argument = self.argument(parts[1:values], first.word)
                 (argument.inner or [argument])[-1].is_multiple = True
@@ -132,6 +138,10 @@ class Arguments:
         if part.is_choice:
             choices = [self.choice(inner) for inner in part.parts]
             argument = Argument(token.lower() or name_of(part), "oneof", token, choices)
+        elif is_repeated_whole(part):
+            argument = self.first_of(part.parts[:-1])[1]
+            argument.is_multiple = True
+            argument.repeats_token = part.parts[0].is_token()
         else:
             inner = self.all_of(part.parts)
             argument = inner[0]
@@ -155,37 +165,50 @@ class Arguments:
         if len(words) > 1:
             return self.block(words, token)
         name = words[0].word
-        kind = self.type_of(name)
-        key = self.key_index(name) if kind == "key" else None
+        kind = type_of(self.command.fullname, self.command.group, name, self.specs > 0)
+        is_key = kind == "key" or (name in KEY_PATTERNS and self.specs > 0)
+        key = self.key_index(name, token != "") if is_key else None
         return Argument(name, kind, token, key_spec=key)
 
     def block(self, parts: Sequence[Part], token: str) -> Argument:
         """Several arguments that belong together."""
         return Argument(token.lower() or "data", "block", token, self.all_of(parts))
 
-    def type_of(self, name: str) -> str:
-        """The type of an argument, told by its name."""
-        if self.specs and name in KEY_NAMES:
-            return "key"
-        if name == "pattern":
-            return "pattern"
-        if name.startswith("unix-time"):
-            return "unix-time"
-        if name == "increment":
-            return "double" if self.is_float else "integer"
-        return "integer" if name in INTEGER_NAMES else "string"
+    def key_index(self, name: str, is_option: bool) -> int:
+        """Which of the command's key specs the argument belongs to.
 
-    def key_index(self, name: str) -> int:
-        """Which of the command's key specs the argument belongs to."""
-        if name not in self.keys:
+        A key behind a word of its own is another one (GEORADIUS key ... STORE key).
+        """
+        if name in KEY_PATTERNS:
+            name = PATTERNS
+            is_option = False
+        if is_option or name not in self.keys:
             self.keys.append(name)
-        return min(self.keys.index(name), self.specs - 1)
+            place = len(self.keys) - 1
+        else:
+            place = self.keys.index(name)
+        return min(place, self.specs - 1)
 
 
 def repeats(parts: Sequence[Part]) -> bool:
     """Is the last part `[a b ...]` and the parts before it are a and b?"""
     *before, last = parts
     return last.is_optional and last.is_multiple and list(last.parts) == before
+
+
+def goes_on(parts: Sequence[Part], values: int) -> bool:
+    """Does a repeated value follow a repeated one: STREAMS key [key ...] id [id ...]?"""
+    return len(parts) == values + 3 and repeats(parts[values - 1 : values + 1])
+
+
+def is_demanded(part: Part) -> bool:
+    """Is it a choice that must be made: BYBOX width height <M | KM>?"""
+    return part.is_choice and not part.is_optional
+
+
+def is_repeated_whole(part: Part) -> bool:
+    """Is it `[WORD a [WORD a ...]]`?"""
+    return part.is_optional and len(part.parts) > 1 and repeats(part.parts)
 
 
 def name_of(part: Part) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from node.commands.args import Options, cursor, integer, syntax_error
 from node.commands.command import FAST, READONLY, TOUCHES_ARBITRARY_KEYS, Command
@@ -94,6 +95,9 @@ def glob_class(pattern: bytes, at: int) -> tuple[bytes, int]:
     return b"[" + (b"^" if negated else b"") + bytes(inside) + b"]", at
 
 
+NO_TYPE: Final = b"?"  # TYPE "": the name of no type, told from no TYPE at all
+
+
 class ScanOptions:
     """What stands behind SCAN's cursor."""
 
@@ -117,7 +121,7 @@ def scan_options(args: list[bytes]) -> ScanOptions:
             pattern = options.value()
             found.match = None if pattern == b"*" else glob(pattern)
         elif word == b"TYPE" and options.has_value():
-            found.type = options.value().lower()
+            found.type = options.value().lower() or NO_TYPE
         elif word == b"NOVALUES":
             raise Failure(b"ERR NOVALUES option can only be used in HSCAN")
         else:

@@ -10,6 +10,7 @@ from typing import Final
 from node.commands.command import (
     ADMIN,
     ALLOW_BUSY,
+    ASKING,
     BLOCKING,
     DENYOOM,
     FAST,
@@ -42,6 +43,7 @@ FLAG_NAMES: Final = (
     (STALE, "stale"),
     (SKIP_MONITOR, "skip_monitor"),
     (SKIP_SLOWLOG, "skip_slowlog"),
+    (ASKING, "asking"),
     (FAST, "fast"),
     (NO_AUTH, "no_auth"),
     (NO_MANDATORY_KEYS, "no_mandatory_keys"),
@@ -105,8 +107,8 @@ def categories(command: Command) -> list[str]:
         found.add("pubsub")
     if flags & BLOCKING:
         found.add("blocking")
-    # WAIT is generic and yet about the connection, not about keys.
-    about_keys = command.group != "generic" or "connection" not in found
+    # WAIT is generic and yet about the connection, SORT about collections.
+    about_keys = command.group != "generic" or not found & {"connection", "sortedset"}
     if about_keys and not is_container(command):
         found.add(CATEGORY_OF_GROUP.get(command.group, ""))
     return [name for name in CATEGORIES if name in found]

@@ -23,8 +23,8 @@ from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at, s
 from node.commands.context import Context
 from node.resp.numbers import SMALL
 from node.resp.replies import OK, Failure
-from node.store.effect import DROP, EXPIRE, INCR, PUT
-from node.store.events import APPEND, EXPIRE_SET, INCRBYFLOAT, PERSIST, SET, SETRANGE
+from node.store.effect import APPEND, DROP, EXPIRE, INCR, PUT, SETRANGE
+from node.store.events import EXPIRE_SET, INCRBYFLOAT, PERSIST, SET
 from node.store.values.strings import (
     I64_MAX,
     I64_MIN,
@@ -160,9 +160,17 @@ def get(ctx: Context, args: list[bytes]) -> object:
     return None
 
 
+def read(ctx: Context, key: bytes) -> object:
+    """The string that a writing command answers; told as event keymiss where it is absent."""
+    value = ctx.string(key)
+    if value is None:
+        ctx.services.notify.read_missed(int(ctx.db.number), key)
+    return value
+
+
 def getset(ctx: Context, args: list[bytes]) -> object:
     """GETSET."""
-    old = ctx.string(args[1])
+    old = read(ctx, args[1])
     answer = None if old is None else shown(old)
     ctx.reworded()
     ctx.emit(PUT, args[1], args[2])
@@ -171,7 +179,7 @@ def getset(ctx: Context, args: list[bytes]) -> object:
 
 def getdel(ctx: Context, args: list[bytes]) -> object:
     """GETDEL."""
-    old = ctx.string(args[1])
+    old = read(ctx, args[1])
     if old is None:
         return None
     answer = shown(old)
@@ -184,7 +192,7 @@ def getex(ctx: Context, args: list[bytes]) -> object:
     """GETEX: the effect is the one of EXPIRE or PERSIST; a deadline in the past deletes."""
     options = string_options(args, 2, False)
     key = args[1]
-    value = ctx.string(key)
+    value = read(ctx, key)
     if value is None:
         return None
     answer = shown(value)
@@ -253,14 +261,11 @@ def put_pairs(ctx: Context, args: list[bytes], command: bytes) -> None:
 
 
 def append(ctx: Context, args: list[bytes]) -> object:
-    """APPEND."""
+    """APPEND: the new length."""
     old = ctx.string(args[1])
-    before = b"" if old is None else shown(old)
-    check_length(ctx, len(before) + len(args[2]))
-    deadline = kept(ctx, args[1])
-    ctx.reworded()
-    ctx.emit(PUT, args[1], before + args[2], deadline, APPEND)
-    return len(before) + len(args[2])
+    if old is not None:
+        check_length(ctx, len(shown(old)) + len(args[2]))
+    return ctx.emit(APPEND, args[1], args[2])
 
 
 def check_length(ctx: Context, size: int) -> None:
@@ -292,23 +297,16 @@ def getrange(ctx: Context, args: list[bytes]) -> object:
 
 
 def setrange(ctx: Context, args: list[bytes]) -> object:
-    """SETRANGE: a gap is filled with zero bytes; an empty piece changes nothing."""
+    """SETRANGE: the new length. A gap is filled with zero bytes; an empty piece changes nothing."""
     offset = integer(args[2])
     if offset < 0:
         raise Failure(b"ERR offset is out of range")
     old = ctx.string(args[1])
-    text = b"" if old is None else shown(old)
     piece = args[3]
     if not piece:
-        return len(text)
+        return len(shown(old))
     check_length(ctx, offset + len(piece))
-    deadline = kept(ctx, args[1])
-    if len(text) < offset:
-        text = text.ljust(offset, b"\0")
-    after = text[:offset] + piece + text[offset + len(piece) :]
-    ctx.reworded()
-    ctx.emit(PUT, args[1], after, deadline, SETRANGE)
-    return len(after)
+    return ctx.emit(SETRANGE, args[1], piece, i64(offset))
 
 
 def incr(ctx: Context, args: list[bytes]) -> object:

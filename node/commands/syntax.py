@@ -4,8 +4,8 @@
     CLIENT REPLY <ON | OFF | SKIP>                      <a | b> one of them, required
     MSET key value [key value ...]                      ... what the brackets hold, repeated
 
-Words in capitals are typed as they stand, all others name an argument. Redis writes its manual in
-the same notation. Knows nothing of Command: a line is all that is needed.
+Words in capitals and signs are typed as they stand, all others name an argument. Redis writes its
+manual in the same notation. Knows nothing of Command: a line is all that is needed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 WORDS: Final = re.compile(r"\.\.\.|[\[\]<>|]|[^\s\[\]<>|]+")
+SIGNS: Final = ("=", "~", "*", "$")
 UNBOUNDED: Final = 1 << 30
 
 
@@ -52,8 +53,8 @@ class Part:
 
 
 def is_token(word: str) -> bool:
-    """A word in capitals, as against the name of an argument."""
-    return word == word.upper() and any(letter.isalpha() for letter in word)
+    """A word in capitals, or a sign, as against the name of an argument."""
+    return word in SIGNS or (word == word.upper() and any(letter.isalpha() for letter in word))
 
 
 def parse(line: str) -> tuple[Part, ...]:

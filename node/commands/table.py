@@ -20,6 +20,7 @@ from node.commands import (
     introspect,
     keydb,
     keys,
+    list_blocking,
     list_moves,
     lists,
     payloads,
@@ -33,6 +34,7 @@ from node.commands import (
     strings,
     transactions,
     zset_algebra,
+    zset_pops,
     zset_ranges,
     zsets,
 )  # fmt: skip
@@ -40,9 +42,11 @@ from node.commands.command import TABLE, Command, register
 
 MODULES = (
     strings.COMMANDS, bitmaps.COMMANDS, hyperloglog.COMMANDS, lists.COMMANDS, list_moves.COMMANDS,
+    list_blocking.COMMANDS,
     hashes.COMMANDS, hash_expiry.COMMANDS, sets.COMMANDS, zsets.COMMANDS, zset_ranges.COMMANDS,
-    zset_algebra.COMMANDS, geo.COMMANDS, streams.COMMANDS, stream_groups.COMMANDS,
-    stream_info.COMMANDS, keys.COMMANDS, payloads.COMMANDS, sort.COMMANDS, expire.COMMANDS,
+    zset_pops.COMMANDS, zset_algebra.COMMANDS, geo.COMMANDS, streams.COMMANDS,
+    stream_groups.COMMANDS, stream_info.COMMANDS, keys.COMMANDS, payloads.COMMANDS,
+    sort.COMMANDS, expire.COMMANDS,
     scan.COMMANDS, keydb.COMMANDS,
     transactions.COMMANDS, pubsub.COMMANDS, connection.COMMANDS, client.COMMANDS, config.COMMANDS,
     introspect.COMMANDS, admin.COMMANDS, debug.COMMANDS,

@@ -2,8 +2,8 @@
 [compiled]
 
 Peers of ours and the append-only file are written and read by it, never by handlers: what a handler
-decided once is not decided again. Deadlines are absolute, KEEPTTL is resolved, a whole set or
-hash is RESTORE with Redis's own payload. LAPSE and MERGE have no command: they happen on each
+decided once is not decided again. Deadlines are absolute, KEEPTTL is resolved, a whole
+collection is RESTORE with Redis's own payload. LAPSE and MERGE have no command: they happen on each
 node by itself.
 """
 
@@ -14,8 +14,10 @@ from typing import Final, cast
 from librt.strings import BytesWriter
 from mypy_extensions import i64
 
-from node.persist import canon_lists, canon_streams, canon_strings, canon_zsets
+from node.persist import canon_hashes, canon_lists, canon_streams, canon_strings, canon_zsets
 from node.persist.canon_words import CanonError, integer
+from node.persist.contents import KINDS, content_of, member_fields, value_of
+from node.persist.rdb_codes import VERSION_FIELD_TTL
 from node.persist.rdb_reader import read_dump
 from node.persist.rdb_writer import dump_payload
 from node.resp.encoder import put_bulk
@@ -25,6 +27,7 @@ from node.store.effect import (
     EXPIRE,
     FLUSH,
     HDEL,
+    HEXPIRE,
     HINCR,
     HSET,
     INCR,
@@ -39,10 +42,11 @@ from node.store.effect import (
     Effect,
 )  # fmt: skip
 from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
 from node.store.values.strings import shown
+from node.store.values.value import Value
 
-# RESTORE payloads between our nodes: readable by Redis 7.2 and later, and by Valkey.
+# RESTORE payloads between our nodes: readable by Redis 7.2 and later, and by Valkey. Hashes with
+# field TTLs, which those lack, have the version that brought them.
 DUMP_VERSION: Final = 11
 CRLF: Final = b"\r\n"
 
@@ -96,30 +100,31 @@ def command_of(effect: Effect) -> list[bytes] | None:
         return canon_lists.command_of(effect)
     if op <= ZINCR:
         return canon_zsets.command_of(effect)
+    if op == HEXPIRE:
+        return canon_hashes.command_of(effect)
     return canon_streams.command_of(effect)
 
 
 def put_words(key: bytes, value: object, deadline_ms: i64) -> list[bytes]:
-    """PUT: SET with an absolute deadline, or RESTORE of a set or hash."""
-    kind = b""
-    plain: object = None
-    if isinstance(value, SetValue):
-        kind = b"set"
-        plain = list(value.members)
-    elif isinstance(value, HashValue):
-        kind = b"hash"
-        plain = value.items()
-    if kind:
-        payload = dump_payload(kind, plain, DUMP_VERSION)
+    """PUT: SET with an absolute deadline, or RESTORE of a collection."""
+    if isinstance(value, Value):
+        payload = payload_of(value)
         return [b"RESTORE", key, b"%d" % deadline_ms, payload, b"REPLACE", b"ABSTTL"]
     if deadline_ms == 0:
         return [b"SET", key, shown(value)]
     return [b"SET", key, shown(value), b"PXAT", b"%d" % deadline_ms]
 
 
-def effect_of(
-    words: list[bytes], db: i64, stamp: i64, origin: i64, index: i64
-) -> Effect | None:
+def payload_of(value: Value) -> bytes:
+    """A collection as our nodes send it to each other: the reverse of `restored`."""
+    version: i64 = DUMP_VERSION
+    if isinstance(value, HashValue) and value.has_deadlines():
+        version = VERSION_FIELD_TTL
+    kind, content = content_of(value, version)
+    return dump_payload(kind, content, version, member_fields(value))
+
+
+def effect_of(words: list[bytes], db: i64, stamp: i64, origin: i64, index: i64) -> Effect | None:
     """The effect that a command of canon's form says; None for PING, which says nothing.
 
     CanonError where the command is none of canon's, or malformed.
@@ -176,6 +181,8 @@ def rarer_effect(
         return None
     if name in canon_strings.NAMES:
         return canon_strings.effect_of(name, words, db, stamp, origin, index)
+    if name in canon_hashes.NAMES:
+        return canon_hashes.effect_of(name, words, db, stamp, origin, index)
     if name in canon_lists.NAMES:
         return canon_lists.effect_of(name, words, db, stamp, origin, index)
     if name in canon_zsets.NAMES:
@@ -186,14 +193,8 @@ def rarer_effect(
 
 
 def restored(payload: bytes) -> object:
-    """The set or hash of a RESTORE payload. CanonError where it is another type."""
+    """The collection of a RESTORE payload. CanonError where it is none of ours."""
     record = read_dump(payload)
-    if record.kind == b"set":
-        value = SetValue()
-        value.members = dict.fromkeys(cast(list[bytes], record.value))
-        return value
-    if record.kind == b"hash":
-        pairs = HashValue()
-        pairs.fields = dict(cast(list[tuple[bytes, object]], record.value))
-        return pairs
-    raise CanonError(f"RESTORE of a {record.kind.decode()} says no effect")
+    if record.kind not in KINDS:
+        raise CanonError(f"RESTORE of a {record.kind.decode()} says no effect")
+    return value_of(record.kind, record.value, record.aux)

@@ -1,33 +1,31 @@
 """Loader: the data file into an empty keyspace, at start. Nothing in the file is lost silently.
 
-What this server cannot hold yet (other types of value, functions, modules) ends the start with an
-error that names the file and the key: who began without them would soon overwrite the file.
+What this server cannot hold (functions, modules, cron jobs) ends the start with an error that names
+the file and the key: who began without them would soon overwrite the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-from mypy_extensions import i16, i32
+from mypy_extensions import i16, i32, i64
 
-from node.persist import rdb_codes as codes
+from node.persist.contents import KINDS, value_of
 from node.persist.rdb_codes import RdbError
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, Function, KeyRecord, ModuleAux, Record
 from node.ports import Metadata
 from node.store.entry import Entry
+from node.store.frequency import COUNTER_NEW, clock_of
 from node.store.keyspace import Database
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
 
 PIECE_BYTES: Final = 1 << 20
 HELP: Final = (
     "move the file away to start without its data, or load it with the server that wrote it and"
     " take out what is named here"
 )
-KINDS: Final = {codes.KIND_STRING, codes.KIND_SET, codes.KIND_HASH}
 
 
 class LoadError(Exception):
@@ -141,7 +139,11 @@ class Loader:
         entry.flags = i16(self._phase)
         entry.deadline = record.deadline_ms
         seconds = db.now.seconds
-        entry.clock = i32(max(0, seconds - int(record.idle))) if record.idle > 0 else seconds
+        if db.frequency is not None:
+            uses = i64(record.freq) if record.freq >= 0 else COUNTER_NEW
+            entry.clock = clock_of(i64(seconds), uses)
+        else:
+            entry.clock = i32(max(0, seconds - int(record.idle))) if record.idle > 0 else seconds
         before = int(db.keys.size) + len(db.hidden)
         try:
             if not self._metadata.load_key(number, record.key, entry, dict(record.aux)):
@@ -157,22 +159,12 @@ class Loader:
         if record.kind not in KINDS:
             raise self._error(
                 f"key {record.key!r} in database {record.db} holds a {record.kind.decode()}, a type"
-                " this version does not have yet"
+                " this version does not have"
             )
-        for name, _ in record.aux:
-            if name == codes.AUX_MEMBER:
-                raise self._error(
-                    f"key {record.key!r} has members with a TTL (KeyDB's EXPIREMEMBER)"
-                )
-        if record.kind == codes.KIND_STRING:
-            return record.value
-        if record.kind == codes.KIND_SET:
-            members = SetValue()
-            members.members = dict.fromkeys(cast(list[bytes], record.value))
-            return members
-        fields = HashValue()
-        fields.fields = dict(cast(list[tuple[bytes, bytes]], record.value))
-        return fields
+        try:
+            return value_of(record.kind, record.value, record.aux)
+        except RdbError as error:
+            raise self._error(f"key {record.key!r} in database {record.db}: {error}") from error
 
     def _error(self, what: str) -> LoadError:
         return LoadError(f"{self._path}: {what}; {HELP}")

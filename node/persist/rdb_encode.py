@@ -1,7 +1,8 @@
 """Keys and values to RDB bytes, appended to a BytesWriter.  [compiled]
 
-What is small is written at once (`put_small`); what is large is written by a generator that pauses
-whenever a piece is ready (`put_large`). The encodings are those Redis chooses for the same value.
+What is small is written at once, packed in one blob (`packed_type`, `put_packed`); what is large is
+written by a generator that pauses whenever a piece is ready (`put_large`). The encodings are those
+Redis chooses for the same value, unless the caller names one.
 """
 
 from __future__ import annotations
@@ -10,102 +11,55 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from librt.strings import BytesWriter, write_f64_le, write_i64_le
-from mypy_extensions import i64, u8
+from mypy_extensions import i64
 
 from node.persist import rdb_codes as codes
 from node.persist import rdb_packed as packed
 from node.persist.rdb_codes import RdbError
+from node.persist.rdb_lists import put_list
+from node.persist.rdb_put import (
+    Thresholds,
+    put_aux,
+    put_length,
+    put_string,
+    put_text,
+    put_type,
+)  # fmt: skip
 from node.persist.rdb_records import CronJob, Opaque
+from node.persist.rdb_values import program_of, put_walked
+from node.resp.numbers import format_double
 
 # A piece is ready above this size: large enough to make a write() worthwhile, small enough to
 # take well below a millisecond to make.
 PIECE_BYTES: Final = 65536
-# Elements measured before a list's first piece: the same bound on work where no bytes come out.
-_MEASURED_ELEMENTS: Final = 8192
+# Elements of a large collection that are looked at together.
+SLICE: Final = 512
+# A score up to this is kept as an integer where it is one, in the packed form.
+WHOLE_SCORE_MAX: Final = 4611686018427387904.0
 
 
-class Thresholds:
-    """Up to which size a collection is packed; the defaults are those of Redis 8.2."""
+class Slices:
+    """The elements of a large collection, given out a few at a time in the form of its kind.
 
-    def __init__(
-        self,
-        set_intset_entries: i64 = 512,
-        set_listpack_entries: i64 = 128,
-        set_listpack_value: i64 = 64,
-        hash_listpack_entries: i64 = 512,
-        hash_listpack_value: i64 = 64,
-        zset_listpack_entries: i64 = 128,
-        zset_listpack_value: i64 = 64,
-        list_node_bytes: i64 = 8192,
-    ) -> None:
-        self.set_intset_entries: i64 = set_intset_entries
-        self.set_listpack_entries: i64 = set_listpack_entries
-        self.set_listpack_value: i64 = set_listpack_value
-        self.hash_listpack_entries: i64 = hash_listpack_entries
-        self.hash_listpack_value: i64 = hash_listpack_value
-        self.zset_listpack_entries: i64 = zset_listpack_entries
-        self.zset_listpack_value: i64 = zset_listpack_value
-        self.list_node_bytes: i64 = list_node_bytes
+    This one has them in a list; others make them when they are asked for.
+    """
+
+    def __init__(self, items: list[object]) -> None:
+        self.size: i64 = len(items)
+        self.items = items
+
+    def slice(self, start: i64, stop: i64) -> list[object]:
+        """The elements from `start` to before `stop`."""
+        return self.items[start:stop]
+
+    def least_deadline(self) -> i64:
+        """Of a hash_ttl: the first deadline of all, 0 where no field has one."""
+        return least_deadline(cast(list[tuple[bytes, bytes, int]], self.items))
 
 
-# --- primitives ------------------------------------------------------------------------------
-
-
-def put_length(out: BytesWriter, number: i64) -> None:
-    if number < 64:
-        out.append(u8(number))
-        return
-    if number < 16384:
-        out.append(u8(64 | (number >> 8)))
-        out.append(u8(number & 255))
-        return
-    size: i64 = 4 if number < 0x1_0000_0000 else 8
-    out.append(0x80 if size == 4 else 0x81)
-    while size > 0:
-        size -= 1
-        out.append(u8((number >> (size << 3)) & 255))
-
-
-def put_bytes(out: BytesWriter, text: bytes) -> None:
-    put_length(out, len(text))
-    out.write(text)
-
-
-def put_string(out: BytesWriter, text: bytes) -> None:
-    """A string, as a number where Redis does: decimal, and within 32 bits."""
-    if 0 < len(text) <= 11 and packed.is_integer(text):
-        number = packed.to_integer(text)
-        if -0x8000_0000 <= number < 0x8000_0000:
-            size: i64 = 4
-            encoding: i64 = codes.ENCODING_INT32
-            if -128 <= number < 128:
-                size = 1
-                encoding = codes.ENCODING_INT8
-            elif -0x8000 <= number < 0x8000:
-                size = 2
-                encoding = codes.ENCODING_INT16
-            out.append(u8(0xC0 | encoding))
-            while size > 0:
-                out.append(u8(number & 255))
-                number >>= 8
-                size -= 1
-            return
-    put_bytes(out, text)
-
-
-def put_aux(out: BytesWriter, name: bytes, value: bytes) -> None:
-    out.append(codes.OP_AUX)
-    put_bytes(out, name)
-    put_string(out, value)
-
-
-def put_before(out: BytesWriter, deadline_ms: i64, aux: list[tuple[bytes, bytes]]) -> None:
-    if deadline_ms != 0:
-        out.append(codes.OP_EXPIRE_MS)
-        write_i64_le(out, deadline_ms)
-    for name, value in aux:
-        if name != codes.AUX_MEMBER and name != codes.AUX_MEMBER_DEADLINE:
-            put_aux(out, name, value)
+def slices_of(value: object) -> Slices:
+    """A collection's elements."""
+    return value if isinstance(value, Slices) else Slices(cast(list[object], value))
 
 
 def has_after(kind: bytes, aux: list[tuple[bytes, bytes]], version: i64) -> bool:
@@ -125,19 +79,17 @@ def put_after(
             if len(out) >= PIECE_BYTES:
                 yield None
     if kind == codes.KIND_HASH_TTL and version < codes.VERSION_FIELD_TTL:
-        for field, _, deadline in cast(list[tuple[bytes, bytes, int]], value):
-            if deadline != 0:
-                put_aux(out, codes.AUX_MEMBER, field)
-                put_aux(out, codes.AUX_MEMBER_DEADLINE, b"%d" % deadline)
-            if len(out) >= PIECE_BYTES:
-                yield None
-
-
-def put_type(out: BytesWriter, type_number: i64, key: bytes | None) -> None:
-    """The type and the key; a DUMP payload has no key."""
-    out.append(u8(type_number))
-    if key is not None:
-        put_string(out, key)
+        slices = slices_of(value)
+        start: i64 = 0
+        while start < slices.size:
+            for each in slices.slice(start, start + SLICE):
+                field, _, deadline = cast(tuple[bytes, bytes, int], each)
+                if deadline != 0:
+                    put_aux(out, codes.AUX_MEMBER, field)
+                    put_aux(out, codes.AUX_MEMBER_DEADLINE, b"%d" % deadline)
+                if len(out) >= PIECE_BYTES:
+                    yield None
+            start += SLICE
 
 
 # --- values that are one piece ---------------------------------------------------------------
@@ -154,40 +106,45 @@ def put_small(
     """Writes what needs no cutting; False for a collection that is large or has no packed form."""
     if kind == codes.KIND_STRING:
         put_type(out, codes.TYPE_STRING, key)
-        text = value if isinstance(value, bytes) else b"%d" % cast(int, value)
-        put_string(out, text)
+        put_text(out, value if isinstance(value, bytes) else b"%d" % cast(int, value),
+                 limits.compress)  # fmt: skip
         return True
     if kind == codes.KIND_STREAM or kind == codes.KIND_MODULE:
-        _put_opaque(out, key, cast(Opaque, value), version)
+        put_opaque(out, key, cast(Opaque, value), version, limits.compress)
         return True
     if kind == codes.KIND_CRON:
-        _put_cron(out, key, cast(CronJob, value))
+        put_cron(out, key, cast(CronJob, value))
         return True
+    if isinstance(value, Slices):
+        return False
     if not isinstance(value, list) or len(value) == 0:
         raise RdbError(f"the {kind.decode()} {key!r} has no element: an empty key is not written")
-    if kind == codes.KIND_SET:
-        return _put_small_set(out, key, cast(list[bytes], value), version, limits)
-    if version >= codes.VERSION_LISTPACK:
-        if kind == codes.KIND_HASH:
-            pairs = cast(list[tuple[bytes, bytes]], value)
-            return _put_small_hash(out, key, pairs, limits)
-        if kind == codes.KIND_ZSET:
-            scores = cast(list[tuple[bytes, float]], value)
-            return _put_small_zset(out, key, scores, limits)
-    return False
+    type_number = packed_type(kind, value, version, limits)
+    if type_number < 0:
+        return False
+    put_packed(out, type_number, key, value, limits.compress)
+    return True
 
 
-def _put_opaque(out: BytesWriter, key: bytes | None, value: Opaque, version: i64) -> None:
+def put_opaque(
+    out: BytesWriter, key: bytes | None, value: Opaque, version: i64, compress: bool
+) -> None:
+    """A stream or a module's value; a stream's strings are compressed if so asked."""
     number = value.type_number
     if (number == codes.TYPE_STREAM_2 and version < codes.VERSION_LISTPACK) or (
         number == codes.TYPE_STREAM_3 and version < codes.VERSION_SET_LISTPACK
     ):
         raise RdbError(f"the key {key!r} of type {number} does not fit RDB version {version}")
     put_type(out, number, key)
-    out.write(value.data)
+    program = program_of(number)
+    if compress and program:
+        put_walked(out, program, value.data)
+    else:
+        out.write(value.data)
 
 
-def _put_cron(out: BytesWriter, key: bytes | None, job: CronJob) -> None:
+def put_cron(out: BytesWriter, key: bytes | None, job: CronJob) -> None:
+    """KeyDB's job."""
     put_type(out, codes.TYPE_KEYDB_CRON, key)
     put_string(out, job.script)
     write_i64_le(out, job.start_ms)
@@ -200,9 +157,39 @@ def _put_cron(out: BytesWriter, key: bytes | None, job: CronJob) -> None:
         put_string(out, text)
 
 
-def _put_small_set(
-    out: BytesWriter, key: bytes | None, members: list[bytes], version: i64, limits: Thresholds
-) -> bool:
+def packed_type(kind: bytes, value: object, version: i64, limits: Thresholds) -> i64:
+    """The type of the packed form that Redis would choose; -1 where it would choose none.
+
+    A list has none: one node is a chain of one.
+    """
+    if kind == codes.KIND_SET:
+        return packed_set(cast(list[bytes], value), version, limits)
+    if version < codes.VERSION_LISTPACK:
+        return -1
+    if kind == codes.KIND_HASH:
+        pairs = cast(list[tuple[bytes, bytes]], value)
+        longest = limits.hash_listpack_value
+        if len(pairs) > limits.hash_listpack_entries:
+            return -1
+        for field, text in pairs:
+            if len(field) > longest or len(text) > longest:
+                return -1
+        return codes.TYPE_HASH_LISTPACK
+    if kind == codes.KIND_HASH_TTL:
+        return packed_hash_ttl(cast(list[tuple[bytes, bytes, int]], value), version, limits)
+    if kind == codes.KIND_ZSET:
+        scores = cast(list[tuple[bytes, float]], value)
+        if len(scores) > limits.zset_listpack_entries:
+            return -1
+        for member, _ in scores:
+            if len(member) > limits.zset_listpack_value:
+                return -1
+        return codes.TYPE_ZSET_LISTPACK
+    return -1
+
+
+def packed_set(members: list[bytes], version: i64, limits: Thresholds) -> i64:
+    """A set's packed type: numbers alone, or few and short members."""
     count: i64 = len(members)
     if count <= limits.set_intset_entries:
         numbers = True
@@ -211,66 +198,106 @@ def _put_small_set(
                 numbers = False
                 break
         if numbers:
-            put_type(out, codes.TYPE_SET_INTSET, key)
-            put_bytes(out, packed.write_intset(members))
-            return True
+            return codes.TYPE_SET_INTSET
     if version < codes.VERSION_SET_LISTPACK or count > limits.set_listpack_entries:
-        return False
+        return -1
     for member in members:
         if len(member) > limits.set_listpack_value:
-            return False
-    put_type(out, codes.TYPE_SET_LISTPACK, key)
-    put_bytes(out, packed.write_listpack(members, 0, count))
-    return True
+            return -1
+    return codes.TYPE_SET_LISTPACK
 
 
-def _put_small_hash(
-    out: BytesWriter, key: bytes | None, pairs: list[tuple[bytes, bytes]], limits: Thresholds
-) -> bool:
-    if len(pairs) > limits.hash_listpack_entries:
-        return False
+def packed_hash_ttl(
+    fields: list[tuple[bytes, bytes, int]], version: i64, limits: Thresholds
+) -> i64:
+    """The packed type of a hash with field TTLs: without them in a version that has none."""
+    longest = limits.hash_listpack_value
+    if len(fields) > limits.hash_listpack_entries:
+        return -1
+    for field, text, _ in fields:
+        if len(field) > longest or len(text) > longest:
+            return -1
+    if version < codes.VERSION_FIELD_TTL or least_deadline(fields) == 0:
+        return codes.TYPE_HASH_LISTPACK
+    return codes.TYPE_HASH_LISTPACK_EX
+
+
+def put_packed(
+    out: BytesWriter, type_number: i64, key: bytes | None, value: object, compress: bool
+) -> None:
+    """Writes a collection as one blob of this type, whatever its size."""
+    put_type(out, type_number, key)
+    if type_number == codes.TYPE_SET_INTSET:
+        put_text(out, packed.write_intset(cast(list[bytes], value)), compress)
+        return
+    if type_number == codes.TYPE_SET_LISTPACK:
+        flat = cast(list[bytes], value)
+    elif type_number == codes.TYPE_ZSET_LISTPACK:
+        flat = flat_scores(cast(list[tuple[bytes, float]], value), compress)
+    elif type_number == codes.TYPE_HASH_LISTPACK_EX:
+        fields = cast(list[tuple[bytes, bytes, int]], value)
+        write_i64_le(out, least_deadline(fields))
+        flat = flat_deadlines(fields)
+    else:
+        flat = []
+        for each in cast(list[tuple[object, ...]], value):
+            flat.append(cast(bytes, each[0]))
+            flat.append(cast(bytes, each[1]))
+    put_text(out, packed.write_listpack(flat, 0, len(flat)), compress)
+
+
+def least_deadline(fields: list[tuple[bytes, bytes, int]]) -> i64:
+    """The first deadline of all, 0 where no field has one."""
+    least: i64 = 0
+    for _, _, deadline in fields:
+        if deadline != 0 and (least == 0 or deadline < least):
+            least = deadline
+    return least
+
+
+def flat_deadlines(fields: list[tuple[bytes, bytes, int]]) -> list[bytes]:
+    """Fields, values and deadlines in turn, in Redis's order: by deadline, those without last."""
+    ordered: list[tuple[int, int]] = []
+    for place, each in enumerate(fields):
+        ordered.append((each[2] if each[2] != 0 else codes.FIELD_DEADLINE_MAX_MS + 1, place))
+    ordered.sort()
     flat: list[bytes] = []
-    for field, text in pairs:
-        if len(field) > limits.hash_listpack_value or len(text) > limits.hash_listpack_value:
-            return False
+    for _, place in ordered:
+        field, text, deadline = fields[place]
         flat.append(field)
         flat.append(text)
-    put_type(out, codes.TYPE_HASH_LISTPACK, key)
-    put_bytes(out, packed.write_listpack(flat, 0, len(flat)))
-    return True
+        flat.append(b"%d" % deadline)
+    return flat
 
 
-def _put_small_zset(
-    out: BytesWriter, key: bytes | None, scores: list[tuple[bytes, float]], limits: Thresholds
-) -> bool:
-    if len(scores) > limits.zset_listpack_entries:
-        return False
+def flat_scores(scores: list[tuple[bytes, float]], as_redis: bool) -> list[bytes]:
+    """Members and scores in turn. Redis uses the packed form as it stands: by score, then member.
+
+    `as_redis`: without a -0, which it does not keep there.
+    """
     ordered: list[tuple[float, bytes]] = []
     for member, score in scores:
-        if len(member) > limits.zset_listpack_value:
-            return False
-        _check_score(score)
+        check_score(score)
         ordered.append((score, member))
-    ordered.sort()  # Redis uses the packed form as it stands: by score, then member
+    ordered.sort()
     flat: list[bytes] = []
     for score, member in ordered:
         flat.append(member)
-        flat.append(_score_text(score))
-    put_type(out, codes.TYPE_ZSET_LISTPACK, key)
-    put_bytes(out, packed.write_listpack(flat, 0, len(flat)))
-    return True
+        flat.append(score_text(score if score != 0 or not as_redis else 0.0))
+    return flat
 
 
-def _check_score(score: float) -> None:
+def check_score(score: float) -> None:
+    """RdbError where it is not a number."""
     if score != score:
         raise RdbError("a sorted set has a score that is not a number: it is not written")
 
 
-def _score_text(score: float) -> bytes:
-    """The shortest text that gives the same double: whole numbers without a point."""
-    if -1e15 < score < 1e15 and score == int(score):
-        return b"%d" % int(score) if score != 0 or not str(score).startswith("-") else b"-0"
-    return str(score).encode()
+def score_text(score: float) -> bytes:
+    """A score in a listpack: a whole one as an integer, any other as Redis prints it."""
+    if -WHOLE_SCORE_MAX <= score <= WHOLE_SCORE_MAX and score == int(score) and score != 0:
+        return b"%d" % int(score)
+    return format_double(score)
 
 
 # --- large collections, cut into pieces ------------------------------------------------------
@@ -284,98 +311,60 @@ def put_large(
     version: i64,
     limits: Thresholds,
 ) -> Iterator[None]:
-    """Writes a collection and pauses whenever a piece of it is in out."""
+    """Writes a collection and pauses whenever a piece of it is in out.
+
+    `value` is the list of its elements, or, for all but a list, Slices of them.
+    """
     if kind == codes.KIND_LIST:
-        yield from _put_list(out, key, cast(list[bytes], value), version, limits)
-    elif kind == codes.KIND_SET:
-        members = cast(list[bytes], value)
-        put_type(out, codes.TYPE_SET, key)
-        put_length(out, len(members))
-        for member in members:
-            put_string(out, member)
-            if len(out) >= PIECE_BYTES:
-                yield None
-    elif kind == codes.KIND_ZSET:
-        scores = cast(list[tuple[bytes, float]], value)
-        put_type(out, codes.TYPE_ZSET_2, key)
-        put_length(out, len(scores))
-        for member, score in scores:
-            _check_score(score)
-            put_string(out, member)
-            write_f64_le(out, score)
-            if len(out) >= PIECE_BYTES:
-                yield None
-    elif kind == codes.KIND_HASH:
-        pairs = cast(list[tuple[bytes, bytes]], value)
-        put_type(out, codes.TYPE_HASH, key)
-        put_length(out, len(pairs))
-        for field, text in pairs:
-            put_string(out, field)
-            put_string(out, text)
-            if len(out) >= PIECE_BYTES:
-                yield None
-    elif kind == codes.KIND_HASH_TTL:
-        yield from _put_hash_ttl(out, key, cast(list[tuple[bytes, bytes, int]], value), version)
-    else:
-        raise RdbError(f"{kind!r} is no kind of value")
-
-
-def _put_hash_ttl(
-    out: BytesWriter, key: bytes | None, fields: list[tuple[bytes, bytes, int]], version: i64
-) -> Iterator[None]:
-    with_ttl = version >= codes.VERSION_FIELD_TTL
+        yield from put_list(out, key, cast(list[bytes], value), version, limits)
+        return
+    slices = slices_of(value)
     least: i64 = 0
-    if with_ttl:
-        for _, _, deadline in fields:
-            if deadline != 0 and (least == 0 or deadline < least):
-                least = deadline
-    if with_ttl and least != 0:
-        put_type(out, codes.TYPE_HASH_METADATA, key)
+    if kind == codes.KIND_HASH_TTL and version >= codes.VERSION_FIELD_TTL:
+        least = slices.least_deadline()
+    put_type(out, large_type(kind, least), key)
+    if least != 0:
         write_i64_le(out, least)
-    else:
-        put_type(out, codes.TYPE_HASH, key)
-    put_length(out, len(fields))
-    for field, text, deadline in fields:
-        if least != 0:
-            put_length(out, 0 if deadline == 0 else deadline - least + 1)
-        put_string(out, field)
-        put_string(out, text)
-        if len(out) >= PIECE_BYTES:
-            yield None
-
-
-def _put_list(
-    out: BytesWriter, key: bytes | None, items: list[bytes], version: i64, limits: Thresholds
-) -> Iterator[None]:
-    """A list as nodes of at most `list_node_bytes`; a larger element is a node of its own."""
-    ends: list[int] = []
-    count: i64 = len(items)
-    size: i64 = 0
-    at: i64 = 0
-    while at < count:  # first the nodes, since their number comes before them
-        room = i64(len(items[at])) + 11  # the most that stands around an element
-        if at > 0 and size + room > limits.list_node_bytes:
-            ends.append(int(at))
-            size = 0
-        size += room
-        at += 1
-        if at % _MEASURED_ELEMENTS == 0:
-            yield None
-    ends.append(int(count))
-    old = version < codes.VERSION_LISTPACK
-    put_type(out, codes.TYPE_LIST_QUICKLIST if old else codes.TYPE_LIST_QUICKLIST_2, key)
-    put_length(out, len(ends))
+    put_length(out, slices.size)
     start: i64 = 0
-    for end in ends:
-        stop: i64 = end
-        if old:
-            put_bytes(out, packed.write_ziplist(items, start, stop))
-        elif stop - start == 1 and len(items[start]) > limits.list_node_bytes:
-            put_length(out, codes.NODE_PLAIN)
-            put_bytes(out, items[start])
-        else:
-            put_length(out, codes.NODE_PACKED)
-            put_bytes(out, packed.write_listpack(items, start, stop))
-        start = stop
-        if len(out) >= PIECE_BYTES:
-            yield None
+    while start < slices.size:
+        for each in slices.slice(start, start + SLICE):
+            put_element(out, kind, each, least, limits.compress)
+            if len(out) >= PIECE_BYTES:
+                yield None
+        start += SLICE
+
+
+def large_type(kind: bytes, least_ms: i64) -> i64:
+    """The type of a collection's plain form. RdbError where there is none of this kind."""
+    if kind == codes.KIND_SET:
+        return codes.TYPE_SET
+    if kind == codes.KIND_ZSET:
+        return codes.TYPE_ZSET_2
+    if kind == codes.KIND_HASH or kind == codes.KIND_HASH_TTL:
+        return codes.TYPE_HASH if least_ms == 0 else codes.TYPE_HASH_METADATA
+    raise RdbError(f"{kind!r} is no kind of value")
+
+
+def put_element(out: BytesWriter, kind: bytes, each: object, least_ms: i64, compress: bool) -> None:
+    """A member; a member and its score; a field, its value and maybe its deadline.
+
+    Deadlines are distances from the least of all, one above; 0 for none.
+    """
+    if kind == codes.KIND_SET:
+        put_text(out, cast(bytes, each), compress)
+    elif kind == codes.KIND_ZSET:
+        member, score = cast(tuple[bytes, float], each)
+        check_score(score)
+        put_text(out, member, compress)
+        write_f64_le(out, score)
+    elif kind == codes.KIND_HASH:
+        name, value = cast(tuple[bytes, bytes], each)
+        put_text(out, name, compress)
+        put_text(out, value, compress)
+    else:
+        field, text, deadline = cast(tuple[bytes, bytes, int], each)
+        if least_ms != 0:
+            put_length(out, 0 if deadline == 0 else deadline - least_ms + 1)
+        put_text(out, field, compress)
+        put_text(out, text, compress)

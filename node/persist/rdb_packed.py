@@ -175,6 +175,24 @@ def backlen_bytes(size: i64) -> i64:
     return 4 if size < 268435455 else 5
 
 
+def listpack_entry_bytes(item: bytes) -> i64:
+    """What an element takes in a listpack, its back length counted."""
+    if is_integer(item):
+        number = to_integer(item)
+        if 0 <= number < 128:
+            return 2
+        if -4096 <= number < 4096:
+            return 3
+        if -0x8000 <= number < 0x8000:
+            return 4
+        if -0x80_0000 <= number < 0x80_0000:
+            return 5
+        return 6 if -0x8000_0000 <= number < 0x8000_0000 else 10
+    size: i64 = len(item)
+    size += 1 if size < 64 else 2 if size < 4096 else 5
+    return size + backlen_bytes(size)
+
+
 def write_listpack(items: list[bytes], start: i64, stop: i64) -> bytes:
     """The listpack of items[start:stop]."""
     out = BytesWriter()

@@ -251,9 +251,7 @@ class RdbReader:
         if name == codes.AUX_STAMP:
             self._stamp = (name, value)
         elif (
-            name.startswith(codes.AUX_OURS)
-            and name != codes.AUX_HIDDEN
-            and name != codes.AUX_MESH
+            name.startswith(codes.AUX_OURS) and name != codes.AUX_HIDDEN and name != codes.AUX_MESH
         ):
             if len(self._key_aux) >= _KEY_AUX_MAX:
                 raise self._in.error(f"more than {_KEY_AUX_MAX} fields before one key")
@@ -450,12 +448,8 @@ class RdbReader:
         return self._held
 
 
-def read_dump(payload: bytes) -> KeyRecord:
-    """The value in a DUMP payload, as a KeyRecord without key and deadline.
-
-    Takes the payloads of Redis, Valkey and KeyDB, whose stamp comes in `aux`. RdbError: too short,
-    version unknown, checksum wrong, damage inside.
-    """
+def dump_version(payload: bytes) -> i64:
+    """The RDB version of a whole DUMP payload. RdbError: too short, unknown, checksum wrong."""
     size: i64 = len(payload)
     if size <= _DUMP_FOOTER_BYTES:
         raise RdbError(f"a DUMP payload of {size} bytes is cut short: send all that DUMP gave")
@@ -463,7 +457,21 @@ def read_dump(payload: bytes) -> KeyRecord:
     _check_version(version, "the DUMP payload")
     if codes.crc64_update(payload, 0, size - 8, 0) != read_i64_le(payload, size - 8):
         raise RdbError("the checksum of the DUMP payload is wrong: send exactly what DUMP gave")
-    return RdbReader().load_dump(payload[: size - 10], version)
+    return version
+
+
+def read_body(payload: bytes, version: i64) -> KeyRecord:
+    """The value in a DUMP payload whose footer was read by `dump_version`. RdbError: damage."""
+    return RdbReader().load_dump(payload[: len(payload) - _DUMP_FOOTER_BYTES], version)
+
+
+def read_dump(payload: bytes) -> KeyRecord:
+    """The value in a DUMP payload, as a KeyRecord without key and deadline.
+
+    Takes the payloads of Redis, Valkey and KeyDB, whose stamp comes in `aux`. RdbError: too short,
+    version unknown, checksum wrong, damage inside.
+    """
+    return read_body(payload, dump_version(payload))
 
 
 def _check_version(version: i64, what: str) -> None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import read_f64_le
+from librt.strings import BytesWriter, read_f64_le
 from mypy_extensions import i64
 
 from node.persist import rdb_codes as codes
 from node.persist import rdb_packed as packed
 from node.persist.rdb_codes import RdbError
 from node.persist.rdb_input import RdbInput
+from node.persist.rdb_put import put_text
 from node.persist.rdb_records import CronJob
 
 INFINITY: Final = float("inf")
@@ -88,6 +89,38 @@ class Walker:
                 source.skip(8 if sign == SIGN_TIME else 16)
             self._at = at
             source.mark = source.pos
+
+
+def put_walked(out: BytesWriter, program: bytes, data: bytes) -> None:
+    """Writes a walked value again, its strings compressed as DUMP does; `data` is whole."""
+    source = RdbInput()
+    source.open(data)
+    loops: list[tuple[int, int]] = []
+    at: i64 = 0
+    while at < len(program):
+        sign: i64 = program[at]
+        at += 1
+        start = source.pos
+        if sign == SIGN_STRING:
+            put_text(out, source.string(), True)
+            continue
+        if sign == SIGN_CLOSE:
+            inside, left = loops.pop()
+            if left > 1:
+                loops.append((inside, left - 1))
+                at = inside
+            continue
+        if sign == SIGN_OPEN:
+            times = source.length()
+            if times == 0:
+                at = behind_loop(program, at)
+            else:
+                loops.append((int(at), int(times)))
+        elif sign == SIGN_NUMBER:
+            source.number()
+        else:
+            source.skip(8 if sign == SIGN_TIME else 16)
+        out.write(data[start : source.pos])
 
 
 def is_packed(type_number: i64) -> bool:

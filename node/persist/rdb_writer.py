@@ -2,7 +2,8 @@
 
 Version 9 is what KeyDB loads, 11 Redis 7.2 and Valkey, 12 Redis 7.4 to 8.2. Small collections get
 the packed form Redis would give them, large ones the plain form, which every version loads.
-Strings are not compressed: every server reads them so, and LZF would cost more than it saves.
+Strings in files are not compressed: every server reads them so, and LZF would cost more than it
+saves; in DUMP payloads they are as Redis has them.
 """
 
 from __future__ import annotations
@@ -15,21 +16,15 @@ from mypy_extensions import i64, u8
 
 from node.persist import rdb_codes as codes
 from node.persist.rdb_codes import RdbError
-from node.persist.rdb_encode import (
-    Thresholds,
-    has_after,
-    put_after,
-    put_aux,
-    put_before,
-    put_bytes,
-    put_large,
-    put_length,
-    put_small,
-)
+from node.persist.rdb_encode import has_after, put_after, put_large, put_packed, put_small
+from node.persist.rdb_put import Thresholds, put_aux, put_before, put_bytes, put_length
 
-__all__ = ["RdbWriter", "Thresholds", "dump_payload"]
+__all__ = ["BY_SIZE", "UNPACKED", "RdbWriter", "Thresholds", "dump_payload"]
 
 _NO_AUX: Final[list[tuple[bytes, bytes]]] = []
+_PLAIN: Final = Thresholds()
+BY_SIZE: Final[i64] = -1
+UNPACKED: Final[i64] = -2
 
 
 class RdbWriter:
@@ -123,8 +118,9 @@ class RdbWriter:
     ) -> Iterator[bytes]:
         """The bytes of `key`, cut into pieces of about 64 kB, each made when it is asked for.
 
-        A piece may be empty: making it was work enough. `value` must not change meanwhile. Nothing
-        else may be asked of the writer before the last piece.
+        `value` may be Slices of a collection (rdb_encode.py) too, and must not change meanwhile. A
+        piece may be empty: making it was work enough. Nothing else may be asked of the writer
+        before the last piece.
         """
         out = self._out
         out.truncate(0)
@@ -152,21 +148,27 @@ def dump_payload(
     value: object,
     version: i64 = 11,
     aux: list[tuple[bytes, bytes]] = _NO_AUX,  # never changed
+    limits: Thresholds = _PLAIN,  # never changed
+    type_number: i64 = BY_SIZE,
 ) -> bytes:
     """What DUMP answers for a value; aux goes behind it, as KeyDB puts its mvcc-tstamp.
 
-    RdbError: a value that the version cannot hold, a hash with field TTLs below 12 among them.
+    `type_number` says in which packed form, UNPACKED for none; without it the limits choose. Field
+    TTLs follow as KeyDB's member TTLs below version 12, which Redis does not read. RdbError: a
+    value that the version cannot hold.
     """
     _check_version(version)
-    if kind == codes.KIND_HASH_TTL and version < codes.VERSION_FIELD_TTL:
-        raise RdbError(f"a DUMP payload of RDB version {version} holds no field TTLs: use 12")
     out = BytesWriter()
-    thresholds = Thresholds()
-    if not put_small(out, kind, None, value, version, thresholds):
-        for _ in put_large(out, kind, None, value, version, thresholds):
+    if type_number >= 0:
+        put_packed(out, type_number, None, value, limits.compress)
+    elif type_number == UNPACKED or not put_small(out, kind, None, value, version, limits):
+        for _ in put_large(out, kind, None, value, version, limits):
             pass
     for name, text in aux:
-        put_aux(out, name, text)
+        if name != codes.AUX_MEMBER and name != codes.AUX_MEMBER_DEADLINE:
+            put_aux(out, name, text)
+    for _ in put_after(out, kind, value, aux, version):
+        pass
     out.append(u8(version & 255))
     out.append(u8((version >> 8) & 255))
     body = out.getvalue()

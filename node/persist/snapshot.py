@@ -18,19 +18,16 @@ from typing import Final
 from mypy_extensions import i16, i64
 
 from node.persist import rdb_codes as codes
-from node.persist.rdb_encode import Thresholds
+from node.persist.contents import Reading, content_of, large_content_of, member_fields
+from node.persist.rdb_put import Thresholds
 from node.persist.rdb_writer import RdbWriter
 from node.ports import Metadata
 from node.store.entry import HELD, Entry
 from node.store.keyspace import Database
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
-from node.store.values.strings import shown
+from node.store.values.picks import Container
+from node.store.values.value import Value
 from node.store.writer import BeforeChange, Writer, other_phase
 
-# Sets up to this size are written sorted: as an intset they would come back in that order anyway,
-# and what Metadata says of the members counts on the order in the file.
-SORTED_MAX: Final = 512
 # Values of more places than this are encoded in pieces, over as many steps as it takes.
 LARGE: Final = 2000
 # What a piece of a large value (64 kB) counts in a step's budget.
@@ -40,7 +37,7 @@ EARLY_PER_STEP: Final = 4096
 
 
 class Large:
-    """A value to be encoded in pieces: a copy that nobody changes."""
+    """A value to be encoded in pieces: a copy, or a Reading that is frozen before it changes."""
 
     def __init__(
         self,
@@ -102,6 +99,9 @@ class SnapshotWalk(BeforeChange):
         self._early: deque[tuple[int, bytes]] = deque()
         self._large: deque[Large] = deque()
         self._pieces: Iterator[bytes] | None = None
+        # What is being read while it may still change, and whose value it is.
+        self._reading: Reading | None = None
+        self._read_entry: Entry | None = None
         self._selected = -1
         self._steps = self._walk()
 
@@ -133,14 +133,20 @@ class SnapshotWalk(BeforeChange):
         self._early.clear()
         self._large.clear()
         self._pieces = None
+        self._reading = None
+        self._read_entry = None
 
     # --- the writer's side --------------------------------------------------------------------
 
     def before(self, db: Database, key: bytes, entry: Entry) -> None:
         if entry.flags & HELD == self.phase:
+            if entry is self._read_entry:
+                self._freeze()
             return
         self._mark(entry)
         self._save(int(db.number), key, entry, db.keys.get(key) is entry)
+        if entry is self._read_entry:
+            self._freeze()
 
     def flushed(
         self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
@@ -152,6 +158,14 @@ class SnapshotWalk(BeforeChange):
             self._writer.trash.append(hidden)
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _freeze(self) -> None:
+        """The value that is being read is about to change."""
+        reading = self._reading
+        self._reading = None
+        self._read_entry = None
+        if reading is not None:
+            reading.freeze()
 
     def _fail(self, error: Exception) -> None:
         self.error = f"{type(error).__name__}: {error}"
@@ -169,6 +183,8 @@ class SnapshotWalk(BeforeChange):
                 chunks.append(piece)
                 return PIECE_KEYS
             self._pieces = None
+            self._reading = None
+            self._read_entry = None
         if self._early:
             number, data = self._early.popleft()
             self._put(chunks, number, data)
@@ -223,24 +239,19 @@ class SnapshotWalk(BeforeChange):
             return
         fields = self._metadata.key_fields(i64(number), key, entry)
         value = entry.value
-        kind = codes.KIND_STRING
-        content: object
-        places = 0
-        if isinstance(value, SetValue):
-            kind = codes.KIND_SET
-            content = file_order(value)
-            places = len(value.members)
-        elif isinstance(value, HashValue):
-            kind = codes.KIND_HASH
-            content = value.items()
-            places = len(value.fields)
-        else:
-            content = shown(value)
+        if isinstance(value, Container) and value.has_deadlines():
+            fields.extend(member_fields(value))
         self.keys_written += 1
-        if places > LARGE:
+        if isinstance(value, Value) and value.size() > LARGE:
+            kind, content = large_content_of(value, self._small.version)
+            if isinstance(content, Reading):
+                self._freeze()  # one at a time is read as it stands
+                self._reading = content
+                self._read_entry = entry
             deadline_ms = int(entry.deadline)
             self._large.append(Large(number, kind, key, content, deadline_ms, fields))
         else:
+            kind, content = content_of(value, self._small.version)
             data = self._small.key(kind, key, content, entry.deadline, fields)
             self._early.append((number, data))
 
@@ -275,12 +286,6 @@ class SnapshotWalk(BeforeChange):
             crc = int(self._crc) & codes.MASK_64
             data += crc.to_bytes(8, "little")
         return [data] if data else []
-
-
-def file_order(value: SetValue) -> list[bytes]:
-    """A set's members in the order in which they are written."""
-    members = list(value.members)
-    return sorted(members) if len(members) <= SORTED_MAX else members
 
 
 class Sink:

@@ -8,11 +8,32 @@ write to keys on which others wait. Who wrote makes no difference: a client, a s
 
 from __future__ import annotations
 
+from typing import Final
+
 from mypy_extensions import i64, mypyc_attr
 
 from node.journal import BLOCKING, Commit, Journal
 from node.ports import Reader
-from node.store.effect import FLUSH
+from node.store.effect import (
+    DROP,
+    FLUSH,
+    LAPSE,
+    MERGE,
+    OPS,
+    PUSH,
+    PUT,
+    XADD,
+    XGROUP,
+    ZADD,
+    ZINCR,
+    ZMAX,
+    ZMIN,
+)  # fmt: skip
+from node.store.values.value import Value
+
+# Ops that may make what somebody waits for, and those after which it may have gone for good.
+MAKES: Final = [op in (PUSH, ZADD, ZMAX, ZMIN, ZINCR, XADD, MERGE) for op in range(OPS)]
+ENDS: Final = [op in (PUT, DROP, LAPSE, XGROUP) for op in range(OPS)]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -60,17 +81,27 @@ class Blocking(Reader):
         return len(self._waiting)
 
     def read(self, commit: Commit) -> None:
+        """Keys that may now have what somebody waits for come first, in the order of their effects.
+
+        Behind them those that may only have gone, which ends waits of another kind (XREADGROUP).
+        """
+        gone: list[tuple[int, bytes]] = []
         for effect in commit.effects():
-            if effect.op == FLUSH:
-                for place in self._waiting:
-                    if place[0] == effect.db:
-                        self._ready[place] = None
-                        self.pending = True
+            op = effect.op
+            if op == FLUSH:
+                gone += [place for place in self._waiting if place[0] == effect.db]
                 continue
             place = (int(effect.db), effect.key)
-            if place in self._waiting:
+            if place not in self._waiting:
+                continue
+            if MAKES[op] or (op == PUT and isinstance(effect.value, Value)):
                 self._ready[place] = None
-                self.pending = True
+            elif ENDS[op]:
+                gone.append(place)
+        for place in gone:
+            self._ready.setdefault(place, None)
+        if self._ready:
+            self.pending = True
 
     def serve(self) -> None:
         """Tries everybody who waits for a key that was written, until nothing more was written."""

@@ -32,6 +32,8 @@ from node.store.events import (
     DEL,
     EVENTS,
     EXPIRE_SET,
+    GEORADIUSSTORE,
+    GEOSEARCHSTORE,
     HINCRBYFLOAT,
     HSET_EVENT,
     INCRBYFLOAT,
@@ -47,11 +49,16 @@ from node.store.events import (
     SDIFFSTORE,
     SET,
     SINTERSTORE,
+    SORTSTORE,
     SUNIONSTORE,
     TYPE_CHANGED,
     USUAL,
     XADD,
     ZADD,
+    ZDIFFSTORE,
+    ZINTERSTORE,
+    ZRANGESTORE,
+    ZUNIONSTORE,
 )  # fmt: skip
 from node.store.keyspace import Database, Missed
 from node.store.values.value import Value
@@ -62,7 +69,10 @@ PUT_EVENTS: Final = {
 }  # fmt: skip
 ALL_CLASSES: Final = "g$lshzxetd"  # what A stands for
 # Events of commands that put a value in place of another: told before the event itself.
-REPLACING: Final = (SET, SINTERSTORE, SUNIONSTORE, SDIFFSTORE, RESTORE)
+REPLACING: Final = (
+    SET, SINTERSTORE, SUNIONSTORE, SDIFFSTORE, RESTORE, ZUNIONSTORE, ZINTERSTORE, ZDIFFSTORE,
+    ZRANGESTORE, GEOSEARCHSTORE, GEORADIUSSTORE, SORTSTORE,
+)  # fmt: skip
 # These delete their target first: it is new to Redis, and told as overwritten at the end.
 DELETING: Final = (RENAME_TO, COPY_TO)
 

@@ -134,6 +134,22 @@ class Parser:
             else:
                 later.append(data)
 
+    def within(self, data: bytes, start: i64, end: i64) -> list[bytes] | None:
+        """The command that begins at data[start], by the fast path alone; None where it takes more.
+
+        `pos` is behind it then. What was fed before is forgotten, and nothing is left to be read.
+        """
+        self.data = data
+        self.size = end
+        self.pos = start
+        self.left = IDLE
+        args = self.fast()
+        if args is None:
+            self.data = b""
+            self.pos = 0
+        self.size = self.pos
+        return args
+
     def pending(self) -> i64:
         """Bytes held that no finished command has used up, for client-query-buffer-limit."""
         held = self.size - self.pos + self.later_size
@@ -154,9 +170,17 @@ class Parser:
         The first may be b"" when `code` is not 0: `name()` has it. ProtocolError, now and ever
         after, when the bytes are no request; its text is Redis's.
         """
+        if self.left == IDLE:
+            args = self.fast()
+            if args is not None:
+                return args
+        return self.read_slow()
+
+    def fast(self) -> list[bytes] | None:
+        """The command at `pos`, if it is plain and all here; else None, and nothing has changed."""
         data = self.data
         start = self.pos
-        if self.left == IDLE and self.size - start >= SHORTEST:
+        if self.size - start >= SHORTEST:
             head = read_i64_le(data, start)
             if (head & HEAD_MASK) == HEAD:
                 count = (head >> 8) & 15
@@ -183,7 +207,7 @@ class Parser:
                             self.exact = True
                             return args
                         self.pos = start
-        return self.read_slow()
+        return None
 
     def read_fast(self, data: bytes, count: i64) -> list[bytes] | None:
         """The arguments behind the name, all `count` with it; None leaves it to the slow path."""

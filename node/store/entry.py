@@ -20,6 +20,8 @@ NO_REGISTER: Final[i16] = 2  # a counter made by INCR: `stamp` names what its in
 ABSENT: Final[i16] = 4  # the register says: deleted (the entry is in Database.hidden)
 LATER: Final[i16] = 16  # written by a later effect of its unit: its dot may have been a base before
 HELD: Final[i16] = 8  # the snapshot walk has this entry, or it was made after the walk began
+RAW: Final[i16] = 32  # a string that was changed in place: OBJECT ENCODING says raw
+TEXT: Final[i16] = 64  # a float counter: OBJECT ENCODING does not say int
 
 
 @mypyc_attr(acyclic=True)

@@ -1,4 +1,5 @@
-"""Deadlines: which keys are due, found without looking at the others.
+"""Deadlines: which keys are due, found without a look at the others; TimedKeys: which have
+members that are.
 
 Buckets of 128 ms in a sorted map. A key stands in the one bucket of its deadline, so the memory is
 that of the keys that have one, however often deadlines are moved.
@@ -8,7 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import i64
 from sortedcontainers import SortedDict
+
+from node.store.values.member_deadlines import NEVER
 
 BUCKET_SHIFT: Final = 7
 HALF_BUCKET_MS: Final = 64
@@ -71,6 +75,13 @@ class Deadlines:
             keys += len(here)
         return total // keys if keys else 0
 
+    def first_ms(self) -> i64:
+        """No deadline is before this; NEVER where there is none."""
+        if not self._buckets:
+            return NEVER
+        bucket: int = self._buckets.peekitem(0)[0]
+        return bucket << BUCKET_SHIFT
+
     def size(self) -> int:
         """How many keys stand here. Counts the buckets: for tests and reports."""
         return sum(len(keys) for keys in self._buckets.values())
@@ -78,3 +89,57 @@ class Deadlines:
     def clear(self) -> None:
         """Forgets all."""
         self._buckets.clear()
+
+
+class TimedKeys:
+    """The keys of a database whose members or fields have deadlines, each by the earliest of them.
+
+    A key may stand here under a deadline that is not its members' any more (the member was
+    removed, the deadline moved): it is looked at once then, and listed anew. `first_ms` is the one
+    number that every look-up compares: while it lies ahead, nothing is due.
+    """
+
+    def __init__(self) -> None:
+        self.first_ms: i64 = NEVER
+        self._listed: dict[bytes, int] = {}
+        self._deadlines = Deadlines()
+
+    def size(self) -> int:
+        """How many keys are listed (INFO's subexpiry)."""
+        return len(self._listed)
+
+    def note(self, key: bytes, earliest_ms: int) -> None:
+        """The earliest deadline of the key's members, in ms."""
+        before = self._listed.get(key, 0)
+        if before == earliest_ms:
+            return
+        if before != 0:
+            self._deadlines.remove(key, before)
+        self._listed[key] = earliest_ms
+        self._deadlines.add(key, earliest_ms)
+        self.first_ms = self._deadlines.first_ms()
+
+    def forget(self, key: bytes) -> None:
+        """The key is gone, or none of its members has a deadline any more."""
+        before = self._listed.pop(key, 0)
+        if before != 0:
+            self._deadlines.remove(key, before)
+            self.first_ms = self._deadlines.first_ms()
+
+    def due(self, now_ms: int, most: int) -> list[bytes]:
+        """Takes out up to `most` keys that may have members past their deadline.
+
+        Who calls it notes them again where they still have deadlines.
+        """
+        keys = self._deadlines.due(now_ms, most)
+        for key in keys:
+            self._listed.pop(key, 0)
+        if keys:
+            self.first_ms = self._deadlines.first_ms()
+        return keys
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self._listed.clear()
+        self._deadlines.clear()
+        self.first_ms = NEVER

@@ -8,11 +8,17 @@ inserts or removes keeps that answer right.
 
 from __future__ import annotations
 
-from mypy_extensions import i32, i64, mypyc_attr
+from typing import Final
 
-from node.store.entry import Entry
-from node.store.expiry import Deadlines
-from node.store.shards import SHARD_SHIFT, SHARDS, Shards
+from mypy_extensions import i16, i32, i64, mypyc_attr
+
+from node.store.entry import RAW, TEXT, Entry
+from node.store.expiry import Deadlines, TimedKeys
+from node.store.frequency import Frequency, clock_of
+from node.store.shards import SHARD_SHIFT, SHARDS, Shards, shard_of
+from node.store.values.picks import Container
+
+ALL: Final[i64] = 1152921504606846976  # as many as there are
 
 
 class Now:
@@ -32,6 +38,14 @@ class Lapse:
 
     def lapse(self, db: Database, key: bytes, entry: Entry) -> None:
         """Takes the key out of sight."""
+
+    def lapse_places(self, db: Database, key: bytes, entry: Entry) -> bool:
+        """Takes out members or fields past their deadlines; True: the last one was among them."""
+        return False
+
+    def lapse_due(self, db: Database, most: i64) -> i64:
+        """The same for all keys that have such members, up to `most`; returns how many went."""
+        return 0
 
 
 class Missed:
@@ -64,10 +78,12 @@ class Database:
         self.keys = Shards()
         self.hidden: dict[bytes, Entry] = {}
         self.deadlines = Deadlines()
+        self.timed = TimedKeys()
         self.expires: i64 = 0
         self.hits: i64 = 0
         self.misses: i64 = 0
         self.missed: Missed | None = None
+        self.frequency: Frequency | None = None  # set under an LFU policy
         self.merging: Merging | None = None
         self._lapse = lapse
         self._last_key: bytes | None = None
@@ -77,7 +93,11 @@ class Database:
         """The key's entry if it is visible now; touches the access clock."""
         entry = self.peek(key)
         if entry is not None:
-            entry.clock = self.now.seconds
+            frequency = self.frequency
+            if frequency is None:
+                entry.clock = self.now.seconds
+            else:
+                entry.clock = frequency.used(i64(entry.clock), i64(self.now.seconds))
         return entry
 
     def peek(self, key: bytes) -> Entry | None:
@@ -88,7 +108,7 @@ class Database:
         if key is self._last_key:
             entry = self._last
         else:
-            entry = self.keys.get(key)
+            entry = self.keys.dicts[shard_of(key)].get(key)
             self._last_key = key
             self._last = entry
         if entry is None:
@@ -98,6 +118,11 @@ class Database:
             return None
         if entry.deadline != 0 and entry.deadline < self.now.ms:
             self._lapse.lapse(self, key, entry)
+            self.misses += 1
+            if self.missed is not None:
+                self.missed.missed(self, key)
+            return None
+        if self.timed.first_ms < self.now.ms and self._lapse.lapse_places(self, key, entry):
             self.misses += 1
             if self.missed is not None:
                 self.missed.missed(self, key)
@@ -125,7 +150,9 @@ class Database:
         if entry.deadline != 0 and entry.deadline < self.now.ms:
             self._lapse.lapse(self, key, entry)
             return False
-        return True
+        return not (
+            self.timed.first_ms < self.now.ms and self._lapse.lapse_places(self, key, entry)
+        )
 
     def names(self) -> list[bytes]:
         """Every key that is visible now."""
@@ -139,9 +166,11 @@ class Database:
         return found
 
     def merge_all(self) -> None:
-        """Before every key is looked at: whatever is still to be merged is merged now."""
+        """Before every key is looked at: what is to be merged is, members that are due go."""
         if self.merging is not None:
             self.merging.whole(self)
+        if self.timed.first_ms < self.now.ms:
+            self._lapse.lapse_due(self, ALL)
 
     def scan(self, position: int, count: int) -> tuple[int, list[bytes]]:
         """As Shards.scan; shards that are still to be merged are merged before they are listed."""
@@ -157,6 +186,41 @@ class Database:
                 return following, found
             until += 1
 
+    def set_idle(self, key: bytes, idle_s: int) -> None:
+        """The key, if it is there, counts as not used for so long (RESTORE IDLETIME)."""
+        entry = self.keys.get(key)
+        if entry is not None and self.frequency is None:
+            entry.clock = i32(max(0, self.now.seconds - idle_s))
+
+    def set_uses(self, key: bytes, counter: int) -> None:
+        """Sets the counter of OBJECT FREQ (RESTORE FREQ), where it is kept."""
+        entry = self.keys.get(key)
+        if entry is not None and self.frequency is not None:
+            entry.clock = clock_of(i64(self.now.seconds), i64(counter))
+
+    def uses(self, key: bytes) -> int:
+        """The counter of OBJECT FREQ; 0 where there is no such key, or none is kept."""
+        entry = self.keys.get(key)
+        frequency = self.frequency
+        if entry is None or frequency is None:
+            return 0
+        return int(frequency.counter(i64(entry.clock), i64(self.now.seconds)))
+
+    def text_flags(self, key: bytes) -> i64:
+        """RAW and TEXT of a string, which OBJECT ENCODING tells; 0 where there is no such key."""
+        entry = self.keys.get(key)
+        return 0 if entry is None else i64(entry.flags & (RAW | TEXT))
+
+    def set_text_flags(self, key: bytes, flags: i64) -> None:
+        """A string that was put is that of another key, with its RAW and TEXT (RENAME, COPY)."""
+        entry = self.keys.get(key)
+        if entry is not None and flags != 0:
+            entry.flags = entry.flags | i16(flags)
+
+    def set_raw(self, key: bytes) -> None:
+        """A string that was put was made by a command that Redis does not encode after (BITOP)."""
+        self.set_text_flags(key, i64(RAW))
+
     def raw(self, key: bytes) -> Entry | None:
         """The key's entry, visible or only remembered, whatever its deadline."""
         entry = self.keys.get(key)
@@ -168,12 +232,24 @@ class Database:
         """A new visible key."""
         self.keys.put(key, entry)
         if entry.clock == 0:
-            entry.clock = self.now.seconds
+            frequency = self.frequency
+            now_s = self.now.seconds
+            entry.clock = now_s if frequency is None else frequency.new(i64(now_s))
         self._last_key = key
         self._last = entry
         if entry.deadline != 0:
             self.expires += 1
             self.deadlines.add(key, entry.deadline)
+        value = entry.value
+        if isinstance(value, Container) and value.deadlines is not None:
+            self.note_places(key, value)
+
+    def note_places(self, key: bytes, value: object) -> None:
+        """A visible key's value was put, or its members' deadlines have changed."""
+        if isinstance(value, Container) and value.deadlines is not None:
+            self.timed.note(key, int(value.deadlines.earliest_ms()))
+        elif self.timed.size() != 0:
+            self.timed.forget(key)
 
     def drop(self, key: bytes) -> Entry | None:
         """The key is visible no more."""
@@ -183,6 +259,8 @@ class Database:
         if entry is not None and entry.deadline != 0:
             self.expires -= 1
             self.deadlines.remove(key, entry.deadline)
+        if self.timed.size() != 0:
+            self.timed.forget(key)
         return entry
 
     def hide(self, key: bytes, entry: Entry) -> None:
@@ -204,6 +282,7 @@ class Database:
         """Every visible key goes at once; the old dicts are for whoever frees them."""
         old = self.keys.clear()
         self.deadlines.clear()
+        self.timed.clear()
         self.expires = 0
         self._last_key = None
         self._last = None

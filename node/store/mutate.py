@@ -13,13 +13,16 @@ from typing import Final, cast
 from mypy_extensions import i64
 
 from node.store.effect import Effect
-from node.store.entry import COUNTED, HELD, LATER, NO_REGISTER, Dot, Entry, Field
+from node.store.entry import COUNTED, HELD, LATER, NO_REGISTER, RAW, TEXT, Dot, Entry, Field
+from node.store.mutate_fields import ExpireFields, LapsePlaces
 from node.store.mutate_lists import Assign, Insert, Push, Remove
 from node.store.mutate_streams import Acknowledge, Deliver, Regroup, Reposition, Xadd, Xdel
 from node.store.mutate_strings import Append, BitIncrement, RaiseRegisters, SetBits, SetRange
 from node.store.mutate_zsets import Zadd, Zincr, Zmax, Zmin, Zrem
 from node.store.mutation import Mutation
 from node.store.values.hashes import HashValue, plain
+from node.store.values.lists import ListValue
+from node.store.values.picks import Container
 from node.store.values.sets import SetValue
 from node.store.values.strings import (
     NEAR,
@@ -41,6 +44,8 @@ class Put(Mutation):
         if isinstance(value, SetValue):
             members = SetValue()
             members.members = dict.fromkeys(value.members, effect.dot)
+            members.deadlines = value.deadlines_copy()
+            members.take_past(value)
             entry.value = members
         elif isinstance(value, HashValue):
             fields = value.copy()
@@ -50,9 +55,14 @@ class Put(Mutation):
                 }
             entry.value = fields
         elif isinstance(value, Value):
-            entry.value = value.copy()
+            twin = value.copy()
+            dot = effect.dot
+            if dot is not None and isinstance(twin, ListValue):
+                twin.do_identify(dot.origin, dot.stamp)  # the identity of its first element
+            entry.value = twin
         else:
             entry.value = value
+            entry.flags = entry.flags & ~(RAW | TEXT)
         entry.deadline = effect.number
         return 1
 
@@ -111,6 +121,9 @@ class Incr(Mutation):
                 entry.value = int(effect.number)
                 return effect.number
         entry.value = added(value, effect)
+        entry.flags = entry.flags & ~(RAW | TEXT)
+        if effect.value is not None:
+            entry.flags = entry.flags | TEXT
         shown = entry.value
         return i64(clipped(shown)) if isinstance(shown, int) else 0
 
@@ -143,10 +156,13 @@ class Srem(Mutation):
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
+        value.do_remember(arguments, i, before)
         while i < n:
+            if not value.had_words and integer_of(arguments[i]) is None:
+                value.had_words = arguments[i] in members
             members.pop(arguments[i], None)
             i += 1
-        if value.picks is not None:
+        if value.picks is not None or value.deadlines is not None:
             value.lost(arguments, int(effect.number))
         left: i64 = len(members)
         if left == 0:
@@ -165,19 +181,29 @@ class Hset(Mutation):
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
+        longest = value.longest
         if effect.dot is None:
             while i + 1 < n:
-                fields[arguments[i]] = arguments[i + 1]
+                text = arguments[i + 1]
+                if len(text) > longest:
+                    longest = len(text)
+                fields[arguments[i]] = text
                 i += 2
         else:
             stamp = effect.stamp
             origin = effect.origin
             while i + 1 < n:
-                slot = Field(arguments[i + 1], stamp, origin)
+                text = arguments[i + 1]
+                if len(text) > longest:
+                    longest = len(text)
+                slot = Field(text, stamp, origin)
                 if effect.index != 0:
                     slot.flags = LATER
                 fields[arguments[i]] = slot
                 i += 2
+        value.longest = longest
+        if value.deadlines is not None:
+            value.do_persist(arguments, int(effect.number), 2)
         return len(fields) - before
 
 
@@ -191,10 +217,11 @@ class Hdel(Mutation):
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
+        value.do_remember(arguments, i, before)
         while i < n:
             fields.pop(arguments[i], None)
             i += 1
-        if value.picks is not None:
+        if value.picks is not None or value.deadlines is not None:
             value.lost(arguments, int(effect.number))
         left: i64 = len(fields)
         if left == 0:
@@ -227,13 +254,6 @@ class Hincr(Mutation):
                 field.flags = COUNTED | NO_REGISTER
                 value.fields[name] = field
         return i64(clipped(total)) if isinstance(total, int) else 0
-
-
-class ExpireFields(Mutation):
-    """HEXPIRE: deadlines of hash fields, and of set members (KeyDB's EXPIREMEMBER)."""
-
-    def apply(self, entry: Entry, effect: Effect) -> i64:
-        return 0
 
 
 class Outcome:
@@ -274,6 +294,20 @@ class Step:
                 target.fields[self.place] = self.slot
 
 
+class DeadlineStep(Step):
+    """One place of a set, hash or sorted set gets this deadline in ms, 0 for none, if it is there
+    once the steps before are carried out."""
+
+    def __init__(self, target: Container, place: bytes, deadline_ms: int) -> None:
+        super().__init__(target, place, None, False)
+        self.deadline_ms = deadline_ms
+
+    def carry_out(self) -> None:
+        target = self.target
+        if isinstance(target, Container) and self.place in target.places():
+            target.do_set_deadline(self.place, self.deadline_ms)
+
+
 class Merge(Mutation):
     def apply(self, entry: Entry, effect: Effect) -> i64:
         outcome = cast(Outcome, effect.value)
@@ -290,21 +324,25 @@ class Merge(Mutation):
         return 1
 
 
-# In the order of node/store/effect.py. FLUSH and LAPSE never reach an entry.
+# In the order of node/store/effect.py. FLUSH never reaches an entry, nor does LAPSE of a whole key.
 MUTATE: Final[list[Mutation]] = [
     Put(), Drop(), Expire(), Incr(), Sadd(), Srem(), Hset(), Hdel(), Hincr(), Mutation(), Merge(),
-    Mutation(), Append(), SetRange(), SetBits(), BitIncrement(), RaiseRegisters(), Push(), Insert(),
-    Remove(), Assign(), Zadd(), Zmax(), Zmin(), Zrem(), Zincr(), ExpireFields(), Xadd(), Xdel(),
-    Reposition(), Regroup(), Deliver(), Acknowledge(),
+    LapsePlaces(), Append(), SetRange(), SetBits(), BitIncrement(), RaiseRegisters(), Push(),
+    Insert(), Remove(), Assign(), Zadd(), Zmax(), Zmin(), Zrem(), Zincr(), ExpireFields(), Xadd(),
+    Xdel(), Reposition(), Regroup(), Deliver(), Acknowledge(),
 ]  # fmt: skip
 
 
-def give_dots(entry: Entry, dot: Dot) -> None:
+def give_dots(entry: Entry, dot: Dot, first: i64) -> i64:
     """A node becomes active: every place of the entry without a dot gets this one.
 
-    A counter becomes a register: its value stays, with the entry's stamp (semantics.md 7).
+    A counter becomes a register: its value stays, with the entry's stamp (semantics.md 7). The
+    elements of a list get the numbers first, first + 1, ... of the dot's stream; returns how many
+    of these were given.
     """
     value = entry.value
+    if isinstance(value, ListValue):
+        return value.do_identify(dot.origin, first)
     if isinstance(value, SetValue):
         value.members = {
             member: dot if known is None else known for member, known in value.members.items()
@@ -314,3 +352,4 @@ def give_dots(entry: Entry, dot: Dot) -> None:
             field: slot if isinstance(slot, Field) else Field(plain(slot), dot.stamp, dot.origin)
             for field, slot in value.fields.items()
         }
+    return 0

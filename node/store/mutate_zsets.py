@@ -1,25 +1,84 @@
-"""Mutations of sorted sets.  [compiled]"""
+"""Mutations of sorted sets: ZADD, ZMAX, ZMIN, ZREM, ZINCR.  [compiled]
+
+Those that put scores return how many changed and how many are new (values/zsets.py `changed_of`,
+`added_of`). A text that is no score changes nothing.
+"""
 
 from __future__ import annotations
 
+from typing import cast
+
+from mypy_extensions import i64
+
+from node.store.effect import ZADD, ZMAX, Effect
+from node.store.entry import Entry
 from node.store.mutation import Mutation
+from node.store.values.scores import read_score
+from node.store.values.zsets import SAME, ZSetValue
 
 
 class Zadd(Mutation):
-    pass
+    """ZADD, and with a condition on the score that is there ZMAX and ZMIN."""
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, ZSetValue):
+            value = ZSetValue()
+        outcome = SAME
+        op = effect.op
+        arguments = cast(list[bytes], effect.value)
+        i: i64 = effect.number
+        n: i64 = len(arguments)
+        while i + 1 < n:
+            score = read_score(arguments[i])
+            member = arguments[i + 1]
+            i += 2
+            if score != score:
+                continue
+            if op != ZADD:
+                old = value.score_of(member)
+                if old is not None and (score <= old if op == ZMAX else score >= old):
+                    continue
+            outcome += value.do_put(member, score)
+        entry.value = value if value.size() > 0 else None
+        return outcome
 
 
-class Zmax(Mutation):
-    pass
+class Zmax(Zadd):
+    """A score counts where it is greater than the one there, or the member is new."""
 
 
-class Zmin(Mutation):
-    pass
+class Zmin(Zadd):
+    """A score counts where it is less than the one there, or the member is new."""
 
 
 class Zrem(Mutation):
-    pass
+    """Returns how many members there were."""
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, ZSetValue):
+            return 0
+        removed = value.do_remove(cast(list[bytes], effect.value), effect.number)
+        if value.size() == 0:
+            entry.value = None
+        return removed
 
 
 class Zincr(Mutation):
-    pass
+    """Adds to a member's score, 0 for a new one. A sum that is no number changes nothing."""
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, ZSetValue):
+            value = ZSetValue()
+        increment, member = cast(list[bytes], effect.value)
+        old = value.score_of(member)
+        score = read_score(increment)
+        if old is not None:
+            score += old
+        outcome = SAME
+        if score == score:
+            outcome = value.do_put(member, score)
+        entry.value = value if value.size() > 0 else None
+        return outcome

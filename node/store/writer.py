@@ -25,6 +25,7 @@ from node.store.effect import (
     INSERT,
     LAPSE,
     LSET,
+    MERGE,
     OPS,
     OVERWRITES,
     PUT,
@@ -37,12 +38,22 @@ from node.store.effect import (
     XDEL,
     XDELIVER,
     XSETID,
+    ZADD,
+    ZINCR,
+    ZMAX,
+    ZMIN,
     ZREM,
     Effect,
 )  # fmt: skip
 from node.store.entry import HELD, Entry
-from node.store.keyspace import Database, Lapse
+from node.store.events import HEXPIRED, SREM_EVENT
+from node.store.events import ZREM as ZREM_EVENT
+from node.store.keyspace import ALL, Database, Lapse
 from node.store.mutate import MUTATE
+from node.store.values.hashes import HashValue
+from node.store.values.member_deadlines import Lapsed
+from node.store.values.picks import Container
+from node.store.values.sets import SetValue
 from node.store.values.value import Value
 
 # Values of more places than this are freed in slices, between commands.
@@ -79,6 +90,7 @@ class Writer(Lapse):
         self.phase: i16 = 0  # what HELD is in entries that the next walk has not had
         self.dirty: i64 = 0
         self.expired_keys: i64 = 0
+        self.expired_places: i64 = 0
         self.may_expire = True  # a replica that follows does not expire by itself
         self.trash: list[object] = []
 
@@ -118,7 +130,9 @@ class Writer(Lapse):
             db.put(key, entry)
         elif entry.deadline != before:
             db.retime(key, before, entry.deadline)
-        if n == 0 and op == SADD:
+        if op == HEXPIRE or (op == PUT and not fresh):
+            db.note_places(key, entry.value)
+        if n == 0 and refreshes(op):
             effect.flags |= UNCHANGED
         else:
             self.dirty += 1
@@ -167,6 +181,9 @@ class Writer(Lapse):
         entry = visible
         if entry is None and db.hidden:
             entry = db.hidden.get(key)
+        if visible is not None and self._empties_before(db, effect, visible):
+            visible = None
+            entry = db.hidden.get(key)
         fresh = entry is None
         if entry is None:
             entry = Entry(None, effect.stamp, effect.origin)
@@ -181,7 +198,7 @@ class Writer(Lapse):
         if shown.op == PUT and old is not None:
             shown.flags |= replacing(old, shown.value)
         n = MUTATE[shown.op].apply(entry, shown)
-        if n == 0 and shown.op == SADD:
+        if n == 0 and refreshes(shown.op):
             shown.flags |= UNCHANGED
         self.settle(db, shown, entry, visible is not None, before)
         self.record(shown)
@@ -202,6 +219,8 @@ class Writer(Lapse):
                 effect.flags |= APPEARS
             elif entry.deadline != before:
                 db.retime(key, before, entry.deadline)
+            if effect.op == HEXPIRE or effect.op == PUT or effect.op == MERGE:
+                db.note_places(key, entry.value)
             return
         if visible:
             if empties(effect.op):
@@ -293,7 +312,6 @@ class Writer(Lapse):
 
         Inside a unit that has effects already this one is published first.
         """
-        commit = self.commit
         if not self.may_expire:
             return
         if self.walk is not None:
@@ -301,23 +319,98 @@ class Writer(Lapse):
         db.drop(key)
         if self.resolver.lapsed(entry):
             db.hide(key, entry)
+        self.expired_keys += 1
+        self._publish_alone(Effect(LAPSE, db.number, key, None, entry.deadline, 0, 0, 0))
+
+    def _publish_alone(self, effect: Effect) -> None:
+        """An effect of this node alone, as a unit of its own, also in the middle of another."""
+        commit = self.commit
         count = commit.count
         first = commit.first
         rest = commit.rest
         origin = commit.origin
         end = commit.end
-        commit.first = Effect(LAPSE, db.number, key, None, entry.deadline, 0, 0, 0)
+        commit.first = effect
         commit.rest = []
         commit.count = 1
         commit.origin = 0
         commit.end = 0
-        self.expired_keys += 1
         self.journal.publish(commit)
         commit.count = count
         commit.first = first
         commit.rest = rest
         commit.origin = origin
         commit.end = end
+
+    def lapse_places(self, db: Database, key: bytes, entry: Entry) -> bool:
+        """Members or fields of a visible key past their deadlines go, as a unit of its own.
+
+        True: the last one was among them, and the key is gone.
+        """
+        self._lapse_places(db, key, entry, db.now.ms, ALL)
+        return db.keys.get(key) is not entry
+
+    def _empties_before(self, db: Database, effect: Effect, entry: Entry) -> bool:
+        """Does a visible key end before a peer's effect? What its writer saw as gone goes now.
+
+        Nothing else: what has passed here since may be what the effect lets live longer.
+        """
+        if db.timed.size() == 0:
+            return False
+        now_ms = effect.stamp >> 20
+        if db.timed.first_ms >= now_ms:
+            return False
+        self._lapse_places(db, effect.key, entry, now_ms, ALL)
+        return db.keys.get(effect.key) is not entry
+
+    def lapse_due(self, db: Database, most: i64) -> i64:
+        """The same for all keys that have such members, up to `most`; returns how many went."""
+        if not self.may_expire:
+            return 0
+        gone: i64 = 0
+        for key in db.timed.due(int(db.now.ms), int(most)):
+            entry = db.keys.get(key)
+            if entry is not None:
+                gone += self._lapse_places(db, key, entry, db.now.ms, most - gone)
+                if entry.value is not None and db.keys.get(key) is entry:
+                    db.note_places(key, entry.value)
+        return gone
+
+    def _lapse_places(self, db: Database, key: bytes, entry: Entry, now_ms: i64, most: i64) -> i64:
+        value = entry.value
+        if not self.may_expire or not isinstance(value, Container):
+            return 0
+        deadlines = value.deadlines
+        if deadlines is None or deadlines.earliest_ms() >= now_ms:
+            return 0
+        if self.walk is not None:
+            self.walk.before(db, key, entry)
+        lapsed = Lapsed(now_ms, most)
+        effect = Effect(LAPSE, db.number, key, lapsed, 0, 0, 0, 0)
+        op = ZREM
+        effect.events = ZREM_EVENT
+        if isinstance(value, HashValue):
+            op = HDEL
+            effect.events = HEXPIRED
+        elif isinstance(value, SetValue):
+            op = SREM
+            effect.events = SREM_EVENT
+        gone = MUTATE[LAPSE].apply(entry, effect)
+        # The merge forgets of these places what it would forget if a client removed them.
+        stamp = entry.stamp
+        origin = entry.origin
+        removal = Effect(op, db.number, key, lapsed.names, 0, stamp, 0, 0)
+        self.resolver.local(removal, entry, False)
+        entry.stamp = stamp
+        entry.origin = origin
+        if entry.value is None:
+            effect.flags |= EMPTIED
+            db.drop(key)
+            if self.resolver.vanished(removal, entry):
+                db.hide(key, entry)
+        self.expired_places += gone
+        self._publish_alone(effect)
+        return gone
 
     def slowly(self, value: object) -> None:
         """A dropped value: freed in slices if it is large. A snapshot walk may still read it."""
@@ -340,6 +433,11 @@ def shows(entry: Entry) -> bool:
 def takes(op: i64) -> bool:
     """Does the op only take away or change what is there? Where nothing is, it is nothing."""
     return TAKES[op]
+
+
+def refreshes(op: i64) -> bool:
+    """May the op change nothing that is seen, and yet be told to peers for its dot?"""
+    return op == SADD or op == ZADD or op == ZMAX or op == ZMIN or op == ZINCR
 
 
 def empties(op: i64) -> bool:

@@ -18,7 +18,10 @@ SHELLS = (
     "admin_ui",
 )
 ASYNCIO = ("node.net", "node.__main__", "mesh.link", "mesh.feed", "mesh.agent", "admin_ui")
-CHANGES_VALUES = ("node.store.mutate", "node.store.values", "node.persist")
+CHANGES_VALUES = (
+    *(f"node.store.mutate{kind}" for kind in ("", "_fields", "_lists", "_streams", "_strings")),
+    *("node.store.mutate_zsets", "node.store.values", "node.persist", "mesh.codec"),
+)
 COMMAND_LINES = ("node.__main__", "admin_ui.cli")
 
 # Reads a clock to measure how long a command took, for the slow log; never what time it is.

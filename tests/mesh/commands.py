@@ -106,7 +106,7 @@ class Client:
                 return self.of_whole_keys(node, key, other)
 
     def of_strings(self, node: SimNode, key: str, other: str) -> tuple[str, ...]:
-        """Registers: set, conditionally, with deadlines, changed in place."""
+        """Registers: set, conditionally, with deadlines."""
         rng = self.rng
         soon = str(rng.choice([2, 20, 5000]))
         return rng.choice([
@@ -119,9 +119,7 @@ class Client:
             ("SET", key, "10.50"),
             ("SETNX", key, "nx"),
             ("MSET", key, "1", other, "2"),
-            ("APPEND", key, "x"),
-            ("APPEND", key, "7"),
-            ("SETRANGE", key, "2", "yy"),
+            ("SET", key, "7"),
             ("GETSET", key, "g"),
             ("GETDEL", key),
             ("GETEX", key, "PX", soon),

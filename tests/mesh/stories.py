@@ -50,6 +50,19 @@ class Mesh(World):
             removals = node.member.memory.removals
             assert removals.count == 0, f"{node.name} has removals that wait"
 
+    def heal_apart(self) -> None:
+        """All links come up, but a stand-in rule may have left nodes that differ."""
+        self.settle()
+        for node in self.nodes:
+            self.check_books(node)
+            assert node.member.memory.removals.count == 0, f"{node.name} has removals that wait"
+
+    def ordered(self, *words: str) -> object:
+        """As `both`, for replies whose order counts."""
+        replies = [node(*words) for node in self.nodes]
+        assert all(reply == replies[0] for reply in replies), replies
+        return replies[0]
+
     def both(self, *words: str) -> object:
         """The reply that all nodes give to a reading command; they must give the same."""
         replies = [plain(node(*words)) for node in self.nodes]
@@ -81,3 +94,19 @@ def plain(reply: object) -> object:
 def conflicts(node: SimNode, kind: str) -> int:
     """How many conflicts of this kind the node has counted."""
     return node.member.memory.conflicts.counts[kind]
+
+
+def stand_ins(*nodes: SimNode) -> int:
+    """How many stand-in conflicts these nodes have counted."""
+    return sum(conflicts(node, "stand_in_conflict") for node in nodes)
+
+
+def identities(node: SimNode, key: str) -> list[tuple[bytes, int]]:
+    """Who a list's elements are: stream and number of each."""
+    entry = node.engine.databases[0].keys.get(key.encode())
+    assert entry is not None
+    found: list[tuple[bytes, int]] = []
+    for run in entry.value.runs():  # type: ignore[attr-defined]
+        uuid = node.streams.all[int(run.origin)].uuid
+        found += [(uuid, int(run.first + run.step * at)) for at in range(int(run.count))]
+    return found

@@ -16,7 +16,10 @@ from types import FunctionType
 
 import pytest
 
+import mesh.backlog
+import mesh.codec
 import mesh.merge.rule
+import mesh.merge.stand_in
 import mesh.merge.totals
 import mesh.merge.whole
 import mesh.metadata
@@ -28,6 +31,8 @@ from mesh.merge.elements import MemberRemovals
 from mesh.merge.fields import FieldRemovals
 from mesh.merge.increments import Ledger
 from mesh.merge.registers import Deadlines, Registers
+from mesh.merge.rule import Memory
+from mesh.merge.stand_in import OpaqueChanges, StringPatches
 from mesh.merge.state import KeyState
 from mesh.metadata import MeshMetadata
 from mesh.removals import Removals
@@ -35,7 +40,15 @@ from mesh.rreplay import Inner
 from mesh.staging import MergeWalk, Staging
 from node.persist.snapshot import SnapshotWalk
 from node.ports import Clock
-from tests.mesh import test_collections, test_counters, test_delivery, test_expiry, test_strings
+from tests.mesh import (
+    test_collections,
+    test_counters,
+    test_delivery,
+    test_expiry,
+    test_stand_ins,
+    test_strings,
+    test_whole_values,
+)
 from tests.mesh.test_convergence import run
 
 SEEDS = 400  # at most; nearly all are found by the first twenty
@@ -164,6 +177,41 @@ MUTANTS = {
     "what is hidden is not saved": mutant(
         MeshMetadata, "hidden_field", "if not self.resolver.active:", "if True:",
         story=test_expiry.test_what_is_in_limbo_is_saved,
+    ),
+    "a stand-in does not look at the last change": mutant(
+        OpaqueChanges, "remote", "if not saw_all(entry, effect, seen.row):", "if False:",
+        story=test_stand_ins.test_two_assignments_of_one_element_are_a_conflict,
+    ),
+    "a removal from a list claims its type": mutant(
+        mesh.merge.stand_in, "touch_here",
+        "mine = Claim(effect.stamp, 0, TOUCH)", "mine = Claim(effect.stamp, 0, 3)",
+        story=test_whole_values.test_deleting_a_list_takes_what_a_concurrent_pop_left,
+    ),
+    "identities of elements do not travel": mutant(
+        mesh.backlog, "letters", "if has_tag(effect):", "if False:",
+        story=test_stand_ins.test_every_element_has_a_name_of_its_own,
+    ),
+    "numbers of elements come again": mutant(
+        Memory, "number_inserts", "self.list_inserts += count", "pass",
+        story=test_stand_ins.test_every_element_has_a_name_of_its_own,
+    ),
+    "a hidden list is not saved": mutant(
+        mesh.codec, "read_opaque", "peer.opaque[slot] = found", "pass",
+        story=test_whole_values.test_a_list_that_is_hidden_survives_a_restart,
+    ),
+    "a value outlives the claims of its type": mutant(
+        KeyState, "shed", "del self.opaque[slot]", "pass",
+        story=test_whole_values.test_deleting_a_list_takes_what_a_concurrent_pop_left,
+    ),
+    "a patch drops increments it had not seen": mutant(
+        StringPatches, "change", "state.clear_string(cover)",
+        "state.clear_string(cover); state.increments = []",
+        story=test_stand_ins
+        .test_an_increment_that_an_append_had_not_seen_counts_on_what_it_made,
+    ),
+    "a patch takes the deadline along": mutant(
+        StringPatches, "local", "keep_deadline(entry)", "pass",
+        story=test_stand_ins.test_a_patch_leaves_the_deadline_to_concurrent_claims,
     ),
     "a snapshot takes keys after their change": mutant(
         SnapshotWalk, "before", "if entry.flags & HELD == self.phase:", "if True:"

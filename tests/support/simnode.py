@@ -19,6 +19,7 @@ from mesh.merge.resolver import StampResolver
 from node.commands.context import Parked
 from node.commands.table import load
 from node.engine import Engine
+from node.persist.contents import value_of
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord
 from node.persist.snapshot import Sink, Snapshots
@@ -28,7 +29,6 @@ from node.session import Session
 from node.store.entry import Entry, Field
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
 from tests.support.acts import RECORDER_PLACE, Recorder, imported, shown_value
 
 if TYPE_CHECKING:
@@ -106,8 +106,11 @@ class SimNode:
         if self.engine.writer.walk is not None:
             return False
         if not self.member.metadata.loaded_dots:
-            self.world.log.extend(imported(self.engine, self.streams.own.uuid))
-        self.engine.journal.wake(RECORDER_PLACE, Recorder(self.streams, self.world.log.append))
+            self.world.log.extend(
+                imported(self.engine, self.streams.own.uuid, self.world.beyond.add)
+            )
+        recorder = Recorder(self.streams, self.world.log.append, self.world.beyond.add)
+        self.engine.journal.wake(RECORDER_PLACE, recorder)
         self.member.activate()
         while at_once and not self.activation_step():
             pass
@@ -178,7 +181,7 @@ class SimNode:
             if isinstance(record, Aux):
                 metadata.load_file_field(record.name, record.value)
             elif isinstance(record, KeyRecord):
-                entry = Entry(loaded_value(record.value), 0, 0)
+                entry = Entry(value_of(record.kind, record.value, record.aux), 0, 0)
                 entry.deadline = record.deadline_ms
                 fields = dict(record.aux)
                 if not metadata.load_key(int(record.db), record.key, entry, fields):
@@ -228,6 +231,8 @@ class SimNode:
         """What a client could see: (db, key) -> type, content, deadline."""
         found: Shown = {}
         for db in self.engine.databases:
+            if db.timed.first_ms < db.now.ms:
+                db.merge_all()  # members past their deadline go before anybody looks
             for shard in db.keys.dicts:
                 for key, entry in shard.items():
                     seen = self.shows(db, entry)
@@ -247,16 +252,3 @@ class SimNode:
     def hidden(self) -> int:
         """How many keys are remembered that show nothing."""
         return sum(len(db.hidden) for db in self.engine.databases)
-
-
-def loaded_value(value: object) -> object:
-    """An RDB record's value as the store keeps it."""
-    if isinstance(value, list):
-        if value and isinstance(value[0], tuple):
-            fields = HashValue()
-            fields.fields = dict(value)
-            return fields
-        members = SetValue()
-        members.members = dict.fromkeys(value)
-        return members
-    return value

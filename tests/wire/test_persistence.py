@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from node.persist import rdb_codes as codes
+from node.persist.rdb_records import CronJob
 from node.persist.rdb_writer import RdbWriter
 from tests.support.ports import free_port
 from tests.support.servers import ROOT, Client, Ours, RealRedis, wait_until
@@ -29,6 +30,12 @@ def fill(client: Client) -> None:
         "SADD numbers 1 2 3",
         "SADD words a b c",
         "HSET hash f v g w",
+        "RPUSH list a b a",
+        "ZADD zset 1.5 m -inf n",
+        "XADD stream 1-1 f v",
+        "XADD stream 2-1 f w",
+        "XGROUP CREATE stream group 1-1",
+        "PFADD sketch a b c",
         "SELECT 5",
         "SET other x",
         "SELECT 0",
@@ -44,6 +51,13 @@ def check(client: Client) -> None:
     assert members(client.call("SMEMBERS", "numbers")) == {b"1", b"2", b"3"}
     assert members(client.call("SMEMBERS", "words")) == {b"a", b"b", b"c"}
     assert client.call("HGET", "hash", "g").text == b"w"
+    assert texts(client.call("LRANGE", "list", "0", "-1")) == [b"a", b"b", b"a"]
+    assert texts(client.call("ZRANGE", "zset", "0", "-1", "WITHSCORES")) == [
+        b"n", b"-inf", b"m", b"1.5",
+    ]  # fmt: skip
+    assert client.call("XLEN", "stream").text == b"2"
+    assert client.call("XINFO", "GROUPS", "stream").items[0].items[7].text == b"1-1"
+    assert client.call("PFCOUNT", "sketch").text == b"3"
     client.call("SELECT", "5")
     assert client.call("GET", "other").text == b"x"
     client.call("SELECT", "0")
@@ -52,6 +66,11 @@ def check(client: Client) -> None:
 def members(reply: Shown) -> set[bytes]:
     """The texts of an aggregate."""
     return {item.text for item in reply.items}
+
+
+def texts(reply: Shown) -> list[bytes]:
+    """The texts of an array."""
+    return [item.text for item in reply.items]
 
 
 def field(client: Client, name: str) -> str:
@@ -130,7 +149,7 @@ def test_a_signal_saves_nothing_where_there_are_none() -> None:
             assert client.call("DBSIZE").text == b"0"
 
 
-@pytest.mark.parametrize(("word", "keys"), [("SAVE", b"7"), ("NOSAVE", b"0")])
+@pytest.mark.parametrize(("word", "keys"), [("SAVE", b"11"), ("NOSAVE", b"0")])
 def test_shutdown_ends_the_process_with_or_without_saving(word: str, keys: bytes) -> None:
     with Ours(*QUIET, "--save", "") as server:
         with server.client() as client:
@@ -221,11 +240,29 @@ def refused_start(folder: Path) -> str:
 def test_a_type_we_do_not_have_stops_the_start_and_the_file_stays(tmp_path: Path) -> None:
     writer = RdbWriter(12)
     data = writer.header([]) + writer.select(0, 1, 0)
-    data += writer.key(codes.KIND_LIST, b"queue", [b"job"], 0, []) + writer.end()
+    job = CronJob(b"return 1", 0, 1000, [], [])
+    data += writer.key(codes.KIND_CRON, b"job", job, 0, []) + writer.end()
     (tmp_path / "dump.rdb").write_bytes(data)
     said = refused_start(tmp_path)
-    assert "dump.rdb: key b'queue' in database 0 holds a list" in said
+    assert "dump.rdb: key b'job' in database 0 holds a cron" in said
     assert (tmp_path / "dump.rdb").read_bytes() == data
+
+
+def test_deadlines_of_fields_and_members_survive_a_restart() -> None:
+    with Ours(*QUIET, "--save", POINTS) as server:
+        with server.client() as client:
+            client.call("HSET", "hash", "f", "v", "g", "w")
+            client.call("HEXPIRE", "hash", "1000", "FIELDS", "1", "f")
+            client.call("SADD", "set", "a", "b")
+            client.call("EXPIREMEMBER", "set", "a", "1000")
+            client.call("ZADD", "zset", "1", "a")
+            client.call("EXPIREMEMBER", "zset", "a", "1000")
+        server.restart()
+        with server.client() as client:
+            left = client.call("HTTL", "hash", "FIELDS", "2", "f", "g").items
+            assert 900 < int(left[0].text) <= 1000 and left[1].text == b"-1"
+            assert 900 < int(client.call("TTL", "set", "a").text) <= 1000
+            assert 900 < int(client.call("TTL", "zset", "a").text) <= 1000
 
 
 def test_a_damaged_file_stops_the_start(tmp_path: Path) -> None:

@@ -53,12 +53,20 @@ class HashValue(Container):
         for field, text in sorted(self.items()):
             found.append(field)
             found.append(text)
-        return found
+        return found + self.deadline_parts()
+
+    def items_with_deadlines(self) -> list[tuple[bytes, bytes, int]]:
+        """As `items`, each with its deadline in ms or 0: RDB's kind hash_ttl."""
+        return [
+            (field, plain(value), self.deadline_of(field)) for field, value in self.fields.items()
+        ]
 
     def copy(self) -> HashValue:
-        """The same fields without dots, counters as their sum: what COPY and RENAME put."""
+        """The same fields and deadlines without dots, counters as their sum: what COPY puts."""
         twin = HashValue()
         twin.fields = {field: plain(value) for field, value in self.fields.items()}
+        twin.deadlines = self.deadlines_copy()
+        twin.take_past(self)
         return twin
 
 

@@ -34,10 +34,15 @@ class SetValue(Container):
         return list(self.members)
 
     def parts(self) -> list[bytes]:
-        return sorted(self.members)
+        if self.deadlines is None:
+            return sorted(self.members)
+        # An empty text behind the first place is no member: what follows are the deadlines.
+        return [*sorted(self.members), b"", *self.deadline_parts()]
 
     def copy(self) -> SetValue:
-        """The same members without dots: what COPY, RENAME and *STORE put."""
+        """The same members and deadlines without dots: what COPY, RENAME and *STORE put."""
         twin = SetValue()
         twin.members = dict.fromkeys(self.members)
+        twin.deadlines = self.deadlines_copy()
+        twin.take_past(self)
         return twin

@@ -9,7 +9,7 @@ from node.ports import Reader
 from node.resp.numbers import SMALL
 from node.resp.replies import OK, Failure
 from node.store.effect import INCR, PUT, Effect
-from node.store.events import APPEND, EXPIRE_SET, INCRBYFLOAT, PERSIST, SET, SETRANGE
+from node.store.events import EXPIRE_SET, INCRBYFLOAT, PERSIST, SET
 from tests.support.local import START_S, LocalNode
 
 START_MS = int(START_S * 1000)
@@ -39,7 +39,10 @@ def listened(node: LocalNode, line: str) -> Listener:
     return listener
 
 
-@pytest.mark.parametrize("line", ["SET k v", "INCR n", "DECR n", "INCRBY n 5", "DECRBY n 5"])
+@pytest.mark.parametrize(
+    "line",
+    ["SET k v", "INCR n", "DECR n", "INCRBY n 5", "DECRBY n 5", "APPEND k v", "SETRANGE k 1 v"],
+)
 def test_a_command_that_is_its_effect_travels_as_it_came(node: LocalNode, line: str) -> None:
     assert listened(node, line).exact == [True]
 
@@ -49,7 +52,7 @@ def test_a_command_that_is_its_effect_travels_as_it_came(node: LocalNode, line: 
     [
         "SET k v EX 10", "SET new v NX", "SET k v XX", "SET k v GET", "SET k v KEEPTTL",
         "SETEX k 10 v", "PSETEX k 10 v", "SETNX new v", "GETSET k v", "GETDEL k", "GETEX k EX 10",
-        "APPEND k v", "SETRANGE k 1 v", "MSET a 1 b 2", "MSETNX a 1 b 2", "INCRBYFLOAT n 1.5",
+        "MSET a 1 b 2", "MSETNX a 1 b 2", "INCRBYFLOAT n 1.5",
     ],
 )  # fmt: skip
 def test_a_command_that_is_not_its_effect_is_said_anew(node: LocalNode, line: str) -> None:
@@ -69,8 +72,8 @@ def test_a_command_that_is_not_its_effect_is_said_anew(node: LocalNode, line: st
         ("GETDEL k", "DROP k"),
         ("GETEX k PX 10", f"EXPIRE k {START_MS + 10}"),
         ("GETEX k EXAT 1", "DROP k"),
-        ("APPEND k v", "PUT k oldv"),
-        ("SETRANGE k 1 XX", "PUT k oXX"),
+        ("APPEND k v", "APPEND k v"),
+        ("SETRANGE k 1 XX", "SETRANGE k XX 1"),
         ("INCR n", "INCR n 1"),
         ("DECR n", "INCR n -1"),
         ("INCRBY n 5", "INCR n 5"),
@@ -104,9 +107,30 @@ def test_what_changes_nothing_has_no_effect(node: LocalNode, line: str) -> None:
 @pytest.mark.parametrize("line", ["APPEND k 1", "SETRANGE k 0 1", "SET k 1 KEEPTTL"])
 def test_the_deadline_is_kept(node: LocalNode, line: str) -> None:
     node("SET k 10 EX 100")
-    node.effects()
     node(line)
-    assert node.effects()[0].endswith(f" {START_MS + 100_000}")
+    assert node("PEXPIRETIME k") == START_MS + 100_000
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"), [("APPEND n 5", b"125"), ("SETRANGE n 1 9", b"19"), ("APPEND no 5", b"5")]
+)
+def test_a_counter_is_its_text_to_what_writes_into_it(
+    node: LocalNode, line: str, expected: bytes
+) -> None:
+    node("INCRBY n 12")
+    assert node(line) == len(expected)
+    assert node(f"GET {line.split()[1]}") == expected
+
+
+def test_a_string_above_the_limit_is_refused_before_anything_happens(node: LocalNode) -> None:
+    node("CONFIG SET proto-max-bulk-len 1mb")
+    node.call(0, [b"SET", b"k", bytes(1048576)])
+    node.effects()
+    for line in ("APPEND k x", "SETRANGE k 1048576 x", "SETRANGE new 1048576 x"):
+        reply = node(line)
+        assert isinstance(reply, Failure)
+        assert reply.text.startswith(b"ERR string exceeds maximum allowed size")
+    assert node.effects() == []
 
 
 def test_increments_leave_the_deadline_alone(node: LocalNode) -> None:
@@ -120,8 +144,8 @@ def test_increments_leave_the_deadline_alone(node: LocalNode) -> None:
     ("line", "expected"),
     [
         ("SET k v", 0), ("SET k v EX 10", SET | EXPIRE_SET << 8), ("SET k v KEEPTTL", 0),
-        ("SETEX k 10 v", SET | EXPIRE_SET << 8), ("APPEND k v", APPEND),
-        ("SETRANGE k 0 v", SETRANGE), ("INCR n", 0), ("INCRBYFLOAT n 1", INCRBYFLOAT),
+        ("SETEX k 10 v", SET | EXPIRE_SET << 8), ("APPEND k v", 0),
+        ("SETRANGE k 0 v", 0), ("INCR n", 0), ("INCRBYFLOAT n 1", INCRBYFLOAT),
         ("GETDEL k", 0), ("GETEX k EX 10", 0),
         ("GETEX k PERSIST", PERSIST),
     ],
@@ -170,7 +194,7 @@ def test_a_counter_that_peers_took_beyond_64_bits_is_shown_clipped(node: LocalNo
     node("SET n 9223372036854775807")
     context = node.sessions[0].ctx
     context.emit(INCR, b"n", None, 10)
-    context.services.publish()  # type: ignore[attr-defined]
+    context.services.publish()
     assert node("GET n") == b"9223372036854775807"
     reply = node("INCR n")
     assert isinstance(reply, Failure)

@@ -247,6 +247,9 @@ repl-diskless-sync repl-diskless-sync-delay repl-diskless-sync-max-replicas
 min-replicas-to-write min-replicas-max-lag notify-keyspace-events proto-max-bulk-len
 client-query-buffer-limit client-output-buffer-limit hz dynamic-hz hash-max-listpack-entries
 hash-max-listpack-value set-max-intset-entries set-max-listpack-entries set-max-listpack-value
+zset-max-listpack-entries zset-max-listpack-value list-max-listpack-size list-compress-depth
+hll-sparse-max-bytes stream-node-max-bytes stream-node-max-entries lfu-log-factor lfu-decay-time
+rdb-version sanitize-dump-payload
 lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del
 lazyfree-lazy-user-flush shutdown-timeout shutdown-on-sigint shutdown-on-sigterm latency-tracking
 slowlog-log-slower-than slowlog-max-len enable-debug-command enable-protected-configs

@@ -15,8 +15,12 @@ from node.store.entry import COUNTED, Entry
 from node.store.keyspace import Database
 from node.store.mutate import MUTATE
 from node.store.values.hashes import HashValue
+from node.store.values.lists import ListValue
 from node.store.values.sets import SetValue
+from node.store.values.streams import StreamValue
 from node.store.values.strings import shown
+from node.store.values.value import Value
+from node.store.values.zsets import ZSetValue
 from tests.support.acts import shown_value
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
@@ -29,6 +33,9 @@ def contested() -> SimNode:
     first("SET", "gone", "v")
     first("HSET", "text", "f", "10.50", "n", "1")
     first("SET", "float", "10.50")
+    first("RPUSH", "list", "x", "y", "z")
+    first("HSET", "timed", "b", "1", "a", "2", "c", "3")
+    first("HPEXPIRE", "timed", "90000", "FIELDS", "2", "c", "b")
     world.settle()
     for pair in world.wires:
         world.cut(*pair)
@@ -49,6 +56,17 @@ def contested() -> SimNode:
         node("SELECT", "2")
         node("SADD", "far", node.name)
         node("SELECT", "0")
+        others = (("HSET", "types", "f", "v"), ("ZADD", "types", "1", "m"), ("RPUSH", "types", "x"))
+        at = world.nodes.index(node)
+        node(*others[at])
+        node("HPEXPIRE", "types", "90000", "FIELDS", "1", "f")
+        node("LPUSH", "list", f"of {node.name}")
+        node("XADD", "stream", f"{at + 1}-1", "f", "v")
+        node("SADD", "members", f"of {node.name}")
+        node("PEXPIREMEMBERAT", "members", f"of {node.name}", "1700000090000")
+    first("LREM", "list", "1", "y")
+    first("RPUSH", "emptied", "x")
+    first("LPOP", "emptied")
     first("SET", "count", "7")
     first("INCR", "count")
     world.settle()
@@ -56,11 +74,9 @@ def contested() -> SimNode:
 
 
 def record(value: object) -> object:
-    """A value as an RDB record has it, in the file's order."""
-    if isinstance(value, SetValue):
-        return sorted(value.members)
-    if isinstance(value, HashValue):
-        return value.items()
+    """A value as it comes out of an RDB record: without dots."""
+    if isinstance(value, Value):
+        return value.copy()
     return None if value is None else shown(value)
 
 
@@ -84,7 +100,18 @@ def spelled(peer: PeerKey) -> object:
             )
             for field, state in peer.fields.items()
         },
+        {slot: (value.parts(), runs_of(value)) for slot, value in peer.opaque.items()},
+        peer.deadlines,
     )
+
+
+def runs_of(value: Value) -> list[tuple[int, int, int, int]]:
+    """The identities of a list's elements."""
+    if not isinstance(value, ListValue):
+        return []
+    return [
+        (int(run.origin), int(run.first), int(run.step), int(run.count)) for run in value.runs()
+    ]
 
 
 def entries(node: SimNode) -> list[tuple[Database, bytes, Entry, bool]]:
@@ -118,6 +145,15 @@ def test_the_node_of_these_tests_has_all_there_is() -> None:
     assert any(dots.claims for dots in rare)
     assert any(dots.hidden for dots in rare)
     assert any(dots.registers for dots in rare)
+    hidden = [value for dots in rare for value in dots.hidden or []]
+    assert any(isinstance(value, (ListValue, ZSetValue, StreamValue)) for value in hidden)
+    assert any(isinstance(value, HashValue) and value.deadlines for value in hidden)
+    shown = [entry.value for _, _, entry, visible in known if visible]
+    assert any(isinstance(value, ListValue) and value.runs() for value in shown)
+    assert any(isinstance(value, HashValue) and value.deadlines for value in shown)
+    assert any(isinstance(value, SetValue) and value.deadlines for value in shown)
+    emptied = [entry.value for _, _, entry, visible in known if not visible]
+    assert any(isinstance(value, ListValue) for value in emptied)
     assert any(entry.flags & COUNTED for _, _, entry, _ in known)
 
 
@@ -131,6 +167,8 @@ def test_a_key_that_went_through_bytes_is_remembered_as_before() -> None:
         twin = Entry(None, 0, 0)
         effect = merge_key(memory, twin, True, first, nothing, nothing)
         MUTATE[effect.op].apply(twin, effect)
+        if entry.value is None or isinstance(entry.value, Value):
+            assert type(twin.value) is type(entry.value)
         assert shown_value(twin.value) == shown_value(entry.value)
         assert twin.deadline == entry.deadline
         number = int(db.number)
@@ -170,10 +208,12 @@ def test_dots_that_do_not_fit_the_value_are_refused() -> None:
     value = SetValue()
     value.members = {b"a": None, b"b": None}
     data = key_bytes(resolver.memory, 0, b"s", Entry(value, 5, 0))
+    other = SetValue()
+    other.members = {b"a": None}
     with pytest.raises(ValueError, match="other members"):
-        read_key(data, [0], 0, b"s", [b"a"])
+        read_key(data, [0], 0, b"s", other)
     fields = HashValue()
     fields.fields = {b"f": b"v"}
     data = key_bytes(resolver.memory, 0, b"h", Entry(fields, 5, 0))
     with pytest.raises(ValueError, match="other fields"):
-        read_key(data, [0], 0, b"h", [])
+        read_key(data, [0], 0, b"h", HashValue())

@@ -27,9 +27,7 @@ def frame(
 ) -> bytes:  # fmt: skip
     """A frame of the peer: stamp `at`, after at - 1 (0: the first)."""
     before = at - 1 if previous is None else previous
-    return frame_bytes(
-        text, inner, 0, BASE + at, BASE + before if before else 0, marks, flags
-    )
+    return frame_bytes(text, inner, 0, BASE + at, BASE + before if before else 0, marks, flags)
 
 
 def sets(key: bytes) -> bytes:
@@ -116,7 +114,7 @@ def test_two_streams_in_one_piece_are_kept_apart() -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        frame(3, inner=control([b"LPUSH", b"l", b"x"])),
+        frame(3, inner=control([b"BLPOP", b"l", b"0"])),
         frame(3, flags=b"z", inner=sets(b"k")),
         frame(3, marks=b"short"),
         frame(3).replace(b"$2\r\nv1", b"$2\r\nv9"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mesh.dots import Streams
 from mesh.rreplay import (
     FrameError,
     FrameReader,
@@ -29,10 +30,10 @@ def read(data: bytes, databases: int = 16) -> list[Effect]:
     reader = FrameReader()
     reader.open(data, 0)
     assert reader.next()
-    return Inner().read(data, reader.frame, 1, databases)
+    return Inner(Streams(wire_doc.FIRST)).read(data, reader.frame, 1, databases)
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_a_frame_is_read_only_when_it_is_whole(number: int) -> None:
     data = wire_doc.frames()[number]
     reader = FrameReader()
@@ -87,7 +88,7 @@ def test_a_malformed_frame_is_refused(wrong: bytes) -> None:
     [
         control([b"SET", b"k"]),
         control([b"SET", b"k", b"v", b"EX", b"10"]),
-        control([b"LPUSH", b"l", b"x"]),
+        control([b"BLPOP", b"l", b"0"]),
         control([b"GET", b"k"]),
         control([b"INCRBY", b"k", b"x"]),
         control([b"HSET", b"h", b"f"]),
@@ -134,14 +135,14 @@ def test_names_in_any_case_and_large_values_are_read() -> None:
 
 
 def test_an_error_in_one_frame_leaves_nothing_for_the_next() -> None:
-    inner = Inner()
+    inner = Inner(Streams(wire_doc.FIRST))
     good = frame()
     for data in (frame(SET + b"*3\r\n$3\r\nSET"), good):
         reader = FrameReader()
         reader.open(data, 0)
         assert reader.next()
         if data is good:
-            assert len(Inner().read(data, reader.frame, 1, 16)) == 1
+            assert len(Inner(Streams(wire_doc.FIRST)).read(data, reader.frame, 1, 16)) == 1
         else:
             with pytest.raises(FrameError, match="cut short"):
                 inner.read(data, reader.frame, 1, 16)

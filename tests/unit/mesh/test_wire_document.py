@@ -6,6 +6,7 @@ import pytest
 
 from mesh.codec import key_bytes, read_key
 from mesh.dots import pack_marks, unpack_marks, uuid_bytes, uuid_text
+from mesh.merge.slots import LIST_SLOT, ZSET_SLOT
 from mesh.metadata import Incoming, hidden_bytes, read_hidden
 from mesh.rreplay import FrameReader, Inner, control, flags_of, frame_bytes, inner_of
 from node.journal import Commit
@@ -13,11 +14,18 @@ from node.store.effect import (
     CREATION,
     DROP,
     INCR,
+    INSERT,
+    LSET,
+    PUSH,
     PUT,
+    REMOVE,
     SADD,
     WAS_STRING,
     Effect,
 )
+from node.store.values.hashes import HashValue
+from node.store.values.lists import Assigned, Inserted, ListValue, Pushed, Removed, list_of
+from node.store.values.runs import Run
 from node.store.values.sets import SetValue
 from tests.unit.mesh import wire_doc
 from tests.unit.mesh.wire_doc import EARLIER, FIRST, SECOND, STAMP
@@ -43,6 +51,22 @@ def members(*names: bytes) -> SetValue:
     return value
 
 
+def list_effects() -> list[Effect]:
+    """What the frame over lists says."""
+    pushed = Pushed([b"x", b"y"], 0, False)
+    pushed.first = 41
+    inserted = Inserted(b"z", 1)
+    inserted.first, inserted.left, inserted.right = 43, Run(0, 41, 1, 1), Run(0, 42, 1, 1)
+    removed = Removed([(1, 2)])
+    removed.length, removed.runs = 5, [Run(1, 7, -1, 2)]
+    assigned = Assigned(b"w", 0)
+    assigned.run = Run(1, 5, 1, 1)
+    return [
+        effect(PUSH, 0, b"l", pushed, 0, 0, CREATION), effect(INSERT, 0, b"l", inserted, 0, 1),
+        effect(REMOVE, 0, b"m", removed, 0, 2), effect(LSET, 0, b"m", assigned, 0, 3),
+    ]  # fmt: skip
+
+
 # What each frame says: stamp, previous, marks, effects or the words of a control command.
 SAID: list[tuple[int, int, dict[bytes, int], list[Effect] | list[bytes]]] = [
     (STAMP, EARLIER, {SECOND: SHOWN_MARK}, [effect(PUT, 0, b"k", b"v", 0, 0, CREATION)]),
@@ -56,7 +80,17 @@ SAID: list[tuple[int, int, dict[bytes, int], list[Effect] | list[bytes]]] = [
         effect(INCR, 0, b"n", None, 5, 0, CREATION), effect(INCR, 1, b"n", b"0.1", 0, 1),
     ]),
     (STAMP + 4, STAMP + 3, {}, [effect(PUT, 2, b"s", members(b"x", b"y"), 1795000000000)]),
+    (STAMP + 5, STAMP + 4, {}, list_effects()),
 ]  # fmt: skip
+
+
+def runs(*given: Run | None) -> list[object]:
+    """Identities, to be compared."""
+    return [
+        None if run is None
+        else (int(run.origin), int(run.first), int(run.step), int(run.count))
+        for run in given
+    ]  # fmt: skip
 
 
 def spelled(one: Effect) -> tuple[object, ...]:
@@ -64,6 +98,14 @@ def spelled(one: Effect) -> tuple[object, ...]:
     value = one.value
     if isinstance(value, SetValue):
         value = frozenset(value.members)
+    elif isinstance(value, Pushed):
+        value = (*value.items[int(value.begin) :], value.at_head, int(value.first))
+    elif isinstance(value, Inserted):
+        value = (value.item, int(value.position), int(value.first), *runs(value.left, value.right))
+    elif isinstance(value, Removed):
+        value = (tuple(value.spans), *runs(*value.runs))
+    elif isinstance(value, Assigned):
+        value = (value.item, int(value.position), *runs(value.run))
     number = int(one.number)
     if isinstance(value, list):
         value, number = tuple(value[number:]), 0
@@ -72,7 +114,7 @@ def spelled(one: Effect) -> tuple[object, ...]:
 
 def test_the_document_has_all_its_vectors() -> None:
     assert len(wire_doc.frames()) == len(SAID)
-    assert len(wire_doc.fields()) == 5
+    assert len(wire_doc.fields()) == 7
 
 
 @pytest.mark.parametrize("number", range(len(SAID)))
@@ -87,7 +129,7 @@ def test_a_frame_of_the_document_is_read_as_it_says(number: int) -> None:
     assert uuid_bytes(frame.uuid_text) == FIRST
     assert (frame.stamp, frame.previous) == (stamp, previous)
     assert unpack_marks(frame.marks) == marks
-    inner = Inner()
+    inner = Inner(wire_doc.memory().streams)
     effects = inner.read(data, frame, 0, 16)
     if content and isinstance(content[0], bytes):
         assert effects == [] and inner.control == content
@@ -107,10 +149,9 @@ def test_a_frame_of_the_document_is_written_so(number: int) -> None:
     db, inner, flags = 0, control(words) if words else PING, b""
     if effects:
         commit.first, commit.rest, commit.count = effects[0], effects[1:], len(effects)
-        db, inner, flags = int(effects[0].db), inner_of(commit), flags_of(commit)
-    data = frame_bytes(
-        uuid_text(FIRST), inner, db, stamp, previous, pack_marks(marks), flags
-    )
+        db, inner = int(effects[0].db), inner_of(commit)
+        flags = flags_of(commit, wire_doc.memory().streams)
+    data = frame_bytes(uuid_text(FIRST), inner, db, stamp, previous, pack_marks(marks), flags)
     assert data == wire_doc.frames()[number]
 
 
@@ -121,12 +162,14 @@ def test_the_fields_of_the_document_are_written_so() -> None:
         key_bytes(known, 0, b"n", wire_doc.counter_entry(known)),
         key_bytes(known, 0, b"s", wire_doc.set_entry()),
         key_bytes(known, 0, b"h", wire_doc.hash_entry(known)),
+        key_bytes(known, 0, b"l", wire_doc.list_entry()),
+        key_bytes(known, 0, b"k", wire_doc.hiding_entry()),
         hidden_bytes(known, 0, b"k", wire_doc.deleted_entry()),
     ]
 
 
 def test_the_fields_of_the_document_are_read_so() -> None:
-    text, counter, members_, fields, hidden = wire_doc.fields()
+    text, counter, members_, fields, elements, hiding, hidden = wire_doc.fields()
     origins = [0, 1]
     peer = read_key(text, origins, 0, b"k", b"v")
     assert [(each.stamp, each.origin, each.value) for each in peer.registers] == [(STAMP, 0, b"v")]
@@ -138,16 +181,25 @@ def test_the_fields_of_the_document_are_read_so() -> None:
     assert [(each.stamp, each.origin, each.delta) for each in peer.increments] == [
         (STAMP, 0, 5), (STAMP + 1, 0, -2),
     ]  # fmt: skip
-    peer = read_key(members_, origins, 0, b"s", [b"z", b"y", b"x"])
+    peer = read_key(members_, origins, 0, b"s", members(b"z", b"y", b"x"))
     found = {
         name: [(each.stamp, each.origin) for each in dots] for name, dots in peer.members.items()
     }
     assert found == {b"x": [(STAMP, 0)], b"y": [(STAMP, 0)], b"z": [(EARLIER, 1)]}
-    peer = read_key(fields, origins, 0, b"h", [(b"f", b"v"), (b"n", b"7")])
+    pairs = HashValue()
+    pairs.fields = {b"f": b"v", b"n": b"7"}
+    peer = read_key(fields, origins, 0, b"h", pairs)
     assert [(each.stamp, each.value) for each in peer.fields[b"f"].registers] == [(STAMP, b"v")]
     assert sorted((each.origin, each.delta) for each in peer.fields[b"n"].increments) == [
         (0, 4), (1, 3),
     ]  # fmt: skip
+    peer = read_key(elements, origins, 0, b"l", list_of([b"x", b"y", b"z"]))
+    named = peer.opaque[LIST_SLOT]
+    assert isinstance(named, ListValue)
+    assert runs(*named.runs()) == [(1, 7, -1, 2), (0, 41, 1, 1)]
+    assert [(each.stamp, each.number) for each in peer.claims] == [(STAMP + 1, -1), (STAMP, 3)]
+    peer = read_key(hiding, origins, 0, b"k", b"v")
+    assert peer.opaque[ZSET_SLOT].content() == [(b"m", 1.5)]
     incoming = Incoming(wire_doc.memory().streams)
     incoming.origins = origins
     peer = read_hidden(hidden, incoming)

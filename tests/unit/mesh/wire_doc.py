@@ -8,9 +8,13 @@ from pathlib import Path
 from mesh.dots import Streams, uuid_bytes
 from mesh.merge.increments import base_of
 from mesh.merge.rule import Memory
+from mesh.merge.slots import TOUCH, ZSET_SLOT
 from node.store.entry import ABSENT, COUNTED, NO_REGISTER, Claim, Dot, Dots, Entry, Field
 from node.store.values.hashes import HashValue
+from node.store.values.lists import list_of
+from node.store.values.runs import Run
 from node.store.values.sets import SetValue
+from node.store.values.zsets import ZSetValue
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "wire.md"
 FIRST = uuid_bytes(b"b1c3f0ef-eb0e-4587-acb1-85aebfe087bb")
@@ -28,15 +32,13 @@ def frames() -> list[bytes]:
         rows = [line.strip() for line in block.splitlines() if line.startswith("    ")]
         if rows[0].startswith("*9"):
             raw = "".join(rows).encode().replace(rb"\r\n", b"\r\n")
-            found.append(
-                HEXADECIMAL.sub(lambda match: bytes.fromhex(match[1].decode()), raw)
-            )
+            found.append(HEXADECIMAL.sub(lambda match: bytes.fromhex(match[1].decode()), raw))
     return found
 
 
 def fields() -> list[bytes]:
     """The `plexis-dots` fields of the document and the `plexis-hidden` one, in order."""
-    text = DOCUMENT.read_text("utf-8").split("**7. ")[1]
+    text = DOCUMENT.read_text("utf-8").split("**8. ")[1]
     blocks = re.findall(r"(?:\n    [0-9a-f ]+)+", text)
     return [bytes.fromhex("".join(block.split())) for block in blocks]
 
@@ -87,6 +89,28 @@ def hash_entry(known: Memory) -> Entry:
     place = b"\x00\x00\x00\x01hn"
     known.ledger.field_log(0, 1).append(place, EARLIER, 3, over)
     known.ledger.field_log(0, 0).append(place, STAMP, 4, over)
+    return entry
+
+
+def list_entry() -> Entry:
+    """Two elements of stream 1 and one of stream 0, which has removed another."""
+    value = list_of([b"x", b"y", b"z"])
+    value.do_set_runs([Run(1, 7, -1, 2), Run(0, 41, 1, 1)])
+    entry = Entry(value, STAMP, 0)
+    entry.dots = Dots()
+    entry.dots.ttls = [Claim(EARLIER, 1, 0)]
+    entry.dots.claims = [Claim(STAMP + 1, 0, TOUCH)]
+    return entry
+
+
+def hiding_entry() -> Entry:
+    """A string of stream 0 over a sorted set of stream 1."""
+    hidden = ZSetValue()
+    hidden.do_fill({b"m": 1.5})
+    entry = Entry(b"v", STAMP, 0)
+    entry.dots = Dots()
+    entry.dots.hidden = [hidden]
+    entry.dots.claims = [Claim(EARLIER, 1, ZSET_SLOT)]
     return entry
 
 

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 from mypy_extensions import i64
 
+from node.digest import digest_of
 from node.persist import rdb_codes as codes
 from node.persist.loader import Loaded, Loader, LoadError
+from node.persist.rdb_records import CronJob, Opaque
 from node.persist.rdb_writer import RdbWriter
 from node.persist.snapshot import Snapshots
 from node.ports import Metadata
 from node.store.entry import Entry
 from tests.support.local import START_S, LocalNode
+from tests.unit.persist.rdb_files import RECORDINGS
 
 NOW_MS = int(START_S * 1000)
 Key = tuple[bytes, bytes, object, int]
@@ -106,9 +109,8 @@ def test_an_active_node_is_shown_keys_past_their_deadline(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("kind", "value", "word"),
     [
-        (codes.KIND_LIST, [b"a"], "list"),
-        (codes.KIND_ZSET, [(b"a", 1.0)], "zset"),
-        (codes.KIND_HASH_TTL, [(b"f", b"v", NOW_MS + 5)], "hash_ttl"),
+        (codes.KIND_CRON, CronJob(b"return 1", i64(1), i64(2), [], []), "cron"),
+        (codes.KIND_MODULE, Opaque(i64(codes.TYPE_MODULE_2), b"\x01\x00"), "module"),
     ],
 )
 def test_a_type_that_is_not_there_stops_the_start(
@@ -117,6 +119,73 @@ def test_a_type_that_is_not_there_stops_the_start(
     path = written(tmp_path / "dump.rdb", (kind, b"the:key", value, 0))
     with pytest.raises(LoadError, match=rf"dump\.rdb: key b'the:key' in database 0 holds a {word}"):
         load(LocalNode(), path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "word"),
+    [
+        (codes.KIND_SET, [b"a", b"a"], "a set has a member twice"),
+        (codes.KIND_ZSET, [(b"a", 1.0), (b"a", 2.0)], "a sorted set has a member twice"),
+        (codes.KIND_HASH, [(b"a", b"1"), (b"a", b"2")], "a hash has a member twice"),
+    ],
+)
+def test_a_member_that_is_there_twice_is_damage(
+    tmp_path: Path, kind: bytes, value: object, word: str
+) -> None:
+    path = written(tmp_path / "dump.rdb", (kind, b"the:key", value, 0))
+    with pytest.raises(LoadError, match=rf"key b'the:key' in database 0: {word}"):
+        load(LocalNode(), path)
+
+
+def test_every_type_comes_back(tmp_path: Path) -> None:
+    node = LocalNode()
+    for command in (
+        "RPUSH list a b c", "ZADD zset 1.5 m -inf n", "HSET timed f v g w",
+        "HPEXPIREAT timed 1800000000000 FIELDS 1 f", "SADD members a b",
+        "EXPIREMEMBERAT members a 1800000000", "ZADD board 1 a 2 b",
+        "EXPIREMEMBERAT board b 1800000001", "XADD stream 1-1 f v", "XGROUP CREATE stream group 0",
+        "SETBIT bits 7 1", "PFADD sketch a b",
+    ):  # fmt: skip
+        node(command)
+    engine = node.engine
+    snapshots = Snapshots(
+        engine.writer, engine.databases, Metadata(), lambda: [], lambda callback: None, 10
+    )
+    path = tmp_path / "dump.rdb"
+    path.write_bytes(b"".join(snapshots.whole(True)))
+    again = LocalNode()
+    assert load(again, path).keys == 8
+    assert digest_of(again.engine.databases) == digest_of(engine.databases)
+    assert again("HPEXPIRETIME timed FIELDS 2 f g") == [1_800_000_000_000, -1]
+    assert again("TTL members a") == 1_800_000_000 - int(START_S)
+
+
+def test_a_file_of_keydb_is_loaded() -> None:
+    node = LocalNode()
+    assert load(node, RECORDINGS / "keydb-plain.rdb").keys == 15
+    types = sorted(
+        str(node.call(0, [b"TYPE", key]).text, "ascii")  # type: ignore[attr-defined]
+        for key in node.engine.databases[0].names()
+    )
+    assert types == [
+        "hash", "hash", "list", "list", "set", "set", "set", "stream", "string", "string",
+        "string", "string", "string", "zset", "zset",
+    ]  # fmt: skip
+
+
+def test_idle_times_and_uses_are_taken_over(tmp_path: Path) -> None:
+    key = b"\x00\x01k\x01v"
+    for policy, before, asked, answer in (
+        ("allkeys-lru", b"\xf8\x3c", "OBJECT IDLETIME k", 60),
+        ("allkeys-lfu", b"\xf9\x50", "OBJECT FREQ k", 80),
+    ):
+        writer = RdbWriter(i64(12), checksum=False)
+        data = writer.header([]) + writer.select(i64(0), i64(1), i64(0)) + before + key
+        path = tmp_path / policy
+        path.write_bytes(data + writer.end())
+        node = LocalNode(directives=("--maxmemory-policy", policy))
+        load(node, path)
+        assert node(asked) == answer
 
 
 def test_a_function_library_stops_the_start(tmp_path: Path) -> None:

@@ -214,13 +214,13 @@ def test_a_score_that_is_no_number_is_not_written() -> None:
     ("items", "nodes"),
     [
         ([b"a"], 1),
-        ([b"x" * 81] * 89, 1),  # with 11 bytes around each, as near to 8192 as it goes
-        ([b"x" * 81] * 90, 2),
+        ([b"x" * 81] * 97, 1),  # 84 bytes each, 7 around all: as near to 8192 as it goes
+        ([b"x" * 81] * 98, 2),
         ([b"x" * 8181], 1),
         ([b"x" * 8192], 1),
         ([b"x" * 8193], 1),
         ([b"a", b"x" * 9000, b"b"], 3),
-        ([b"%d" % n for n in range(5000)], 10),
+        ([b"%d" % n for n in range(5000)], 2),
     ],
 )
 def test_lists(items: list[bytes], nodes: int) -> None:
@@ -240,7 +240,7 @@ def test_the_limits_can_be_set() -> None:
     limits = Thresholds(
         set_intset_entries=1, set_listpack_entries=2, set_listpack_value=3,
         hash_listpack_entries=1, hash_listpack_value=3, zset_listpack_entries=1,
-        zset_listpack_value=3, list_node_bytes=30,
+        zset_listpack_value=3, list_fill=2,
     )  # fmt: skip
 
     def type_of(kind: bytes, value: object) -> int:
@@ -252,7 +252,7 @@ def test_the_limits_can_be_set() -> None:
     assert type_of(b"set", [b"1", b"long"]) == codes.TYPE_SET
     assert type_of(b"hash", [(b"f", b"v"), (b"g", b"v")]) == codes.TYPE_HASH
     assert type_of(b"zset", [(b"f", 1.0), (b"g", 1.0)]) == codes.TYPE_ZSET_2
-    assert RdbWriter(11, limits).key(b"list", b"k", [b"x" * 10] * 4, 0, [])[3] == 4
+    assert RdbWriter(11, limits).key(b"list", b"k", [b"x" * 10] * 4, 0, [])[3] == 2
 
 
 @pytest.mark.parametrize("kind", [b"list", b"set", b"hash", b"zset", b"hash_ttl"])
@@ -275,29 +275,39 @@ FIELDS = [(b"f", b"v", 1900000000123), (b"g", b"2", 0), (b"h", b"w", 19000000001
 
 
 def test_field_deadlines_are_written_in_version_12() -> None:
-    data = encoded(b"hash_ttl", FIELDS, 12)
-    assert data[0] == codes.TYPE_HASH_METADATA
-    assert data[3:11] == (1900000000100).to_bytes(8, "little")
+    for fields, type_number in (
+        (FIELDS, codes.TYPE_HASH_LISTPACK_EX),
+        ([*FIELDS, (b"i", b"x" * 65, 0)], codes.TYPE_HASH_METADATA),
+    ):
+        data = encoded(b"hash_ttl", fields, 12)
+        assert data[0] == type_number
+        assert data[3:11] == (1900000000100).to_bytes(8, "little")
+        record = through_file(b"hash_ttl", fields, 12)
+        assert record.kind == b"hash_ttl"
+        assert isinstance(record.value, list) and sorted(record.value) == sorted(fields)
+
+
+def test_a_packed_hash_with_deadlines_is_in_the_order_of_redis() -> None:
     record = through_file(b"hash_ttl", FIELDS, 12)
-    assert (record.kind, record.value) == (b"hash_ttl", FIELDS)
+    assert record.value == [FIELDS[2], FIELDS[0], FIELDS[1]]
 
 
 @pytest.mark.parametrize("version", [9, 10, 11])
 def test_field_deadlines_are_member_deadlines_of_keydb_in_older_versions(version: int) -> None:
-    record = through_file(b"hash_ttl", FIELDS, version)
-    assert (record.kind, record.value) == (b"hash", [(f, v) for f, v, _ in FIELDS])
-    assert record.aux == [
-        (b"keydb-subexpire-key", b"f"),
-        (b"keydb-subexpire-when", b"1900000000123"),
-        (b"keydb-subexpire-key", b"h"),
-        (b"keydb-subexpire-when", b"1900000000100"),
-    ]
-    with pytest.raises(RdbError, match="use 12"):
-        dump_payload(b"hash_ttl", FIELDS, version)
+    in_file = through_file(b"hash_ttl", FIELDS, version)
+    for record in (in_file, read_dump(dump_payload(b"hash_ttl", FIELDS, version))):
+        assert (record.kind, record.value) == (b"hash", [(f, v) for f, v, _ in FIELDS])
+        assert record.aux == [
+            (b"keydb-subexpire-key", b"f"),
+            (b"keydb-subexpire-when", b"1900000000123"),
+            (b"keydb-subexpire-key", b"h"),
+            (b"keydb-subexpire-when", b"1900000000100"),
+        ]
 
 
 def test_a_hash_without_any_field_deadline_is_a_plain_one() -> None:
-    assert encoded(b"hash_ttl", [(b"f", b"v", 0)], 12)[0] == codes.TYPE_HASH
+    assert encoded(b"hash_ttl", [(b"f", b"v", 0)], 12)[0] == codes.TYPE_HASH_LISTPACK
+    assert encoded(b"hash_ttl", [(b"f", b"v" * 65, 0)], 12)[0] == codes.TYPE_HASH
 
 
 # --- values that are passed on ---------------------------------------------------------------

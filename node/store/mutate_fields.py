@@ -1,0 +1,61 @@
+"""Mutations of single places' deadlines: HEXPIRE, and LAPSE where not the whole key goes.
+[compiled]"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from mypy_extensions import i64
+
+from node.store.effect import Effect
+from node.store.entry import Entry
+from node.store.mutation import Mutation
+from node.store.values.member_deadlines import Lapsed, Timed
+from node.store.values.picks import Container
+from node.store.values.zsets import ZSetValue
+
+
+class ExpireFields(Mutation):
+    """HEXPIRE: deadlines of hash fields, and of members (KeyDB's EXPIREMEMBER).
+
+    Places that are not there get none; returns how many there were.
+    """
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, Container):
+            return 0
+        places = value.places()
+        deadline_ms = int(effect.number)
+        found: i64 = 0
+        for name in cast(Timed, effect.value).names:
+            if name in places:
+                value.do_set_deadline(name, deadline_ms)
+                found += 1
+        return found
+
+
+class LapsePlaces(Mutation):
+    """LAPSE with a payload: takes out what is past its deadline; returns how many."""
+
+    def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if not isinstance(value, Container):
+            return 0
+        deadlines = value.deadlines
+        if deadlines is None:
+            return 0
+        lapsed = cast(Lapsed, effect.value)
+        names = deadlines.do_take_due(lapsed.now_ms, lapsed.most)
+        lapsed.names = names
+        if isinstance(value, ZSetValue):
+            value.do_remove(names, 0)
+        else:
+            places = value.places()
+            value.do_remember(names, 0, len(places))
+            for name in names:
+                places.pop(name, None)
+        value.lost(names, 0)
+        if value.size() == 0:
+            entry.value = None
+        return len(names)
