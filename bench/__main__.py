@@ -17,6 +17,7 @@ from bench.tables import BenchError
 # Imported one by one when it is their turn: a part may lack something that the others do not need.
 PARTS: Final = {
     "ratios": "requests/s and CPU per command beside Redis 8.2.3",
+    "commands": "every test of redis-benchmark beside Redis 8.2.3",
     "visibility": "time from a write on one node until the other shows it",
     "pauses": "longest time another client waits, while a node grows and in transfers",
     "instructions": "instructions per command, and where they go",

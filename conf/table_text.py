@@ -156,6 +156,7 @@ TABLE_TEXT: Final = """\
 + admin-password | text | "" | start | password of the admin page
 + mesh-dial-back | yes-no | yes | runtime | link back to active nodes that dial us
 + mesh-unstable-max-bytes | memory 0..long | 256mb | runtime | conflict records to hold at most
++ mesh-staging-memory | memory 0..long | 256mb | runtime | of a snapshot taken in; more goes to dir
 + mesh-max-unit-bytes | memory 1kb..long | 64mb | runtime | largest replicated unit
 + mesh-clock-guard-ms | int 0..max | 500 | runtime | peer clock ahead by more: alarm
 + mesh-clock-refuse-ms | int 0..max | 60000 | runtime | peer clock ahead by more: no link

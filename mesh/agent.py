@@ -27,6 +27,7 @@ from mesh.merge.resolver import StampResolver
 from mesh.metadata import MeshMetadata
 from mesh.replication import Replication
 from mesh.report import mesh_status
+from mesh.spill import FileSpill
 from mesh.status import IN_SYNC, LAGGING, MeshStatus
 from node.commands.command import Command
 from node.engine import Engine
@@ -97,6 +98,7 @@ class Agent(Extension):
         self.replication = Replication(self)
         self.commands: tuple[Command, ...] = self.replication.commands
         self.member.guard = self.guard
+        self.member.open_spill = self._open_spill
         self.packed_status: Callable[[], bytes] | None = None
 
     def _identity(self) -> Identity:
@@ -348,15 +350,24 @@ class Agent(Extension):
 
     def _merge(self, link: Link) -> None:
         assert self._loop is not None
+        merging = self.member.merging
         if not self.member.merge_step(MERGE_KEYS):
             self._loop.call_soon(self._merge, link)
             return
+        for problem in merging.damaged if merging is not None else ():
+            LOG.error("staged_key_lost", peer=link.address, reason=problem)
         gc.freeze()  # what was loaded is data now: the collector need not look at it again
         LOG.info("transfer_merged", peer=link.address)
         for each in self.links:
             each.merged()
         self.staging_ended()
         self.snapshots.go_on()
+
+    def _open_spill(self) -> FileSpill:
+        """Where a snapshot is staged that would take too much memory: in `dir`."""
+        directory = self.config.text("dir")
+        LOG.info("transfer_spills", directory=directory)
+        return FileSpill(directory)
 
     def guard(self, stamp: int) -> str:
         """Why a peer's stamp is refused; "" where it is fine (semantics.md 2, "Clock guard")."""

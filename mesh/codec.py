@@ -1,9 +1,11 @@
-"""What the mesh remembers of a key, to bytes and back: for snapshots and RDB files.  [compiled]
+"""What the mesh remembers of a key, to bytes: for snapshots and RDB files. key_reader.py reads
+them.  [compiled]
 
 An AUX field beside the key's plain value, which other servers skip. Streams stand in it by number
 in the writing process; the file's head names them. The order of a shown set is the file's: sorted
-up to 512 members, else as the set iterates; a hash is in the order of its fields, or by their names
-where some have deadlines, since the file has them in another order then.
+up to 512 members, else that of its names, which the set has again when it is read; a hash is in the
+order of its fields, or by their names where some have deadlines, since the file has them in another
+order then.
 """
 
 from __future__ import annotations
@@ -12,9 +14,6 @@ from typing import Final
 
 from librt.strings import (
     BytesWriter,
-    read_i16_le,
-    read_i32_le,
-    read_i64_le,
     write_i16_le,
     write_i32_le,
     write_i64_le,
@@ -24,17 +23,12 @@ from mypy_extensions import i16, i32, i64, u8
 from mesh.merge.increments import Increment
 from mesh.merge.opening import open_state
 from mesh.merge.rule import Memory
-from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT, slot_of
+from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT
 from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState
-from mesh.merge.whole import PeerKey
-from node.persist.canon import payload_of, restored
-from node.persist.canon_words import CanonError
+from node.persist.canon import payload_of
 from node.persist.contents import file_order
-from node.persist.rdb_codes import RdbError
-from node.store.entry import COUNTED, Claim, Entry, Field, Register
-from node.store.values.hashes import HashValue
+from node.store.entry import COUNTED, Claim, Entry, Field
 from node.store.values.lists import ListValue
-from node.store.values.runs import Run, nameless
 from node.store.values.sets import SetValue
 from node.store.values.strings import shown
 from node.store.values.value import Value
@@ -49,9 +43,6 @@ NO_PLACES: Final = 0
 SHOWN_PLACES: Final = 1
 OWN_PLACES: Final = 2
 SORTED_PLACES: Final = 3
-
-
-# --- writing ------------------------------------------------------------------------------------
 
 
 def key_bytes(memory: Memory, db: i64, key: bytes, entry: Entry) -> bytes:
@@ -142,15 +133,16 @@ def put_set(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
     """The members' dots: in runs where the file shows the set, with the members where it does
     not."""
     value = state.set
-    if value is None or not value.members:
+    if value is None or value.size() == 0:
         out.append(NO_PLACES)
     else:
         out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
-        write_i32_le(out, i32(len(value.members)))
+        write_i32_le(out, i32(value.size()))
         if is_shown:
             put_runs(out, value)
         else:
-            for member, dot in value.members.items():
+            for member in value.names():
+                dot = value.dot_of(member)
                 put_text(out, member)
                 put_dot(out, 0 if dot is None else dot.stamp, 0 if dot is None else dot.origin)
     rivals = [name for name in state.rivals if name.startswith(SET_RIVALS)]
@@ -168,9 +160,8 @@ def put_runs(out: BytesWriter, value: SetValue) -> None:
     run: i64 = 0
     stamp: i64 = 0
     origin: i64 = 0
-    members = value.members
     for member in file_order(value):
-        dot = members[member]
+        dot = value.dot_of(member)
         its_stamp: i64 = 0 if dot is None else dot.stamp
         its_origin: i64 = 0 if dot is None else dot.origin
         if run != 0 and (its_stamp != stamp or its_origin != origin):
@@ -204,10 +195,12 @@ def put_opaque(out: BytesWriter, slot: int, value: Value, is_shown: bool) -> Non
 def put_hash(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
     """The fields' dots; a contested, counted or hidden field is spelled out."""
     value = state.hash
-    if value is None or not value.fields:
+    if value is None or value.size() == 0:
         out.append(NO_PLACES)
         return
-    fields = list(value.fields.items())
+    fields: list[tuple[bytes, object]] = []
+    for chunk in value.chunks():
+        fields += chunk.items()
     if not is_shown:
         out.append(OWN_PLACES)
     elif value.has_deadlines():
@@ -244,216 +237,3 @@ def put_field(out: BytesWriter, field: FieldState) -> None:
         put_dot(out, register.stamp, register.origin)
         put_text(out, shown(register.value))
     put_increments(out, field.increments)
-
-
-# --- reading ------------------------------------------------------------------------------------
-
-
-class Source:
-    """Reads what was written, with the writing process's stream numbers turned into ours.
-
-    ValueError where the bytes are cut short or of another format.
-    """
-
-    def __init__(self, data: bytes, origins: list[int]) -> None:
-        self.data = data
-        self.pos: i64 = 0
-        self.origins = origins
-        self.stamp: i64 = 0
-        self.origin: i64 = 0
-
-    def need(self, size: i64) -> i64:
-        """The position of the next `size` bytes; stands behind them then."""
-        pos = self.pos
-        if size < 0 or pos + size > len(self.data):
-            raise ValueError("a plexis-dots field is cut short")
-        self.pos = pos + size
-        return pos
-
-    def byte(self) -> i64:
-        """One byte."""
-        pos = self.need(1)
-        return i64(self.data[pos])
-
-    def count(self) -> i64:
-        """Four bytes."""
-        return i64(read_i32_le(self.data, self.need(4)))
-
-    def number(self) -> i64:
-        """Eight bytes."""
-        return read_i64_le(self.data, self.need(8))
-
-    def dot(self) -> None:
-        """A stamp and a stream, into `stamp` and `origin`."""
-        pos = self.need(10)
-        self.stamp = read_i64_le(self.data, pos)
-        number = i64(read_i16_le(self.data, pos + 8))
-        if number < 0 or number >= len(self.origins):
-            raise ValueError(f"a plexis-dots field names stream {number}, which the file lacks")
-        self.origin = self.origins[number]
-
-    def text(self) -> bytes:
-        """Length and text."""
-        size = self.count()
-        pos = self.need(size)
-        return self.data[pos : pos + size]
-
-
-def read_key(data: bytes, origins: list[int], db: int, key: bytes, value: object) -> PeerKey:
-    """A key's knowledge; `value` is what the RDB record shows, as the store has it.
-
-    ValueError where the field is damaged or does not fit the value.
-    """
-    peer = PeerKey(db, key)
-    source = Source(data, origins)
-    form = source.byte()
-    if form != FORMAT and form != FORMAT_OPAQUE:
-        raise ValueError("a plexis-dots field of an unknown format: written by a newer version")
-    for _ in range(int(source.count())):
-        source.dot()
-        stamp = source.stamp
-        origin = source.origin
-        kind = source.byte()
-        text: object = None
-        if kind == SHOWN_VALUE:
-            text = value
-        elif kind == OWN_VALUE:
-            text = source.text()
-        peer.registers.append(Register(stamp, origin, text))
-    peer.increments = read_increments(source)
-    peer.claims = read_claims(source)
-    peer.ttls = read_claims(source)
-    read_set(source, peer, value)
-    read_hash(source, peer, value)
-    if form == FORMAT_OPAQUE:
-        for _ in range(int(source.byte())):
-            read_opaque(source, peer, value)
-        for _ in range(int(source.count())):
-            slot = int(source.byte())
-            place = source.text()
-            peer.deadlines[slot, place] = int(source.number())
-    if isinstance(value, (SetValue, HashValue)):
-        for place, deadline_ms in value.deadline_items():
-            peer.deadlines[slot_of(value), place] = deadline_ms
-    return peer
-
-
-def read_increments(source: Source) -> list[Increment]:
-    """The reverse of put_increments."""
-    found: list[Increment] = []
-    for _ in range(int(source.count())):
-        source.dot()
-        stamp = source.stamp
-        origin = source.origin
-        delta = source.number()
-        text = source.text()
-        found.append(Increment(stamp, origin, delta, text if text else None))
-    return found
-
-
-def read_claims(source: Source) -> list[Claim]:
-    """The reverse of put_claims."""
-    found: list[Claim] = []
-    for _ in range(int(source.count())):
-        source.dot()
-        stamp = source.stamp
-        origin = source.origin
-        found.append(Claim(stamp, origin, source.number()))
-    return found
-
-
-def read_set(source: Source, peer: PeerKey, value: object) -> None:
-    """The reverse of put_set."""
-    mode = source.byte()
-    members = peer.members
-    if mode == OWN_PLACES:
-        for _ in range(int(source.count())):
-            member = source.text()
-            source.dot()
-            members[member] = [Register(source.stamp, source.origin, None)]
-    elif mode == SHOWN_PLACES:
-        ordered = file_order(value) if isinstance(value, SetValue) else []
-        if source.count() != len(ordered):
-            raise ValueError("a plexis-dots field counts other members than the set has")
-        at: i64 = 0
-        n: i64 = len(ordered)
-        while at < n:
-            run = source.count()
-            source.dot()
-            if run <= 0 or at + run > n:
-                raise ValueError("a plexis-dots field's runs do not fit the set")
-            register = Register(source.stamp, source.origin, None)
-            end = at + run
-            while at < end:
-                members[ordered[at]] = [register]
-                at += 1
-    for _ in range(int(source.count())):
-        member = source.text()
-        for _ in range(int(source.count())):
-            source.dot()
-            members.setdefault(member, []).append(Register(source.stamp, source.origin, None))
-
-
-def read_hash(source: Source, peer: PeerKey, value: object) -> None:
-    """The reverse of put_hash."""
-    mode = source.byte()
-    if mode == NO_PLACES:
-        return
-    count = source.count()
-    pairs = value.items() if isinstance(value, HashValue) else []
-    if mode == SORTED_PLACES:
-        pairs.sort(key=first_of)
-    if mode != OWN_PLACES and count != len(pairs):
-        raise ValueError("a plexis-dots field counts other fields than the hash has")
-    for at in range(int(count)):
-        field: bytes
-        if mode == OWN_PLACES:
-            field = source.text()
-            peer.fields[field] = read_field(source)
-            continue
-        field = pairs[at][0]
-        if source.byte() == 0:
-            source.dot()
-            state = FieldState()
-            state.registers.append(Register(source.stamp, source.origin, pairs[at][1]))
-            peer.fields[field] = state
-        else:
-            peer.fields[field] = read_field(source)
-
-
-def read_opaque(source: Source, peer: PeerKey, value: object) -> None:
-    """The reverse of put_opaque."""
-    slot = int(source.byte())
-    found: object = value
-    if source.byte() == OWN_PLACES:
-        payload = source.text()
-        try:
-            found = restored(payload)
-        except (CanonError, RdbError) as error:
-            raise ValueError(f"a plexis-dots field's hidden value is damaged: {error}") from error
-    if not isinstance(found, Value) or slot not in OPAQUE_SLOTS or slot_of(found) != slot:
-        raise ValueError("a plexis-dots field tells of another type than the key has")
-    if isinstance(found, ListValue):
-        runs: list[Run] = []
-        for _ in range(int(source.count())):
-            source.dot()
-            count = source.count()
-            step: i64 = 1 if count >= 0 else -1
-            if source.stamp == 0:
-                runs.append(nameless(count * step))
-            else:
-                runs.append(Run(source.origin, source.stamp, step, count * step))
-        found.do_set_runs(runs)
-    peer.opaque[slot] = found
-
-
-def read_field(source: Source) -> FieldState:
-    """The reverse of put_field."""
-    state = FieldState()
-    for _ in range(int(source.count())):
-        source.dot()
-        stamp = source.stamp
-        origin = source.origin
-        state.registers.append(Register(stamp, origin, source.text()))
-    state.increments = read_increments(source)
-    return state

@@ -17,7 +17,9 @@ from mesh.inbox import Control, Inbox
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory
 from mesh.metadata import MeshMetadata
-from mesh.staging import MergeWalk, Staging
+from mesh.shelf import PART, Shelf
+from mesh.spill import Spill
+from mesh.staging import LARGE, MergeWalk, Staging
 from node.engine import Engine
 from node.journal import BACKLOG
 from node.store.effect import MERGE, QUIET, Effect
@@ -73,6 +75,8 @@ class Activation(BeforeChange):
         self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
     ) -> None:
         self.given += 1  # what was there is gone, but no frame will ever say so
+        self.engine.writer.trash.extend(old)
+        self.engine.writer.trash.append(hidden)
 
     def step(self, budget: int) -> bool:
         """Walks over `budget` keys; True when the last was seen."""
@@ -107,6 +111,7 @@ class Member(Control):
         self.streams: Streams = resolver.streams
         self.member_id = member_id
         self.streams.own.member = member_id
+        engine.member = member_id
         self.backlog = Backlog(self.streams, backlog_bytes(config))
         self.metadata = MeshMetadata(resolver, engine.databases, config.yes("active-replica"))
         self.metadata.member_id = member_id
@@ -118,6 +123,9 @@ class Member(Control):
         self.started = False
         self.transfers = 0
         self.guard: Callable[[int], str] | None = None
+        self.open_spill: Callable[[], Spill] | None = None  # where staged records go, past a limit
+        self.large = LARGE  # values of more places are merged so many places at a time
+        self.slice_places = PART
 
     def resize_backlog(self) -> None:
         """repl-backlog-size has a new value; what is too much goes with the next frame."""
@@ -197,12 +205,16 @@ class Member(Control):
     def stage(self) -> Staging:
         """Begins to take in a peer's snapshot: nothing of it shows before `switch`."""
         assert self.staging is None
-        self.staging = Staging(self.engine, self.memory, self.backlog)
+        limit_bytes = self.config.number("mesh-staging-memory")
+        shelf = Shelf(len(self.engine.databases), limit_bytes, self.open_spill)
+        self.staging = Staging(self.engine, self.memory, self.backlog, shelf, self.large)
         self.staging.guard = self.guard
         return self.staging
 
     def abandon(self) -> None:
         """The transfer broke: nothing has happened."""
+        if self.staging is not None:
+            self.staging.close()
         self.staging = None
 
     def switch(self) -> None:
@@ -213,7 +225,7 @@ class Member(Control):
         staging = self.staging
         assert staging is not None and self.merging is None
         self.staging = None
-        self.merging = staging.switch()
+        self.merging = staging.switch(self.slice_places)
         self.transfers += 1
         for number, key in self.engine.watch.watched_keys():
             self.merging.touch(self.engine.databases[number], key)

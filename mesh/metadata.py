@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from mesh.codec import key_bytes, read_key
+from mesh.codec import key_bytes
 from mesh.dots import Streams, row_of, unpack_row
+from mesh.key_reader import read_key
+from mesh.merge.peer_key import PeerKey
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
-from mesh.merge.whole import NOBODY, PeerKey, merge_key
+from mesh.merge.whole import NOBODY, merge_key
 from mesh.removals import Pending
 from node.persist.canon import payload_of, restored
 from node.persist.rdb_codes import AUX_HIDDEN, AUX_MESH, AUX_STAMP

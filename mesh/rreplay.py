@@ -34,6 +34,7 @@ from node.store.effect import (
     NEWEST_WINS,
     PUT,
     SADD,
+    SWAP,
     WAS_STRING,
     Effect,
 )  # fmt: skip
@@ -300,6 +301,8 @@ class Inner:
                         f"database {db} is out of range: this node has {databases} databases"
                     )
                 effect = effect_of(words, db, frame.stamp, origin, len(effects))
+                if effect is not None and effect.op == SWAP:
+                    raise FrameError("a peer swapped databases, which a mesh cannot follow")
                 if effect is not None:
                     self._flag(effect, len(effects))
                     effects.append(effect)

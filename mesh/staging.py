@@ -8,56 +8,57 @@ slices. So at every moment the state that anybody can see is exactly what the ve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from mesh.backlog import Backlog
-from mesh.codec import read_key
+from mesh.key_reader import read_in_slices
+from mesh.merge.peer_key import PeerKey
 from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
-from mesh.merge.whole import NOBODY, PeerKey, apply_pending, merge_key
+from mesh.merge.whole import NOBODY, KeyMerge, apply_pending
 from mesh.metadata import DOTS, HEAD, HIDDEN, STAMP, Incoming, read_hidden, take_removals
 from mesh.removals import Pending
+from mesh.shelf import PART, Shelf, Staged, is_large, parts_of
 from node.engine import Engine
 from node.persist.contents import value_of
+from node.persist.gradual import Gradual
 from node.persist.rdb_codes import RdbError
 from node.persist.rdb_records import Aux, KeyRecord, Record
 from node.store.effect import Effect
 from node.store.entry import HELD, Entry
-from node.store.keyspace import Database, Merging
+from node.store.keyspace import ALL, Database, Merging
 from node.store.mutate import MUTATE
-from node.store.shards import SHARDS, shard_of
+from node.store.shards import SHARDS
+from node.store.trash import discard, discard_lost
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
+from node.store.values.value import Value
 from node.store.writer import BeforeChange, other_phase
+
+# Values of more places than this are merged in slices.
+LARGE = 5000
+ALL_PLACES = int(ALL)
+ENDED = object()
 
 
 class StagingError(Exception):
     """The snapshot cannot be taken in; the link says so and tries again."""
 
 
-class Staged:
-    """One key of the snapshot: its value, its dots as they came. Joined only when it is merged."""
-
-    __slots__ = ("dots", "hidden", "value")
-
-    def __init__(self, value: object, dots: bytes | None, hidden: bytes | None) -> None:
-        self.value = value
-        self.dots = dots
-        self.hidden = hidden
-
-
 class Staging:
     """A snapshot on its way in."""
 
-    def __init__(self, engine: Engine, memory: Memory, backlog: Backlog) -> None:
+    def __init__(
+        self, engine: Engine, memory: Memory, backlog: Backlog, shelf: Shelf, large: int = LARGE
+    ) -> None:
         self.engine = engine
         self.memory = memory
         self.backlog = backlog
+        self.shelf = shelf
+        self.large = large
         self.guard: Callable[[int], str] | None = None  # refuses stamps too far ahead
         self.incoming = Incoming(memory.streams)
-        self.keys: list[list[dict[bytes, Staged]]] = [
-            [{} for _ in range(SHARDS)] for _ in engine.databases
-        ]
         self.headed = False
-        self.bytes_staged = 0
 
     def add(self, record: Record) -> None:
         """One record of the snapshot. StagingError where it is none of a member's."""
@@ -79,12 +80,27 @@ class Staging:
                 f" ({STAMP.decode()} alone is not enough): the peer is no member"
             )
         self._check_database(int(record.db))
+        staged = Staged(record.kind, None, dots, None)
+        staged.aux = [each for each in record.aux if each[0] not in (DOTS, STAMP)]
+        content = record.value
+        if isinstance(content, list) and is_large(record.kind, content, self.large):
+            staged.places = len(content)
+            staged.parts = parts_of(content)
+        else:
+            try:
+                staged.value = value_of(record.kind, content, record.aux)
+            except RdbError as error:
+                raise StagingError(f"key {record.key!r} of the snapshot: {error}") from error
+        self._put(int(record.db), record.key, staged, content)
+
+    def _put(self, number: int, key: bytes, staged: Staged, content: object) -> None:
         try:
-            value = value_of(record.kind, record.value, record.aux)
-        except RdbError as error:
-            raise StagingError(f"key {record.key!r} of the snapshot: {error}") from error
-        shard = self.keys[int(record.db)][shard_of(record.key)]
-        shard[record.key] = Staged(value, dots, None)
+            self.shelf.put(number, key, staged, content)
+        except OSError as error:
+            raise StagingError(
+                f"the snapshot cannot be staged in a temporary file: {error}: make room in `dir`,"
+                " or raise mesh-staging-memory"
+            ) from error
 
     def _add_field(self, record: Aux) -> None:
         if record.name == HEAD:
@@ -94,8 +110,7 @@ class Staging:
         elif record.name == HIDDEN:
             peer = read_hidden(record.value, self.incoming)
             self._check_database(peer.db)
-            shard = self.keys[peer.db][shard_of(peer.key)]
-            shard[peer.key] = Staged(None, None, record.value)
+            self._put(peer.db, peer.key, Staged(b"", None, None, record.value), None)
 
     def _check_database(self, number: int) -> None:
         if not 0 <= number < len(self.engine.databases):
@@ -112,11 +127,15 @@ class Staging:
             if refusal:
                 raise StagingError(refusal)
 
-    def switch(self) -> MergeWalk:
+    def close(self) -> None:
+        """The transfer broke: nothing of it stays."""
+        self.shelf.close()
+
+    def switch(self, places: int = PART) -> MergeWalk:
         """One step: the vector and the rows are joined; from now on the state is both sides' state.
 
         The keys themselves are merged by the walk that is returned: each at its first touch, the
-        rest in slices.
+        rest in slices, large ones so many places at a time.
         """
         if not self.headed:
             raise StagingError("the snapshot has no plexis-mesh field: the peer is no member")
@@ -130,7 +149,7 @@ class Staging:
         take_removals(memory, incoming)
         self._take_vector()
         memory.removals.settle()
-        return MergeWalk(self, mine, theirs, waiting)
+        return MergeWalk(self, mine, theirs, waiting, places)
 
     def _take_vector(self) -> None:
         streams = self.memory.streams
@@ -182,14 +201,26 @@ class Flushes(BeforeChange):
         trash.append(hidden)
 
 
+class Begun:
+    """A large key on its way to be merged; until it is, nobody may look at it."""
+
+    def __init__(self, db: Database, key: bytes, work: Iterator[None]) -> None:
+        self.db = db
+        self.key = key
+        self.work = work
+
+
 class MergeWalk(Merging):
-    """After a switch: merges each key at its first touch, the others in slices.
+    """After a switch: merges each key at its first touch, the others in slices; a large key goes
+    through several slices of the walk, and a touch meanwhile finishes it.
 
     HELD in an entry tells, as in a snapshot walk, whether it was merged; so no snapshot begins
     before the walk has ended.
     """
 
-    def __init__(self, staging: Staging, mine: Cover, theirs: Cover, waiting: Waiting) -> None:
+    def __init__(
+        self, staging: Staging, mine: Cover, theirs: Cover, waiting: Waiting, places: int
+    ) -> None:
         engine = staging.engine
         writer = engine.writer
         assert writer.walk is None, "a snapshot or activation walk must end before the switch"
@@ -200,7 +231,10 @@ class MergeWalk(Merging):
         self.theirs = theirs
         self.waiting = waiting
         self.merged = 0
-        self._staged = staging.keys
+        self.places = places
+        self.large = staging.large
+        self.damaged: list[str] = []
+        self._shelf = staging.shelf
         writer.phase = other_phase(writer.phase)
         self.phase = writer.phase
         writer.walk = Flushes(self)
@@ -210,18 +244,21 @@ class MergeWalk(Merging):
         self._todo = [(db, number) for db in engine.databases for number in range(SHARDS)]
         self._keys: list[bytes] = []
         self._at: Database | None = None
+        self._begun: Begun | None = None
         self.done = False
 
     def touch(self, db: Database, key: bytes) -> None:
-        staged = self._staged[int(db.number)][shard_of(key)].pop(key, None)
-        entry = db.raw(key)
-        if entry is not None and entry.flags & HELD == self.phase:
+        begun = self._begun
+        if begun is not None and begun.key == key and begun.db is db:
+            self.finish()
             return
-        if entry is None and staged is None:
-            return
-        self._merge(db, key, entry, staged)
+        work = self._work_on(db, key)
+        if work is not None:
+            for _ in work:
+                pass
 
     def shard(self, db: Database, number: int) -> None:
+        self.finish()
         for key in self._names(db, number):
             self.touch(db, key)
 
@@ -229,16 +266,34 @@ class MergeWalk(Merging):
         for number in range(SHARDS):
             self.shard(db, number)
 
+    def finish(self) -> None:
+        begun = self._begun
+        self._begun = None
+        if begun is not None:
+            for _ in begun.work:
+                pass
+
     def forget(self, db: Database) -> None:
         """The database was flushed: what was still to be merged counts as seen."""
-        self._staged[int(db.number)] = [{} for _ in range(SHARDS)]
+        self.engine.writer.trash.extend(self._shelf.forget(int(db.number)))
 
     def step(self, budget: int) -> bool:
-        """Merges about `budget` keys; True when the last was merged and the walk has ended."""
+        """Merges about `budget` keys; True when the last was merged and the walk has ended.
+
+        A slice of a large key takes the whole budget.
+        """
         while budget > 0 and not self.done:
-            if self._keys:
+            if self._begun is not None:
+                if next(self._begun.work, ENDED) is ENDED:
+                    self._begun = None
+                else:
+                    budget = 0
+            elif self._keys:
                 assert self._at is not None
-                self.touch(self._at, self._keys.pop())
+                key = self._keys.pop()
+                work = self._work_on(self._at, key)
+                if work is not None:
+                    self._begun = Begun(self._at, key, work)
                 budget -= 1
             elif self._todo:
                 self._at, number = self._todo.pop()
@@ -250,41 +305,102 @@ class MergeWalk(Merging):
 
     def _names(self, db: Database, number: int) -> list[bytes]:
         """The keys of a shard on either side; what is hidden is listed with the first."""
-        names = [*db.keys.dicts[number], *self._staged[int(db.number)][number]]
+        names = [*db.keys.dicts[number], *self._shelf.names(int(db.number), number)]
         if number == 0 and db.hidden:
             names += list(db.hidden)
         return names
 
     def _end(self) -> None:
         self.done = True
+        self._shelf.close()
         self.engine.writer.walk = None
         for db in self.engine.databases:
             db.merging = None
             db.forget_last()
 
-    def _merge(self, db: Database, key: bytes, entry: Entry | None, staged: Staged | None) -> None:
+    def _work_on(self, db: Database, key: bytes) -> Iterator[None] | None:
+        """What is to be done to merge a key; None where it is merged, or at once if it is small."""
+        number = int(db.number)
+        try:
+            staged = self._shelf.take(number, key)
+        except (OSError, RdbError, ValueError) as error:
+            self._note(number, key, error)
+            staged = None
+        entry = db.raw(key)
+        if entry is not None and entry.flags & HELD == self.phase:
+            return None
+        if entry is None and staged is None:
+            return None
+        large = staged is not None and staged.places > self.large
+        if not large and entry is not None and isinstance(entry.value, Value):
+            large = entry.value.size() > self.large
+        work = self._merge(db, key, entry, staged, self.places if large else ALL_PLACES)
+        if large:
+            return work
+        for _ in work:
+            pass
+        return None
+
+    def _note(self, number: int, key: bytes, error: Exception) -> None:
+        """A record cannot be read. The key stays as it is here: nothing better is known."""
+        self.damaged.append(f"key {key!r} in database {number}: {error}")
+
+    def _merge(
+        self, db: Database, key: bytes, entry: Entry | None, staged: Staged | None, places: int
+    ) -> Iterator[None]:
         number = int(db.number)
         fresh = entry is None
         if entry is None:
             entry = Entry(None, 0, 0)
         entry.flags = (entry.flags & ~HELD) | self.phase
-        peer = PeerKey(number, key) if staged is None else self._decode(number, key, staged)
-        self._install(db, entry, merge_key(self.memory, entry, fresh, peer, self.mine, self.theirs))
+        peer = PeerKey(number, key)
+        if staged is not None:
+            try:
+                if staged.hidden is not None:
+                    peer = read_hidden(staged.hidden, self.incoming)
+                else:
+                    for _ in self._read(staged, peer, places):
+                        yield None
+            except (OSError, EOFError, RdbError, ValueError) as error:
+                self._note(number, key, error)
+                return
+        merge = KeyMerge(self.memory, entry, fresh, peer, self.mine, self.theirs, places)
+        for _ in merge.slices():
+            yield None
+        assert merge.effect is not None
+        self._install(db, entry, merge.effect)
         self.merged += 1
         for pending in self.waiting.of(number, key):
             here = db.raw(key)
             if here is not None:
                 self._install(db, here, apply_pending(self.memory, here, number, key, pending))
+        if places != ALL_PLACES:
+            trash = self.engine.writer.trash
+            for places_of in (peer.members, peer.fields, peer.texts):
+                trash.extend(places_of.chunks())
+            if staged is not None and isinstance(staged.value, (SetValue, HashValue)):
+                discard(trash, staged.value)  # a list or sorted set may be the key's value now
 
-    def _decode(self, number: int, key: bytes, staged: Staged) -> PeerKey:
-        if staged.hidden is not None:
-            return read_hidden(staged.hidden, self.incoming)
+    def _read(self, staged: Staged, peer: PeerKey, places: int) -> Iterator[None]:
+        """Reads what the peer says of the key into `peer`."""
+        if staged.parts is not None:
+            made = Gradual(staged.kind, staged.aux)
+            for part in staged.parts:
+                made.take(part)
+                yield None
+            staged.parts = None
+            staged.value = made.finish()
         assert staged.dots is not None
-        return read_key(staged.dots, self.incoming.origins, number, key, staged.value)
+        origins = self.incoming.origins
+        yield from read_in_slices(staged.dots, origins, peer, staged.value, places)
 
     def _install(self, db: Database, entry: Entry, effect: Effect) -> None:
+        writer = self.engine.writer
         visible = db.keys.get(effect.key) is entry
         before = entry.deadline
+        old = entry.value
+        hidden = None if entry.dots is None else entry.dots.hidden
         MUTATE[effect.op].apply(entry, effect)
-        self.engine.writer.settle(db, effect, entry, visible, before)
-        self.engine.writer.dirty += 1
+        discard_lost(writer.trash, entry, old, hidden)
+        writer.settle(db, effect, entry, visible, before)
+        writer.dirty += 1

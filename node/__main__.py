@@ -146,7 +146,7 @@ class Node(Outside):
         loader = Loader(
             self.engine.databases, self.mesh.metadata, int(self.engine.now.ms),
             keep_expired=self.config.yes("active-replica"), phase=int(self.engine.writer.phase),
-            verify_checksum=self.config.yes("rdbchecksum"),
+            verify_checksum=self.config.yes("rdbchecksum"), member=self.mesh.member.member_id,
         )  # fmt: skip
         began_s = time.monotonic()
         told_s = began_s

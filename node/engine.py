@@ -14,9 +14,11 @@ from librt.time import time as now_s
 from mypy_extensions import i32, i64
 
 from conf import Config
-from node.commands.command import CODES, WRITE, Command, find, place_of
+from node.commands.args import echoed
+from node.commands.command import CODES, NOSCRIPT, WRITE, Command, find, place_of
 from node.commands.context import Context, Parked, Services
-from node.gates import ABORTED, check
+from node.commands.cron import Jobs
+from node.gates import ABORTED, IS_LOADING, IS_READONLY, check, refused
 from node.journal import Commit
 from node.ports import Clock, Resolver, Seen
 from node.resp.replies import OK, Failure
@@ -42,10 +44,13 @@ class Engine(Services):
         self.databases = [
             Database(number, self.writer, self.now) for number in range(config.number("databases"))
         ]
+        self.writer.databases = self.databases
+        self.watch.databases = self.databases
         self.random = random.Random(seed)
         self.password = config.text("requirepass").encode("utf-8", "surrogateescape")
         self.changed("notify-keyspace-events")
         self.changed("maxmemory-policy")
+        self.jobs = Jobs(self, self.writer)
         self._next_session: i64 = 0
         self._began_s: float = 0.0
 
@@ -211,6 +216,30 @@ class Engine(Services):
         command.calls += 1
         return reply
 
+    def scripted(self, session: Session, args: list[bytes]) -> object:
+        command = find(0, args[0])
+        n: i64 = len(args)
+        if command is not None and command.subcommands is not None and n > 1:
+            command = command.subcommands.get(args[1].lower())
+        refusal: Failure | None = None
+        if command is None:
+            refusal = Failure(b"ERR Unknown Redis command called from script")
+        elif n != command.arity and (command.arity > 0 or n < -command.arity):
+            refusal = Failure(b"ERR Wrong number of args calling Redis command from script")
+        elif command.flags & NOSCRIPT:
+            refusal = Failure(b"ERR This Redis command is not allowed from script")
+        elif self.closed != 0 and self.commit.count == 0:  # who has begun to write goes on
+            refusal = refused(self.closed, session, command, command.flags)
+        if refusal is None:
+            return self.call(session, args)
+        if command is not None:
+            command.rejected += 1
+        self._count_error(refusal)
+        return refusal
+
+    def now_s(self) -> float:
+        return now_s()
+
     def replay(self, number: i64, effects: list[Effect], seen: Seen) -> None:
         """A peer's unit: applied as one, published as one, also where nothing of it shows."""
         commit = self.commit
@@ -247,12 +276,13 @@ class Engine(Services):
     def tick(self, seconds: float) -> bool:
         """Time passes: expiry, timeouts, freeing. True: there is more to do at once."""
         self.wake(seconds)
-        self.orders.forget(seconds)
         if self.blocking.pending:  # written by a merge walk
             self.blocking.serve()
         more = self.writer.free(FREE_PER_TICK)
         if self.active_expire and self.writer.may_expire:
             more = self._expire() or more
+            if not self.closed & (IS_LOADING | IS_READONLY):
+                more = self.jobs.run_due() or more
         self._time_out()
         return more
 
@@ -269,6 +299,8 @@ class Engine(Services):
     def _expire(self) -> bool:
         left = EXPIRE_PER_TICK
         for db in self.databases:
+            if db.merging is not None:
+                continue  # a peer may know a later deadline; who looks at a key merges it first
             if db.timed.size() != 0 and left > 0:
                 left -= int(self.writer.lapse_due(db, left))
             if db.expires == 0:
@@ -309,16 +341,18 @@ class Engine(Services):
         command = find(0, args[0])
         if command is not None:
             failure = Failure(
-                b"ERR unknown subcommand '%s'. Try %s HELP." % (args[1][:128], command.name.upper())
+                b"ERR unknown subcommand '%s'. Try %s HELP."
+                % (echoed(args[1], 128), command.name.upper())
             )
         else:
             listed = b""
             for arg in args[1:]:
                 if len(listed) >= 128:
                     break
-                listed += b"'%s' " % arg[: 128 - len(listed)]
+                listed += b"'%s' " % echoed(arg, 128 - len(listed))
             failure = Failure(
-                b"ERR unknown command '%s', with args beginning with: %s" % (args[0][:128], listed)
+                b"ERR unknown command '%s', with args beginning with: %s"
+                % (echoed(args[0], 128), listed)
             )
         self._count_error(failure)
         return failure

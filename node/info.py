@@ -205,6 +205,9 @@ def stats(services: Services, writer: Writer) -> Fields:
         ("pubsubshard_channels", 0),
         ("total_error_replies", sum(services.errors.values())),
         ("acl_access_denied_auth", int(services.auth_denied)),
+        ("cron_jobs", sum(db.jobs.size() for db in services.databases)),
+        ("cron_runs", int(services.cron_runs)),
+        ("cron_failures", int(services.cron_failures)),
     ]
 
 

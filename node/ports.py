@@ -75,6 +75,10 @@ class Resolver:
         """A whole database goes. False: the writer may drop all of it; True: look at each key."""
         return False
 
+    def may_swap(self) -> bool:
+        """May two databases change their contents? What is remembered by number would be wrong."""
+        return True
+
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Metadata:

@@ -101,6 +101,16 @@ class NodeShell(Shell):
     def wake_at(self, ms: i64) -> None:
         self.outside.wake_at(int(ms))
 
+    def script_said(self, level: int, text: bytes) -> None:
+        say = (_log.debug, _log.debug, _log.info, _log.warning)[level]
+        say("a script says", text=text.decode("utf-8", "backslashreplace"))
+
+    def job_failed(self, number: int, key: bytes, error: bytes) -> None:
+        _log.warning(
+            "a job has ended in an error", job=repr(key)[1:], db=number,
+            reason=error.decode("utf-8", "backslashreplace"),
+        )  # fmt: skip
+
     # --- saving -------------------------------------------------------------------------------
 
     def save(self, background: bool, schedule: bool = False) -> object:

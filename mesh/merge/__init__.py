@@ -9,7 +9,8 @@
     fields        a register per field; increments of a field add up
     everywhere    FLUSH: everything that was seen of the database; concurrent writes survive.
                   MERGE: two nodes' knowledge of one key become one (whole.py). LAPSE: every node
-                  hides a key past its deadline for itself; nothing is sent
+                  hides a key past its deadline for itself; nothing is sent. SWAP: refused while
+                  the mesh is on, by who says it and by who is told
     STAND_IN      until a finer rule comes: carried out as it is. Where its writer had not seen the
                   key's last change it is carried out all the same and counted as
                   `stand_in_conflict`: the nodes may differ in this key until it is written anew
@@ -47,6 +48,7 @@ from node.store.effect import (
     SETBITS,
     SETRANGE,
     SREM,
+    SWAP,
     XACK,
     XADD,
     XDEL,
@@ -66,7 +68,7 @@ RULE: Final[dict[int, str]] = {
     PUT: "registers", DROP: "registers", EXPIRE: "deadlines", INCR: "counters",
     SADD: "members", SREM: "member removals",
     HSET: "fields", HDEL: "field removals", HINCR: "field counters",
-    FLUSH: "everywhere", MERGE: "everywhere", LAPSE: "everywhere",
+    FLUSH: "everywhere", MERGE: "everywhere", LAPSE: "everywhere", SWAP: "everywhere",
     # strings in place
     APPEND: STAND_IN, SETRANGE: STAND_IN, SETBITS: STAND_IN, BITINCR: STAND_IN, PFMERGE: STAND_IN,
     # lists

@@ -34,12 +34,11 @@ class Members(Rule):
         if effect.flags & CREATION or not isinstance(value, SetValue) or crowded(entry):
             return self.general(effect, entry, fresh, seen)
         row = seen.row
-        members = value.members
         arguments = cast(list[bytes], effect.value)
         i = effect.number
         n: i64 = len(arguments)
         while i < n:
-            old = members.get(arguments[i])
+            old = value.dot_of(arguments[i])
             if old is not None and not saw(row, effect.origin, old.stamp, old.origin):
                 return self.general(effect, entry, fresh, seen)
             i += 1
@@ -56,8 +55,8 @@ class Members(Rule):
         self.begin(state, effect, cover, SET_SLOT)
         dot = Dot(effect.stamp, effect.origin)
         added = dict.fromkeys(named(effect))
-        if effect.flags & CREATION and state.set is not None:
-            for member in list(state.set.members):
+        if effect.flags & CREATION and not state.leave_members(cover) and state.set is not None:
+            for member in state.set.names():
                 if member not in added:
                     state.revise_member(member, cover, None)
         for member in added:
@@ -83,9 +82,9 @@ class MemberRemovals(Rule):
         gone: list[bytes] = []
         kept = 0
         for member in named(effect):
-            if member not in value.members:
+            if not value.has(member):
                 continue
-            dot = value.members[member]
+            dot = value.dot_of(member)
             if dot is None or saw(row, effect.origin, dot.stamp, dot.origin):
                 gone.append(member)
             else:

@@ -48,12 +48,11 @@ class Fields(Rule):
         if effect.flags & CREATION or not isinstance(value, HashValue) or crowded(entry):
             return self.general(effect, entry, fresh, seen)
         row = seen.row
-        fields = value.fields
         arguments = cast(list[bytes], effect.value)
         i = effect.number
         n: i64 = len(arguments)
         while i + 1 < n:
-            old = fields.get(arguments[i])
+            old = value.slot(arguments[i])
             if isinstance(old, Field) and (
                 old.flags & COUNTED or not saw(row, effect.origin, old.stamp, i64(old.origin))
             ):
@@ -74,8 +73,8 @@ class Fields(Rule):
         added: dict[bytes, bytes] = {}
         for at in range(0, len(arguments) - 1, 2):
             added[arguments[at]] = arguments[at + 1]
-        if effect.flags & CREATION and state.hash is not None:
-            for field in list(state.hash.fields):
+        if effect.flags & CREATION and not state.leave_fields(cover) and state.hash is not None:
+            for field in state.hash.names():
                 if field not in added:
                     state.clear_field(field, cover)
         for field, text in added.items():
@@ -108,7 +107,7 @@ class FieldRemovals(Rule):
         gone: list[bytes] = []
         kept = 0
         for field in named(effect):
-            slot = value.fields.get(field)
+            slot = value.slot(field)
             if slot is None:
                 continue
             if not isinstance(slot, Field):
@@ -143,7 +142,7 @@ class FieldCounters(Rule):
         first = effect.index != 0
         value = entry.value
         if isinstance(value, HashValue):
-            slot = value.fields.get(field)
+            slot = value.slot(field)
             if isinstance(slot, Field):
                 over = base_of(slot.stamp, i64(slot.origin))
                 first = (slot.flags & LATER) != 0 and not slot.flags & COUNTED
@@ -175,7 +174,7 @@ class FieldCounters(Rule):
             or crowded(entry)
         ):
             return self.general(effect, entry, fresh, seen)
-        slot = value.fields.get(field)
+        slot = value.slot(field)
         if not -NEAR < effect.number < NEAR:
             return self.general(effect, entry, fresh, seen)
         if slot is not None:
@@ -193,8 +192,8 @@ class FieldCounters(Rule):
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
         field, decimal = step_of(effect)
         self.begin(state, effect, cover, HASH_SLOT)
-        if effect.flags & CREATION and state.hash is not None:
-            for each in list(state.hash.fields):
+        if effect.flags & CREATION and not state.leave_fields(cover) and state.hash is not None:
+            for each in state.hash.names():
                 if each != field:
                     state.clear_field(each, cover)
         spelled = state.field_state(field)

@@ -61,9 +61,9 @@ def open_state(
     elif not collection and not flags & ABSENT and entry.stamp != 0:
         state.ttls = [Claim(entry.stamp, i64(entry.origin), entry.deadline)]
     if state.set is not None:
-        state.members = len(state.set.members)
+        state.members = state.set.size()
     if state.hash is not None:
-        state.fields = len(state.hash.fields)
+        state.fields = state.hash.size()
     state.shed()  # a local write clears claims and leaves hidden values where they are
     return state
 

@@ -40,7 +40,10 @@ class Registers(Rule):
                 entry.flags |= ABSENT
             return
         value = effect.value
-        if isinstance(value, Value):
+        if isinstance(value, bytes):  # what nearly every PUT is
+            if entry.dots is not None:
+                entry.dots = None
+        elif isinstance(value, Value):
             if isinstance(value, ListValue):
                 # The identity of its first element.
                 effect.dot = Dot(self.memory.number_inserts(value.length), 0)
@@ -57,7 +60,7 @@ class Registers(Rule):
             return self.general(effect, entry, fresh, seen)
         value = effect.value
         drop = effect.op == DROP
-        if isinstance(value, Value):
+        if not isinstance(value, bytes) and isinstance(value, Value):
             return self.general(effect, entry, fresh, seen)
         if drop and not effect.flags & WAS_STRING:
             return None if fresh else self.general(effect, entry, fresh, seen)
@@ -67,7 +70,7 @@ class Registers(Rule):
                 entry.dots is not None
                 or entry.flags & ~(HELD | ABSENT | LATER) != 0
                 or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
-                or isinstance(here, Value)
+                or (not isinstance(here, bytes) and isinstance(here, Value))
             ):
                 return self.general(effect, entry, fresh, seen)
         entry.stamp = effect.stamp
@@ -125,27 +128,28 @@ class Registers(Rule):
     def _put_members(self, state: KeyState, effect: Effect, cover: Cover, value: SetValue) -> None:
         dot = Dot(effect.stamp, effect.origin)
         late = self.memory.removals.count != 0
-        old = [] if state.set is None else list(state.set.members)
-        for member in dict.fromkeys([*old, *value.members]):
+        state.leave_members(cover)
+        old = [] if state.set is None else state.set.names()
+        for member in dict.fromkeys([*old, *value.names()]):
             gone = late and self.drops(effect, [(MEMBER, member)])
-            adds = member in value.members and not gone
+            adds = value.has(member) and not gone
             state.revise_member(member, cover, dot if adds else None)
             if adds:
                 state.set_deadline(state.set, member, value.deadline_of(member))
 
     def _put_fields(self, state: KeyState, effect: Effect, cover: Cover, value: HashValue) -> None:
         late = self.memory.removals.count != 0
-        fields = value.fields
-        old = [] if state.hash is None else list(state.hash.fields)
-        for field in dict.fromkeys([*old, *fields]):
+        state.leave_fields(cover)
+        old = [] if state.hash is None else state.hash.names()
+        for field in dict.fromkeys([*old, *value.names()]):
             spelled = state.field_state(field)
             spelled.registers = [
                 each for each in spelled.registers if not cover.has(each.stamp, each.origin)
             ]
             spelled.increments = surviving(spelled.increments, cover)
-            adds = field in fields and not (late and self.drops(effect, [(FIELD, field)]))
+            adds = value.has(field) and not (late and self.drops(effect, [(FIELD, field)]))
             if adds:
-                text = plain(fields[field])
+                text = plain(value.slot(field))
                 spelled.registers.append(Register(effect.stamp, effect.origin, text))
             state.put_field(field, spelled)
             if adds:

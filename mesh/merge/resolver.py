@@ -28,7 +28,7 @@ EMPTIED_SLOT: Final[dict[int, int]] = {
 
 
 class Admitted(Rule):
-    """FLUSH, LAPSE and MERGE: decided elsewhere, carried out as they come."""
+    """FLUSH, LAPSE, MERGE and SWAP: decided elsewhere, carried out as they come."""
 
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         return effect
@@ -77,6 +77,9 @@ class StampResolver(Resolver):
 
     def lapsed(self, entry: Entry) -> bool:
         return self.active
+
+    def may_swap(self) -> bool:
+        return not self.active
 
     def flush(self, effect: Effect, seen: Seen | None) -> bool:
         if seen is None or not self.active:

@@ -21,8 +21,8 @@ from mesh.removals import KEY, TTL, TYPE, Pending, Removals
 from node.ports import Seen
 from node.store.effect import CREATION, MERGE, Effect
 from node.store.entry import HELD, LATER, Claim, Dot, Dots, Entry
-from node.store.events import USUAL
 from node.store.mutate import MUTATE
+from node.store.usual import packed, usual
 
 
 class Memory:
@@ -66,6 +66,7 @@ class Rule:
     def general(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         """The whole rule, on the key spelled out."""
         memory = self.memory
+        events = effect.events if effect.events != 0 else packed(usual(effect))
         state = open_state(entry, effect.db, effect.key, fresh, memory.streams, memory.ledger)
         before = slots(state)
         self.change(state, effect, Cover(seen.row, effect.origin))
@@ -86,7 +87,7 @@ class Rule:
         shown = Effect(
             MERGE, effect.db, effect.key, outcome, 0, effect.stamp, effect.origin, effect.index
         )
-        shown.events = effect.events if effect.events != 0 else i64(USUAL[effect.op])
+        shown.events = events
         shown.flags = effect.flags
         return shown
 

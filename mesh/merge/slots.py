@@ -1,15 +1,16 @@
 """Slots: a key has one for each type, and the newest type claim says which of them shows.
 [compiled]
 
-Strings, hashes and sets are spelled out in KeyState, place by place. Lists, sorted sets and streams
-are opaque slots: one value under the claims of its type, which lives exactly as long as one of
-these claims does.
+Strings, hashes and sets are spelled out in KeyState, place by place. Lists, sorted sets, streams
+and jobs are opaque slots: one value under the claims of its type, which lives exactly as long as
+one of these claims does.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
 from node.store.values.sets import SetValue
@@ -24,13 +25,16 @@ SET_SLOT: Final = 2
 LIST_SLOT: Final = 3
 ZSET_SLOT: Final = 4
 STREAM_SLOT: Final = 5
+CRON_SLOT: Final = 6
 # No type: the last change by a write that adds nothing (REMOVE, ZREM ...), so that a stand-in rule
 # can tell whether a later write had seen it.
 TOUCH: Final = -1
 
-OPAQUE_SLOTS: Final = (LIST_SLOT, ZSET_SLOT, STREAM_SLOT)
+OPAQUE_SLOTS: Final = (LIST_SLOT, ZSET_SLOT, STREAM_SLOT, CRON_SLOT)
 # A key without claims shows the first of these that is not empty.
-SHOWN_ORDER: Final = (STRING_SLOT, HASH_SLOT, LIST_SLOT, SET_SLOT, ZSET_SLOT, STREAM_SLOT)
+SHOWN_ORDER: Final = (
+    STRING_SLOT, HASH_SLOT, LIST_SLOT, SET_SLOT, ZSET_SLOT, STREAM_SLOT, CRON_SLOT,
+)  # fmt: skip
 
 
 def slot_of(value: object) -> int:
@@ -45,6 +49,8 @@ def slot_of(value: object) -> int:
         return ZSET_SLOT
     if isinstance(value, StreamValue):
         return STREAM_SLOT
+    if isinstance(value, CronValue):
+        return CRON_SLOT
     return STRING_SLOT
 
 
@@ -65,4 +71,6 @@ def empty_value(slot: int) -> Value:
         return ZSetValue()
     if slot == STREAM_SLOT:
         return StreamValue()
+    if slot == CRON_SLOT:
+        return CronValue(b"", [], [], 0, 0)
     raise ValueError(f"slot {slot} has no empty value")

@@ -52,10 +52,10 @@ from node.store.effect import (
     Effect,
 )  # fmt: skip
 from node.store.entry import HELD, LATER, Claim, Dots, Entry, Register
+from node.store.values.container import Container
 from node.store.values.groups import CREATE, CREATE_CONSUMER, GroupChange
 from node.store.values.lists import Inserted, Pushed
 from node.store.values.member_deadlines import Timed
-from node.store.values.picks import Container
 from node.store.values.value import Value
 
 # These add nothing: they leave a touch, never a claim of the key's type.
@@ -289,8 +289,7 @@ def lacks(value: object, effect: Effect) -> bool:
     """Is one of the places that get a deadline not here, removed or past its old one?"""
     if not isinstance(value, Container):
         return False
-    places = value.places()
-    return any(name not in places for name in cast(Timed, effect.value).names)
+    return any(not value.has(name) for name in cast(Timed, effect.value).names)
 
 
 def newest_text(state: KeyState) -> object:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import read_i64_le
 from mypy_extensions import i16, i64
 
 from mesh.dots import Streams
+from mesh.merge.covers import Cover as Cover
+from mesh.merge.covers import fields_are_covered, members_are_covered
 from mesh.merge.increments import DEAD, Increment, Ledger, base_of
 from mesh.merge.slots import (
     HASH_SLOT,
@@ -40,31 +41,14 @@ from node.store.entry import (
     Rivals,
 )  # fmt: skip
 from node.store.mutate import DeadlineStep, Outcome, Step
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
-from node.store.values.picks import Container
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 
 SET_RIVALS: Final = b"s"
 FIELD_RIVALS: Final = b"h"
 FIELD_BASE: Final = b"b"
-
-
-class Cover:
-    """Which dots a clearing write had seen: its context row, and all earlier ones of its stream."""
-
-    def __init__(self, row: bytes, origin: i64) -> None:
-        self.row = row
-        self.origin: i64 = origin
-
-    def has(self, stamp: i64, origin: i64) -> bool:
-        """Had the write seen this dot?"""
-        if origin == self.origin:
-            return True
-        place = origin << 3
-        if place + 8 > len(self.row):
-            return False
-        return stamp <= read_i64_le(self.row, place)
 
 
 class FieldState:
@@ -153,9 +137,9 @@ class KeyState:
     def member_dots(self, member: bytes) -> list[Register]:
         """All dots of a member, newest first or not: the one in its slot and its rivals."""
         value = self.set
-        if value is None or member not in value.members:
+        if value is None or not value.has(member):
             return []
-        dot = value.members[member]
+        dot = value.dot_of(member)
         dots = [Register(0, 0, None) if dot is None else Register(dot.stamp, dot.origin, None)]
         rivals = self.rivals.get(SET_RIVALS + member)
         if rivals is not None:
@@ -179,7 +163,7 @@ class KeyState:
                 return
             value = SetValue()
             self.set = value
-        present = member in value.members
+        present = value.has(member)
         if not dots:
             if present:
                 self.steps.append(Step(value, member, None, True))
@@ -200,7 +184,7 @@ class KeyState:
         """All registers and live increments of a field."""
         state = FieldState()
         value = self.hash
-        slot: object = None if value is None else value.fields.get(field)
+        slot: object = None if value is None else value.slot(field)
         if slot is None:
             return state
         if not isinstance(slot, Field):
@@ -242,7 +226,7 @@ class KeyState:
                 return
             value = HashValue()
             self.hash = value
-        present = field in value.fields
+        present = value.has(field)
         if not state.registers and not state.increments:
             if present:
                 self.steps.append(Step(value, field, None, True))
@@ -276,7 +260,7 @@ class KeyState:
                 self.rivals[FIELD_BASE + field] = kept
         slot.value = total(base, state.increments)
         if beyond(slot.value):
-            old = value.fields.get(field)
+            old = value.slot(field)
             if not (isinstance(old, Field) and beyond(old.value)):
                 self.overflows += 1
         self.steps.append(Step(value, field, slot, False))
@@ -285,15 +269,37 @@ class KeyState:
 
     def clear_fields(self, cover: Cover) -> None:
         """Clears the hash slot."""
-        if self.hash is not None:
-            for field in list(self.hash.fields):
+        if self.hash is not None and not self.leave_fields(cover):
+            for field in self.hash.names():
                 self.clear_field(field, cover)
+
+    def leave_fields(self, cover: Cover) -> bool:
+        """Clears the whole hash slot at once, if all of it is covered and none of it rare."""
+        value = self.hash
+        if value is None:
+            return True
+        if self.rivals or not fields_are_covered(value, cover):
+            return False
+        self.hash = None
+        self.fields = 0
+        return True
 
     def clear_members(self, cover: Cover) -> None:
         """Clears the set slot."""
-        if self.set is not None:
-            for member in list(self.set.members):
+        if self.set is not None and not self.leave_members(cover):
+            for member in self.set.names():
                 self.revise_member(member, cover, None)
+
+    def leave_members(self, cover: Cover) -> bool:
+        """Clears the whole set slot at once, if all of it is covered and none of it rare."""
+        value = self.set
+        if value is None:
+            return True
+        if self.rivals or not members_are_covered(value, cover):
+            return False
+        self.set = None
+        self.members = 0
+        return True
 
     # --- what shows -----------------------------------------------------------------------------
 

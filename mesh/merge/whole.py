@@ -8,14 +8,17 @@ either side are applied to what is kept, for their ops will not come again.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, cast
 
 from mypy_extensions import i64
 
 from mesh.conflicts import IMPORT_CONFLICT, STAND_IN_CONFLICT, TYPE_CLASH
 from mesh.merge.increments import Increment, Log, field_place
 from mesh.merge.late import late_removals
+from mesh.merge.likeness import Likeness
 from mesh.merge.opening import open_state
+from mesh.merge.peer_key import PeerKey
 from mesh.merge.rule import Memory, carried_out, slots
 from mesh.merge.slots import (
     HASH_SLOT,
@@ -27,11 +30,22 @@ from mesh.merge.slots import (
     ZSET_SLOT,
     empty_value,
 )
-from mesh.merge.state import Cover, FieldState, KeyState, newest_claim
+from mesh.merge.state import (
+    FIELD_RIVALS,
+    SET_RIVALS,
+    Cover,
+    FieldState,
+    KeyState,
+    newest_claim,
+)
 from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE, Pending
 from node.store.effect import MERGE, QUIET, XDEL, ZREM, Effect
-from node.store.entry import Claim, Entry, Register
-from node.store.values.picks import Container
+from node.store.entry import COUNTED, NO_REGISTER, Claim, Dot, Entry, Field, Register
+from node.store.keyspace import ALL
+from node.store.mutate import Step
+from node.store.values.container import Container
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
 from node.store.values.value import Value
 
 # Whose value of a slot stays in a merge: see `choose`.
@@ -44,47 +58,257 @@ CHOSEN_SLOTS: Final = (HASH_SLOT, SET_SLOT, *OPAQUE_SLOTS)
 NOBODY: Final[i64] = -1
 
 
-class PeerKey:
-    """What a snapshot says of one key, in this node's origin numbers."""
+class KeyMerge:
+    """One key's two states on their way to be one.
 
-    def __init__(self, db: int, key: bytes) -> None:
-        self.db = db
-        self.key = key
-        self.registers: list[Register] = []
-        self.increments: list[Increment] = []
-        self.claims: list[Claim] = []
-        self.ttls: list[Claim] = []
-        self.members: dict[bytes, list[Register]] = {}
-        self.fields: dict[bytes, FieldState] = {}
-        self.opaque: dict[int, Value] = {}
-        self.deadlines: dict[tuple[int, bytes], int] = {}  # of members and fields, by slot
+    `mine` covers what this node had applied before the switch, `theirs` the snapshot's vector.
+    Members and fields are joined so many (`places`) at a time, and between two slices those that
+    were joined are carried out. So nobody may look at the key from the first slice to the last.
+    """
+
+    def __init__(
+        self, memory: Memory, entry: Entry, fresh: bool, peer: PeerKey, mine: Cover, theirs: Cover,
+        places: i64 = ALL,
+    ) -> None:  # fmt: skip
+        self.memory = memory
+        self.peer = peer
+        self.mine = mine
+        self.theirs = theirs
+        self.places: i64 = places
+        self.state = open_state(entry, peer.db, peer.key, fresh, memory.streams, memory.ledger)
+        self.chosen: dict[int, int] = {}
+        self.differs = 0
+        self.effect: Effect | None = None
+        self._dot = Dot(0, 0)
+
+    def slices(self) -> Iterator[None]:
+        """Does the work, and yields between two slices of it; then `effect` is there."""
+        memory, state, peer = self.memory, self.state, self.peer
+        before = slots(state)
+        self.differs = join_string(memory, state, peer, self.mine, self.theirs)
+        for slot in CHOSEN_SLOTS:
+            self.chosen[slot] = choose(state, peer, slot, self.mine, self.theirs)
+        state.claims = join_claims(state.claims, peer.claims, self.mine, self.theirs)
+        for slot in OPAQUE_SLOTS:
+            choice = self.chosen[slot]
+            if choice == NEWER_HERE or choice == NEWER_THERE:
+                likeness = Likeness(state.opaque.get(slot), peer.opaque.get(slot))
+                while not likeness.step(self.places):
+                    yield None
+                if not likeness.same:
+                    memory.conflicts.count(STAND_IN_CONFLICT)
+                    self.differs += 1
+        join_opaque(state, peer, self.chosen)
+        state.ttls = join_claims(state.ttls, peer.ttls, self.mine, self.theirs)
+        if state.set is not None or peer.members.size() > 0:
+            for _ in self._members():
+                yield None
+        if state.hash is not None or peer.fields.size() + peer.texts.size() > 0:
+            for _ in self._fields():
+                yield None
+        if slots(state) > max(before, 1):
+            memory.conflicts.count(TYPE_CLASH)
+            self.differs += 1
+        for _ in range(self.differs):
+            memory.conflicts.count(IMPORT_CONFLICT)
+        seen = memory.streams.own.seen
+        effect = Effect(MERGE, peer.db, peer.key, state.close(), 0, seen, 0, 0)
+        effect.flags = QUIET
+        self.effect = effect
+
+    def _carry_out(self) -> None:
+        """The steps so far are done: so they do not pile up, nor are all of them done at once."""
+        steps = self.state.steps
+        self.state.steps = []
+        for step in steps:
+            step.carry_out()
+
+    # --- members --------------------------------------------------------------------------------
+
+    def _members(self) -> Iterator[None]:
+        """The set slot, member by member. Members of one side alone are no conflict: sets unite."""
+        value = self.state.set
+        if value is not None:
+            takes_theirs = self._takes_theirs(SET_SLOT)
+            for chunk in value.chunks():
+                for names in parts(list(chunk), self.places):
+                    self._join_members(value, chunk, names, takes_theirs)
+                    if self.places != ALL:
+                        self._carry_out()
+                        yield None
+        for chunk in self.peer.members.chunks():
+            for names in parts(list(chunk), self.places):
+                self._take_members(chunk, names)
+                if self.places != ALL:
+                    self._carry_out()
+                    yield None
+
+    def _takes_theirs(self, slot: int) -> bool:
+        """Of deadlines on both sides, are the peer's those of who knows more?"""
+        return self.chosen[slot] == THERE or self.chosen[slot] == NEWER_THERE
+
+    def _join_members(
+        self, value: SetValue, chunk: dict[bytes, object], names: list[bytes], takes_theirs: bool
+    ) -> None:
+        """Members that are here; what the peer says of them is done with."""
+        state, mine, theirs = self.state, self.mine, self.theirs
+        peer = self.peer
+        rare = len(state.rivals) > 0
+        for member in names:
+            there = peer.take_dots(member)
+            dot = cast("Dot | None", chunk[member])
+            if dot is None or (rare and SET_RIVALS + member in state.rivals):
+                other = [] if there is None else there
+                joined = join_registers(state.member_dots(member), other, mine, theirs)
+                state.put_member(member, joined)
+            elif there is None:
+                if theirs.has(dot.stamp, dot.origin):
+                    state.put_member(member, [])
+            elif (
+                len(there) != 1 or there[0].stamp != dot.stamp or there[0].origin != dot.origin
+            ):  # fmt: skip
+                dots = state.member_dots(member)
+                state.put_member(member, join_registers(dots, there, mine, theirs))
+            if there is not None and takes_theirs:
+                self._take_deadline(value, SET_SLOT, member)
+
+    def _take_members(self, chunk: dict[bytes, object], names: list[bytes]) -> None:
+        """Members that only the peer has."""
+        state, mine = self.state, self.mine
+        for member in names:
+            there = cast(list[Register], chunk[member])
+            if len(there) != 1:
+                state.put_member(member, join_registers([], there, mine, self.theirs))
+            elif not mine.has(there[0].stamp, there[0].origin):
+                if state.set is None:
+                    state.set = SetValue()
+                state.steps.append(Step(state.set, member, self._shared(there[0]), False))
+                state.members += 1
+            self._take_deadline(state.set, SET_SLOT, member)
+
+    def _shared(self, register: Register) -> Dot:
+        """A member's dot; one object for those that follow each other with the same."""
+        dot = self._dot
+        if dot.stamp != register.stamp or dot.origin != register.origin:
+            dot = Dot(register.stamp, register.origin)
+            self._dot = dot
+        return dot
+
+    def _take_deadline(self, target: Container | None, slot: int, place: bytes) -> None:
+        """The peer's deadline of a place."""
+        deadlines = self.peer.deadlines
+        deadline_ms = deadlines.get((slot, place), 0) if deadlines else 0
+        self.state.set_deadline(target, place, deadline_ms)
+
+    # --- fields ---------------------------------------------------------------------------------
+
+    def _fields(self) -> Iterator[None]:
+        """The hash slot, field by field."""
+        value = self.state.hash
+        if value is not None:
+            takes_theirs = self._takes_theirs(HASH_SLOT)
+            for chunk in value.chunks():
+                for names in parts(list(chunk), self.places):
+                    self._join_fields(value, chunk, names, takes_theirs)
+                    if self.places != ALL:
+                        self._carry_out()
+                        yield None
+        for others in (self.peer.texts, self.peer.fields):
+            for chunk in others.chunks():
+                for names in parts(list(chunk), self.places):
+                    self._take_fields(names)
+                    if self.places != ALL:
+                        self._carry_out()
+                        yield None
+
+    def _join_fields(
+        self, value: HashValue, chunk: dict[bytes, object], names: list[bytes], takes_theirs: bool
+    ) -> None:
+        """Fields that are here; what the peer says of them is done with."""
+        state, peer = self.state, self.peer
+        rare = len(state.rivals) > 0
+        for field in names:
+            slot = chunk[field]
+            there = peer.take_text(field)
+            spelled = peer.take_field(field)
+            if (
+                not isinstance(slot, Field)
+                or slot.flags & (COUNTED | NO_REGISTER)
+                or spelled is not None
+                or (rare and FIELD_RIVALS + field in state.rivals)
+            ):
+                self._join_field(field, spelled_out(there, spelled))
+            elif there is None:
+                if self.theirs.has(slot.stamp, i64(slot.origin)):
+                    state.put_field(field, FieldState())
+            elif there.stamp != slot.stamp or there.origin != i64(slot.origin):
+                self._join_field(field, spelled_out(there, None))
+            if takes_theirs and (there is not None or spelled is not None):
+                self._take_deadline(value, HASH_SLOT, field)
+
+    def _take_fields(self, names: list[bytes]) -> None:
+        """Fields that only the peer has."""
+        for field in names:
+            other = self.peer.field(field)
+            if other is not None:
+                self._join_field(field, other)
+            self._take_deadline(self.state.hash, HASH_SLOT, field)
+
+    def _join_field(self, field: bytes, other: FieldState) -> None:
+        """One field, spelled out on both sides."""
+        state = self.state
+        spelled = state.field_state(field)
+        ledger = self.memory.ledger
+        logs = {
+            int(each.origin): ledger.field_log(state.db, each.origin) for each in other.increments
+        }
+        had = len(spelled.registers) + len(spelled.increments)
+        spelled.registers = join_registers(
+            spelled.registers, other.registers, self.mine, self.theirs
+        )
+        spelled.increments = join_increments(
+            spelled.increments, other.increments, self.mine, self.theirs,
+            field_place(self.peer.key, field), logs,
+        )  # fmt: skip
+        if different(spelled.registers):
+            self.differs += 1
+        if had or spelled.registers or spelled.increments:
+            state.put_field(field, spelled)
 
 
 def merge_key(
     memory: Memory, entry: Entry, fresh: bool, peer: PeerKey, mine: Cover, theirs: Cover
 ) -> Effect:
-    """The MERGE effect that makes the key what both sides know together.
-
-    `mine` covers what this node had applied before the switch, `theirs` the snapshot's vector.
-    """
-    state = open_state(entry, peer.db, peer.key, fresh, memory.streams, memory.ledger)
-    before = slots(state)
-    differs = join_string(memory, state, peer, mine, theirs)
-    chosen = {slot: choose(state, peer, slot, mine, theirs) for slot in CHOSEN_SLOTS}
-    state.claims = join_claims(state.claims, peer.claims, mine, theirs)
-    differs += join_opaque(memory, state, peer, chosen)
-    state.ttls = join_claims(state.ttls, peer.ttls, mine, theirs)
-    join_members(state, peer, mine, theirs)
-    differs += join_fields(memory, state, peer, mine, theirs)
-    join_deadlines(state, peer, chosen)
-    if slots(state) > max(before, 1):
-        memory.conflicts.count(TYPE_CLASH)
-        differs += 1
-    for _ in range(differs):
-        memory.conflicts.count(IMPORT_CONFLICT)
-    effect = Effect(MERGE, peer.db, peer.key, state.close(), 0, memory.streams.own.seen, 0, 0)
-    effect.flags = QUIET
+    """The MERGE effect that makes the key what both sides know together; see KeyMerge."""
+    merge = KeyMerge(memory, entry, fresh, peer, mine, theirs)
+    for _ in merge.slices():
+        pass
+    effect = merge.effect
+    assert effect is not None
     return effect
+
+
+def parts(names: list[bytes], places: i64) -> list[list[bytes]]:
+    """The names in parts of at most so many."""
+    n: i64 = len(names)
+    if n <= places:
+        return [names] if names else []
+    found: list[list[bytes]] = []
+    at: i64 = 0
+    while at < n:
+        found.append(names[at : at + places])
+        at += places
+    return found
+
+
+def spelled_out(register: Register | None, state: FieldState | None) -> FieldState:
+    """What a peer says of a field, in whichever form."""
+    if state is not None:
+        return state
+    state = FieldState()
+    if register is not None:
+        state.registers.append(register)
+    return state
 
 
 def choose(state: KeyState, peer: PeerKey, slot: int, mine: Cover, theirs: Cover) -> int:
@@ -116,39 +340,14 @@ def last_changes(claims: list[Claim], slot: int) -> list[Claim]:
     return [each for each in claims if each.number == slot or each.number == TOUCH]
 
 
-def join_opaque(memory: Memory, state: KeyState, peer: PeerKey, chosen: dict[int, int]) -> int:
-    """Lists, sorted sets and streams, each as a whole; how many differing ones met."""
-    differs = 0
+def join_opaque(state: KeyState, peer: PeerKey, chosen: dict[int, int]) -> None:
+    """Lists, sorted sets and streams, each as a whole."""
     for slot in OPAQUE_SLOTS:
         choice = chosen[slot]
-        here = state.opaque.get(slot)
-        there = peer.opaque.get(slot)
-        met = choice == NEWER_HERE or choice == NEWER_THERE
-        if met and spelled(here) != spelled(there):
-            memory.conflicts.count(STAND_IN_CONFLICT)
-            differs += 1
         if choice == THERE or choice == NEWER_THERE:
+            there = peer.opaque.get(slot)
             state.opaque[slot] = empty_value(slot) if there is None else there
     state.shed()
-    return differs
-
-
-def spelled(value: Value | None) -> list[bytes]:
-    """What clients can see of a value that may have been emptied."""
-    return [] if value is None else value.parts()
-
-
-def join_deadlines(state: KeyState, peer: PeerKey, chosen: dict[int, int]) -> None:
-    """Deadlines of fields and members: of those on both sides from who knows more."""
-    for slot in (HASH_SLOT, SET_SLOT):
-        target: Container | None = state.hash if slot == HASH_SLOT else state.set
-        if target is None:
-            continue
-        theirs = chosen[slot] == THERE or chosen[slot] == NEWER_THERE
-        here = target.places()
-        for place in peer.fields if slot == HASH_SLOT else peer.members:
-            if theirs or place not in here:
-                state.set_deadline(target, place, peer.deadlines.get((slot, place), 0))
 
 
 def join_registers(
@@ -231,43 +430,6 @@ def join_string(memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, the
 def different(registers: list[Register]) -> bool:
     """Are there two registers with different values?"""
     return len({each.value if isinstance(each.value, bytes) else b"" for each in registers}) > 1
-
-
-def join_members(state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> None:
-    """The set slot, member by member. Members of one side alone are no conflict: sets unite."""
-    value = state.set
-    here = [] if value is None else list(value.members)
-    for member in dict.fromkeys([*here, *peer.members]):
-        dots = state.member_dots(member)
-        joined = join_registers(dots, peer.members.get(member, []), mine, theirs)
-        if dots or joined:
-            state.put_member(member, joined)
-
-
-def join_fields(memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> int:
-    """The hash slot, field by field; in how many two values met that neither had seen."""
-    value = state.hash
-    here = [] if value is None else list(value.fields)
-    differs = 0
-    for field in dict.fromkeys([*here, *peer.fields]):
-        spelled = state.field_state(field)
-        other = peer.fields.get(field)
-        if other is None:
-            other = FieldState()
-        logs = {
-            int(each.origin): memory.ledger.field_log(peer.db, each.origin)
-            for each in other.increments
-        }
-        had = len(spelled.registers) + len(spelled.increments)
-        spelled.registers = join_registers(spelled.registers, other.registers, mine, theirs)
-        spelled.increments = join_increments(
-            spelled.increments, other.increments, mine, theirs, field_place(peer.key, field), logs
-        )
-        if different(spelled.registers):
-            differs += 1
-        if had or spelled.registers or spelled.increments:
-            state.put_field(field, spelled)
-    return differs
 
 
 def apply_pending(memory: Memory, entry: Entry, db: int, key: bytes, pending: Pending) -> Effect:

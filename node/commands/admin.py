@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.commands.args import integer, syntax_error
+from node.commands.args import DB_OUT_OF_RANGE, I32_MAX, I32_MIN, in_range, integer, syntax_error
 from node.commands.command import (
     ADMIN,
     ALLOW_BUSY,
@@ -20,11 +20,16 @@ from node.commands.command import (
 from node.commands.context import Context
 from node.commands.footprint import SAMPLES, footprint
 from node.commands.help import help_reply
+from node.commands.keys import object_value
 from node.commands.lolwut import picture
 from node.info import render
 from node.resp.replies import NO_REPLY, OK, Failure, Verbatim
 from node.store.keyspace import Database
 
+SWAP_REFUSED = (
+    b"ERR SWAPDB is not supported while active-replica is on: writes of other nodes that are under"
+    b" way would reach the wrong database. Copy the keys with COPY key key DB number instead."
+)
 MEMORY_HELP = (
     "USAGE <key> [SAMPLES <count>]",
     "    About how many bytes a key and its value take. Of a large value so many members are",
@@ -64,6 +69,24 @@ def flushall(ctx: Context, args: list[bytes]) -> object:
     flush_mode(args)
     ctx.reworded()
     return flush(ctx, ctx.services.databases)
+
+
+def swapdb(ctx: Context, args: list[bytes]) -> object:
+    """SWAPDB: two databases change their contents; no key is touched, watched ones count as such.
+
+    Refused while the mesh is on: what the nodes remember of keys goes by the database's number,
+    and writes that are under way to or from a peer would land in the other one.
+    """
+    first = in_range(args[1], I32_MIN, I32_MAX, b"ERR invalid first DB index")
+    second = in_range(args[2], I32_MIN, I32_MAX, b"ERR invalid second DB index")
+    databases = ctx.services.databases
+    if not (0 <= first < len(databases) and 0 <= second < len(databases)):
+        raise Failure(DB_OUT_OF_RANGE)
+    if not ctx.writer.resolver.may_swap():
+        raise Failure(SWAP_REFUSED)
+    if first != second:
+        ctx.writer.swap(databases[first], databases[second])
+    return OK
 
 
 def info(ctx: Context, args: list[bytes]) -> object:
@@ -138,7 +161,7 @@ def memory_usage(ctx: Context, args: list[bytes]) -> object:
         if samples < 0:
             raise syntax_error()
         place += 2
-    value = ctx.peek(args[2])
+    value = object_value(ctx, args)
     return None if value is None else footprint(args[2], value, samples)
 
 
@@ -165,6 +188,11 @@ COMMANDS: tuple[Command, ...] = (
         cost="O(1) for each database; the memory is freed in slices",
         about="Deletes all keys of all databases.",
         categories=("keyspace", "dangerous"), tips=EVERY_SHARD,
+    ),
+    Command(
+        "SWAPDB index1 index2", swapdb, WRITE | FAST, group="server", since="4.0.0",
+        cost="O(N) with N the watched keys and those that clients wait for",
+        about="Lets two databases change their contents.", categories=("keyspace", "dangerous"),
     ),
     Command(
         "INFO [section [section ...]]", info, LOADING | STALE, group="server",

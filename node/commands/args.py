@@ -121,6 +121,13 @@ def cursor(arg: bytes) -> int:
     return CURSOR_MAX + 1 - number if negative and number else number
 
 
+def echoed(arg: bytes, most: int = 0) -> bytes:
+    """An argument as error texts repeat it: up to its first zero byte, and to `most` bytes."""
+    end = arg.find(b"\0")
+    text = arg if end < 0 else arg[:end]
+    return text[:most] if most else text
+
+
 def syntax_error() -> Failure:
     """The error for a word that stands where it may not."""
     return Failure(SYNTAX_ERROR)

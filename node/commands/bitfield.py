@@ -15,7 +15,8 @@ from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
 from node.resp.replies import Failure
 from node.store.effect import BITINCR, SETBITS
-from node.store.events import NO_EVENT, SETBIT
+from node.store.entry import RAW
+from node.store.events import NEW, NO_EVENT, SETBIT
 from node.store.values.bits import (
     FAIL,
     SATURATE,
@@ -113,7 +114,9 @@ class Change:
     def __init__(self, ctx: Context, key: bytes) -> None:
         self.ctx = ctx
         self.key = key
-        self.text = shown(ctx.string(key))
+        value = ctx.string(key)
+        self.existed = value is not None
+        self.text = shown(value)
         self.told = False
 
     def carry_out(self, parts: list[Part]) -> object:
@@ -138,7 +141,11 @@ class Change:
                 self.write(part, after)
         if len(self.text) < room:
             bit = [b"u1", b"%d" % (room * 8 - 1), b"0"]
-            self.emit(SETBITS, bit, grows and succeeded)
+            if grows and succeeded:
+                self.emit(SETBITS, bit, SETBIT)
+            else:
+                self.emit(SETBITS, bit, NO_EVENT if self.existed else NEW)
+        self.ctx.db.set_text_flags(self.key, i64(RAW))  # also where nothing has changed
         return replies
 
     def after(self, part: Part, before: int) -> int | None:
@@ -152,15 +159,14 @@ class Change:
         kind = (b"i%d" if part.kind.signed else b"u%d") % part.kind.width
         offset = b"%d" % part.offset
         if part.name == b"SET":
-            self.emit(SETBITS, [kind, offset, b"%d" % after], True)
+            self.emit(SETBITS, [kind, offset, b"%d" % after], SETBIT)
         else:
-            self.emit(BITINCR, [kind, offset, b"%d" % part.number, part.mode], True)
+            self.emit(BITINCR, [kind, offset, b"%d" % part.number, part.mode], SETBIT)
 
-    def emit(self, op: i64, payload: list[bytes], tells: bool) -> None:
+    def emit(self, op: i64, payload: list[bytes], event: i64) -> None:
         """Emits, and looks at the string anew."""
-        event = SETBIT if tells and not self.told else NO_EVENT
-        self.told = self.told or tells
-        self.ctx.emit(op, self.key, payload, 0, event)
+        self.ctx.emit(op, self.key, payload, 0, NO_EVENT if self.told else event)
+        self.told = self.told or event == SETBIT
         self.text = shown(self.ctx.peek(self.key))
 
 

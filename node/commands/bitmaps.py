@@ -18,6 +18,7 @@ from node.commands.context import Context
 from node.commands.strings import TOO_LONG
 from node.resp.replies import Failure
 from node.store.effect import DROP, PUT, SETBITS
+from node.store.entry import RAW
 from node.store.values.bits import (
     COMBINATIONS,
     SHIFTS,
@@ -45,6 +46,8 @@ def setbit(ctx: Context, args: list[bytes]) -> object:
     before = int(bit_at(text, i64(offset)))
     if before != bit or len(text) <= offset >> 3:
         ctx.emit(SETBITS, args[1], None, i64(offset) * 2 + i64(bit))
+    elif value is not None:
+        ctx.db.set_text_flags(args[1], i64(RAW))
     return before
 
 

@@ -5,7 +5,7 @@ CLIENT PAUSE, TRACKING and the rest of client-side caching are not here.
 
 from __future__ import annotations
 
-from node.commands.args import integer, syntax_error
+from node.commands.args import echoed, integer, syntax_error
 from node.commands.clients import TYPES, Filter, describe, kind_of
 from node.commands.command import ADMIN, LOADING, NOSCRIPT, STALE, Command
 from node.commands.connection import DEFAULT_USER, keep_clocks, printable
@@ -78,7 +78,7 @@ def client_setinfo(ctx: Context, args: list[bytes]) -> object:
     elif option == b"lib-ver":
         session.library_version = printable(args[3], args[2])
     else:
-        raise Failure(b"ERR Unrecognized option '%s'" % args[2])
+        raise Failure(b"ERR Unrecognized option '%s'" % echoed(args[2]))
     return OK
 
 
@@ -112,7 +112,7 @@ def client_type(arg: bytes) -> str:
     """The kind of client a word names; `slave` is the old word for replica."""
     kind = TYPES.get(arg.lower())
     if kind is None:
-        raise Failure(b"ERR Unknown client type '%s'" % arg)
+        raise Failure(b"ERR Unknown client type '%s'" % echoed(arg))
     return kind
 
 
@@ -156,7 +156,7 @@ def kill_options(args: list[bytes]) -> Filter:
             wanted.local_address = value
         elif word == b"USER":
             if value != DEFAULT_USER:
-                raise Failure(b"ERR No such user '%s'" % value)
+                raise Failure(b"ERR No such user '%s'" % echoed(value))
             wanted.user = value
         elif word == b"SKIPME" and value.lower() in (b"yes", b"no"):
             wanted.skips_me = value.lower() == b"yes"
@@ -219,7 +219,7 @@ def client_unblock(ctx: Context, args: list[bytes]) -> object:
     if len(args) > 4:
         raise Failure(
             b"ERR unknown subcommand or wrong number of arguments for '%s'. Try CLIENT HELP."
-            % args[1]
+            % echoed(args[1], 128)
         )
     if reason not in (b"TIMEOUT", b"ERROR"):
         raise Failure(b"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")

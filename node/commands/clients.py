@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from node.commands.args import echoed
 from node.session import BLOCKED, CLOSING, FOLLOWER, MULTI, Session
 
 # What a word after TYPE stands for.
@@ -96,8 +97,8 @@ def describe(session: Session, now_s: float) -> bytes:
 
 
 def text(value: bytes) -> str:
-    """Bytes within a line of text, so that they come out as they are."""
-    return value.decode("utf-8", "surrogateescape")
+    """Bytes within a line of text, up to a zero byte, so that they come out as they are."""
+    return echoed(value).decode("utf-8", "surrogateescape")
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conf import ConfigError, find
-from node.commands.args import syntax_error
+from node.commands.args import echoed, syntax_error
 from node.commands.command import ADMIN, LOADING, NOSCRIPT, STALE, TABLE, Command
 from node.commands.context import Context, Services
 from node.commands.help import help_reply
@@ -93,7 +93,8 @@ def check_names(ctx: Context, pairs: list[tuple[str, str]]) -> None:
     for name, _ in pairs:
         if not config.known(name):
             raise Failure(
-                b"ERR Unknown option or number of arguments for CONFIG SET - '%s'" % bytes_of(name)
+                b"ERR Unknown option or number of arguments for CONFIG SET - '%s'"
+                % echoed(bytes_of(name))
             )
         if not config.can_set(name, ctx.client().is_local()):
             raise refusal(name, f"can't set {kind_of_guard(name)} config")
@@ -150,6 +151,8 @@ def config_resetstat(ctx: Context, args: list[bytes]) -> object:
         db.hits = 0
         db.misses = 0
     services.auth_denied = 0
+    services.cron_runs = 0
+    services.cron_failures = 0
     services.shell.reset_stats()
     return OK
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hmac import compare_digest
 
 from conf import REDIS_VERSION
-from node.commands.args import DB_OUT_OF_RANGE, integer, small_integer, syntax_error
+from node.commands.args import DB_OUT_OF_RANGE, echoed, integer, small_integer, syntax_error
 from node.commands.command import (
     ALLOW_BUSY,
     FAST,
@@ -53,8 +53,9 @@ def authenticate(ctx: Context, user: bytes, password: bytes) -> None:
 
 
 def printable(name: bytes, what: bytes) -> bytes:
-    """A name without blanks and control characters: it stands in CLIENT LIST as it is."""
-    if any(byte < 33 or byte > 126 for byte in name):
+    """A name without blanks and control characters up to its first zero byte: CLIENT LIST shows
+    so much of it."""
+    if any(byte < 33 or byte > 126 for byte in echoed(name)):
         raise Failure(BAD_NAME % what)
     return name
 
@@ -117,7 +118,7 @@ def hello(ctx: Context, args: list[bytes]) -> object:
             name = printable(args[at + 1], b"Client names")
             at += 2
         else:
-            raise Failure(b"ERR Syntax error in HELLO option '%s'" % args[at])
+            raise Failure(b"ERR Syntax error in HELLO option '%s'" % echoed(args[at]))
     if credentials is not None:
         authenticate(ctx, credentials[0], credentials[1])
     if session.flags & NOAUTH:

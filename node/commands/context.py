@@ -22,7 +22,7 @@ from node.store.frequency import Frequency
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
-from node.store.values.orders import Orders
+from node.store.values.scans import Scans
 from node.store.values.sets import SetValue
 from node.store.values.stream_nodes import NodeLimits
 from node.store.values.streams import StreamValue
@@ -102,6 +102,12 @@ class Shell:
     def wake_at(self, ms: i64) -> None:
         """A parked client's time is up at this Unix time in ms: `engine.time_out` is due then."""
 
+    def script_said(self, level: int, text: bytes) -> None:
+        """redis.log: 0 debug, 1 verbose, 2 notice, 3 warning."""
+
+    def job_failed(self, number: int, key: bytes, error: bytes) -> None:
+        """A job of KEYDB.CRON in this database has ended with an error reply."""
+
 
 class Services:
     """What lies behind commands that are about the node, not about keys; Engine is the one
@@ -126,13 +132,25 @@ class Services:
         self.watch = Watch(self.journal)
         self.blocking = Blocking(self.journal)
         self.notify = Notify(self.journal, self.pubsub)
-        self.orders = Orders()
+        self.scans = Scans()
         self.stream_limits = stream_limits(config)
         self.auth_denied: i64 = 0
+        self.member = b""  # this node's member id; b"" for an engine that stands for itself
+        self.lua: object = None  # node.script.lua.Lua, made by the first script
+        self.cron_runs: i64 = 0
+        self.cron_failures: i64 = 0
 
     def call(self, session: Session, args: list[bytes]) -> object:
-        """Runs a command inside the current unit: EXEC, and later redis.call."""
+        """Runs a command inside the current unit, without gates: EXEC."""
         return None
+
+    def scripted(self, session: Session, args: list[bytes]) -> object:
+        """Runs a command of a script inside the current unit: redis.call."""
+        return None
+
+    def now_s(self) -> float:
+        """A clock to measure by, not to date by."""
+        return 0.0
 
     def changed(self, name: str) -> None:
         """A directive has another value (CONFIG SET): the engine's own parts act on it."""

@@ -13,7 +13,7 @@ from mypy_extensions import i64
 
 from conf import Config
 from conf.kinds import memory_bytes
-from node.commands.args import integer
+from node.commands.args import echoed, integer
 from node.commands.command import ADMIN, LOADING, NOSCRIPT, STALE, Command
 from node.commands.context import Context, Parked
 from node.commands.encodings import encoding_at, encoding_of_collection, thresholds_of
@@ -89,7 +89,7 @@ def debug(ctx: Context, args: list[bytes]) -> object:
     if found is None or not found[0] <= len(args) <= found[1]:
         raise Failure(
             b"ERR unknown subcommand or wrong number of arguments for '%s'. Try DEBUG HELP."
-            % args[1][:128]
+            % echoed(args[1], 128)
         )
     return found[2](ctx, args)
 

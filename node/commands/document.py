@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from node.commands.command import ADMIN, READONLY, WRITE, Command
+from node.commands.differences import DIFFERS
 from node.commands.specs import categories
 from node.commands.table import MODULES
 
@@ -18,8 +19,14 @@ MARKDOWN_PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "commands.
 # The order of the chapters; a group that is not here follows at the end.
 GROUPS: Final = {
     "string": "Strings",
+    "bitmap": "Bitmaps",
+    "hyperloglog": "HyperLogLog",
+    "list": "Lists",
     "hash": "Hashes",
     "set": "Sets",
+    "sorted-set": "Sorted sets",
+    "geo": "Geo",
+    "stream": "Streams",
     "generic": "Keys",
     "transactions": "Transactions",
     "pubsub": "Publish and subscribe",
@@ -39,16 +46,10 @@ replies and errors in RESP2 and RESP3, and shows the same in `COMMAND INFO`; the
 `[x]` may be left out, `a | b` is one of them, `...` repeats what its brackets hold. "Since" is the
 Redis version that brought the command. Kind: R reads keys, W writes keys, A is for administrators.
 
-Known differences:
-
-- `FLUSHALL`, `FLUSHDB`, `UNLINK` and whatever drops a large value free the memory in slices between
-  commands, with `SYNC` as with `ASYNC`.
-- `DEBUG SLEEP` makes the client wait, not the server. `DEBUG DIGEST` has other digits than Redis's;
-  it is equal on nodes that show the same data.
-- `CLIENT PAUSE`, `CLIENT TRACKING` and shard channels are not there.
-- `AUTH` knows the user `default` alone.
-- `MEMORY USAGE` tells what our objects take, which is more than Redis's.
-- `LOLWUT` draws its own picture, whatever the version.
+The last column says what differs from Redis 8.2.3; nothing does where it is empty. Of all commands:
+large values are freed in slices between commands, whoever drops them; cursors of the SCAN family
+are our own; a write made while a transaction watches the key spoils it also where it changes
+nothing that a client could see. An active mesh refuses what has no meaning under concurrent writes.
 """
 
 
@@ -57,8 +58,8 @@ def markdown() -> str:
     parts = [HEAD]
     for group, commands in grouped():
         parts.append(f"\n## {GROUPS.get(group, group.capitalize())}\n\n")
-        parts.append("| Command | Kind | Meaning | Cost | Since |\n")
-        parts.append("| --- | --- | --- | --- | --- |\n")
+        parts.append("| Command | Kind | Meaning | Cost | Since | Differs |\n")
+        parts.append("| --- | --- | --- | --- | --- | --- |\n")
         parts += [row(command) + "\n" for command in commands]
     return "".join(parts)
 
@@ -77,7 +78,8 @@ def grouped() -> Iterator[tuple[str, list[Command]]]:
 def row(command: Command) -> str:
     """One line of a table."""
     about = command.about[:1].upper() + command.about[1:]
-    cells = [f"`{command.syntax}`", kind(command), about, command.cost, command.since]
+    differs = DIFFERS.get(bytes(command.fullname).decode(), "")
+    cells = [f"`{command.syntax}`", kind(command), about, command.cost, command.since, differs]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

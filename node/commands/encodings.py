@@ -20,9 +20,10 @@ from node.persist.rdb_lists import Nodes
 from node.persist.rdb_put import Thresholds
 from node.persist.rdb_writer import UNPACKED
 from node.store.entry import RAW, TEXT
+from node.store.values.container import Container
+from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue, plain
 from node.store.values.lists import ListValue
-from node.store.values.picks import Container
 from node.store.values.sets import SetValue
 from node.store.values.streams import StreamValue
 from node.store.values.strings import integer_of, shown
@@ -89,7 +90,7 @@ def encoding_of_collection(value: Value, limits: Thresholds) -> bytes:
         return LISTPACK if is_small_zset(value, limits) else b"skiplist"
     if isinstance(value, ListValue):
         return LISTPACK if is_small_list(value, limits) else b"quicklist"
-    return value.kind()
+    return value.kind() if isinstance(value, StreamValue) else b"raw"
 
 
 def encoding_of_set(value: SetValue, limits: Thresholds) -> bytes:
@@ -99,7 +100,7 @@ def encoding_of_set(value: SetValue, limits: Thresholds) -> bytes:
         return b"intset"
     if size > limits.set_listpack_entries or value.longest > limits.set_listpack_value:
         return HASHTABLE
-    for member in value.members:
+    for member in value.names():
         if len(member) > limits.set_listpack_value:
             return HASHTABLE
     return LISTPACK
@@ -113,7 +114,7 @@ def size_once(value: Container) -> i64:
 
 def all_numbers(value: SetValue) -> bool:
     """Is every member a 64-bit integer?"""
-    return all(integer_of(member) is not None for member in value.members)
+    return all(integer_of(member) is not None for member in value.names())
 
 
 def is_small_hash(value: HashValue, limits: Thresholds) -> bool:
@@ -121,9 +122,10 @@ def is_small_hash(value: HashValue, limits: Thresholds) -> bool:
     longest = limits.hash_listpack_value
     if size_once(value) > limits.hash_listpack_entries or value.longest > longest:
         return False
-    for field, slot in value.fields.items():
-        if len(field) > longest or len(plain(slot)) > longest:
-            return False
+    for chunk in value.chunks():
+        for field, slot in chunk.items():
+            if len(field) > longest or len(plain(slot)) > longest:
+                return False
     return True
 
 
@@ -132,7 +134,7 @@ def is_small_zset(value: ZSetValue, limits: Thresholds) -> bool:
     longest = limits.zset_listpack_value
     if size_once(value) > limits.zset_listpack_entries or value.longest > longest:
         return False
-    return all(len(member) <= longest for member in value.places())
+    return all(len(member) <= longest for member in value.names())
 
 
 def is_small_list(value: ListValue, limits: Thresholds) -> bool:
@@ -169,5 +171,5 @@ def packed_type_of(encoding: bytes, value: object, version: i64) -> i64:
 
 
 def has_form_of_its_own(value: object) -> bool:
-    """Strings and streams: there is one way to write them."""
-    return not isinstance(value, Value) or isinstance(value, StreamValue)
+    """Strings, streams and jobs: there is one way to write them."""
+    return not isinstance(value, Value) or isinstance(value, (StreamValue, CronValue))

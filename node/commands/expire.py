@@ -11,15 +11,16 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from node.commands.args import deadline_ms
+from node.commands.args import deadline_ms, echoed
 from node.commands.command import FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
 from node.resp.replies import Failure
 from node.store.effect import DROP, EXPIRE, HEXPIRE
 from node.store.events import PERSIST
+from node.store.values.container import Container
+from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue
 from node.store.values.member_deadlines import Timed
-from node.store.values.picks import Container
 
 NX: Final[i64] = 1
 XX: Final[i64] = 2
@@ -61,7 +62,7 @@ def conditions(args: list[bytes]) -> i64:
         elif word == b"LT":
             found |= LT
         else:
-            raise Failure(b"ERR Unsupported option %s" % arg)
+            raise Failure(b"ERR Unsupported option %s" % echoed(arg))
     if found & NX and found & (XX | GT | LT):
         raise Failure(b"ERR NX and XX, GT or LT options at the same time are not compatible")
     if found & GT and found & LT:
@@ -136,13 +137,17 @@ def pttl(ctx: Context, args: list[bytes]) -> object:
 def left_ms(ctx: Context, args: list[bytes]) -> int:
     """Milliseconds until the key's deadline, or that of the field or member that is named.
 
+    A job of KEYDB.CRON has a member of its own name, whose deadline is when it runs next.
     -1 without one, also where the key has no such field or member; -2 where the key is absent.
     """
     place = subkey(args)
     deadline = ctx.deadline(args[1])
     if place is not None and deadline >= 0:
         value = ctx.peek(args[1])
-        deadline = value.deadline_of(place) if isinstance(value, Container) else 0
+        if isinstance(value, CronValue) and place == args[1]:
+            deadline = value.next_ms(ctx.now_ms())
+        else:
+            deadline = value.deadline_of(place) if isinstance(value, Container) else 0
     if deadline <= 0:
         return -1 if deadline == 0 else -2
     return int(deadline - ctx.now_ms())

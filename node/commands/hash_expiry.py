@@ -11,7 +11,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from node.commands.args import in_range, integer, invalid_expire
+from node.commands.args import echoed, in_range, integer, invalid_expire
 from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
 from node.commands.expire import GT, LT, NX, XX, refused
@@ -263,7 +263,7 @@ def set_options(ctx: Context, args: list[bytes]) -> SetOptions:
                     break
                 found.deadline = option_deadline(ctx, word, args[i], b"hsetex")
         else:
-            raise Failure(b"ERR unknown argument: %s" % args[i])
+            raise Failure(b"ERR unknown argument: %s" % echoed(args[i]))
         i += 1
     raise Failure(b"ERR wrong number of arguments for 'hsetex' command")
 

@@ -1,8 +1,7 @@
 """Hashes: HSET, HGET, counters in fields, random fields, HSCAN.  [compiled]
 
-Replies in any order come in the order in which fields were made. A random pick takes constant time
-for each field it returns; a large hash's first one numbers its fields once, O(n)
-(node/store/values/orders.py).
+Replies in any order come in the order in which fields were made, up to 10,000
+(node/store/values/places.py).
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Final
 from node.commands.args import cursor, decimal, in_range, integer, syntax_error
 from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
+from node.commands.member_picks import picked, picked_again
 from node.commands.member_scan import scan_members, scan_options
 from node.commands.sets import OUT_OF_RANGE, PICKS_MAX, random_count
 from node.resp.replies import OK, Failure, Map
@@ -53,7 +53,7 @@ def hmset(ctx: Context, args: list[bytes]) -> object:
 def hsetnx(ctx: Context, args: list[bytes]) -> object:
     """HSETNX: 1 where the field was made."""
     value = ctx.hash(args[1])
-    if value is not None and args[2] in value.fields:
+    if value is not None and value.has(args[2]):
         return 0
     ctx.reworded()
     ctx.emit(HSET, args[1], args, 2)
@@ -78,7 +78,7 @@ def hmget(ctx: Context, args: list[bytes]) -> object:
 def hgetall(ctx: Context, args: list[bytes]) -> object:
     """HGETALL: a map of all fields."""
     value = ctx.hash(args[1])
-    return Map([] if value is None else pairs(value, list(value.fields)))
+    return Map([] if value is None else pairs(value, value.names()))
 
 
 def hdel(ctx: Context, args: list[bytes]) -> object:
@@ -86,8 +86,7 @@ def hdel(ctx: Context, args: list[bytes]) -> object:
     value = ctx.hash(args[1])
     if value is None:
         return 0
-    fields = value.fields
-    present = [field for field in args[2:] if field in fields]
+    present = [field for field in args[2:] if value.has(field)]
     if not present:
         return 0
     if len(present) == len(args) - 2:
@@ -120,25 +119,29 @@ def hgetdel(ctx: Context, args: list[bytes]) -> object:
 def hlen(ctx: Context, args: list[bytes]) -> object:
     """HLEN: how many fields."""
     value = ctx.hash(args[1])
-    return 0 if value is None else len(value.fields)
+    return 0 if value is None else value.size()
 
 
 def hexists(ctx: Context, args: list[bytes]) -> object:
     """HEXISTS: 1 or 0."""
     value = ctx.hash(args[1])
-    return 1 if value is not None and args[2] in value.fields else 0
+    return 1 if value is not None and value.has(args[2]) else 0
 
 
 def hkeys(ctx: Context, args: list[bytes]) -> object:
     """HKEYS: the fields' names."""
     value = ctx.hash(args[1])
-    return [] if value is None else list(value.fields)
+    return [] if value is None else value.names()
 
 
 def hvals(ctx: Context, args: list[bytes]) -> object:
     """HVALS: the fields' values."""
     value = ctx.hash(args[1])
-    return [] if value is None else [plain(slot) for slot in value.fields.values()]
+    texts: list[bytes] = []
+    if value is not None:
+        for chunk in value.chunks():
+            texts += [plain(slot) for slot in chunk.values()]
+    return texts
 
 
 def hstrlen(ctx: Context, args: list[bytes]) -> object:
@@ -202,26 +205,17 @@ def hrandfield(ctx: Context, args: list[bytes]) -> object:
         return []
     if count < -PICKS_MAX:
         raise Failure(OUT_OF_RANGE)
-    fields = picked(ctx, value, count)
+    if count < 0:
+        fields = picked_again(ctx, value, -count)
+    elif count >= value.size():
+        fields = value.names()
+    else:
+        fields = picked(ctx, value, count)
     if len(args) == 3:
         return fields
     if ctx.client().resp == 2:
         return pairs(value, fields)
     return [[field, value.get(field)] for field in fields]
-
-
-def picked(ctx: Context, value: HashValue, count: int) -> list[bytes]:
-    """`count` different fields, all where there are no more; -count with repetition."""
-    services = ctx.services
-    if count >= len(value.fields):
-        return list(value.fields)
-    numbered = services.orders.numbered(value, services.time_s)
-    if count < 0:
-        return services.random.choices(numbered, k=-count)
-    if count == 1:
-        return [numbered[services.random.randrange(len(numbered))]]
-    places = services.random.sample(range(len(numbered)), count)
-    return [numbered[place] for place in places]
 
 
 def hscan(ctx: Context, args: list[bytes]) -> object:
@@ -338,13 +332,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "HRANDFIELD key [count [WITHVALUES]]", hrandfield, READONLY,
         keys=(at(1, "RO", "ACCESS"),), group="hash", since="6.2.0",
-        cost="O(1) for each field returned; O(N) once for a large hash that is picked from",
+        cost="O(1) for each field returned",
         about="Shows random fields of a hash.", tips=RANDOM,
     ),
     Command(
         "HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]", hscan, READONLY,
         keys=(at(1, "RO", "ACCESS"),), group="hash", since="2.8.0",
-        cost="O(1) for each field returned; O(N log N) once for a large hash that is scanned",
+        cost="O(1) for each field returned",
         about="Goes through the fields of a hash in several calls.", tips=RANDOM,
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
+from node.commands.args import echoed
 from node.commands.command import ADMIN, DENYOOM, FAST, READONLY, WRITE, Command, at, span
 from node.commands.context import WRONG_TYPE, Context
 from node.resp.replies import OK, Failure, Simple
@@ -194,7 +195,7 @@ def pfdebug(ctx: Context, args: list[bytes]) -> object:
         return Simple(b"dense" if is_dense(text) else b"sparse")
     if word == b"TODENSE":
         return 1 if make_dense(ctx, key, text) else 0
-    raise Failure(b"ERR Unknown PFDEBUG subcommand '%b'" % args[1])
+    raise Failure(b"ERR Unknown PFDEBUG subcommand '%b'" % echoed(args[1]))
 
 
 def make_dense(ctx: Context, key: bytes, text: bytes) -> bool:

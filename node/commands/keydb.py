@@ -21,9 +21,9 @@ from node.resp.replies import OK, Boolean, Failure
 from node.store.effect import DROP, HDEL, HEXPIRE, HSET, PUT, SREM, ZREM
 from node.store.events import HEXPIRE as HEXPIRE_EVENT
 from node.store.events import NO_EVENT, RESTORE
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.member_deadlines import LATEST_MS, Timed
-from node.store.values.picks import Container
 from node.store.values.sets import SetValue
 from node.store.values.strings import I64_MAX
 
@@ -63,7 +63,7 @@ def expire_member(ctx: Context, args: list[bytes], deadline: int) -> int:
         return 0
     if not isinstance(value, Container):
         raise Failure(b"ERR object type is unsupported")
-    if args[2] not in value.places():
+    if not value.has(args[2]):
         return 0
     ctx.reworded()
     of_hash = isinstance(value, HashValue)
@@ -109,7 +109,7 @@ def mvccrestore(ctx: Context, args: list[bytes]) -> object:
     if not args[2].isdigit() or len(args[2]) > 20 or int(args[2]) > U64_MAX:
         raise Failure(b"ERR Invalid MVCC Tstamp")
     deadline = integer(args[3], b"ERR Invalid expire")
-    value = restored(args[4])
+    value = restored(args[4], ctx)
     key = args[1]
     if ctx.stamp(key) > int(args[2]):
         return OK
@@ -120,10 +120,8 @@ def mvccrestore(ctx: Context, args: list[bytes]) -> object:
     elif deadline <= ctx.now_ms():
         if old is not None:
             ctx.emit(DROP, key)
-            ctx.writer.slowly(old)
         return OK
     ctx.emit(PUT, key, value, i64(deadline), RESTORE)
-    ctx.writer.slowly(old)
     return OK
 
 

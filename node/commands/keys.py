@@ -45,7 +45,6 @@ def del_(ctx: Context, args: list[bytes]) -> object:
         value = ctx.find(args[i])
         if value is not None:
             ctx.emit(DROP, args[i])
-            ctx.writer.slowly(value)
             deleted += 1
         i += 1
     return deleted
@@ -172,7 +171,10 @@ def copy(ctx: Context, args: list[bytes]) -> object:
         raise Failure(SAME_OBJECT)
     there = context_of(ctx, number)
     value = ctx.find(args[1])
-    if value is None or (there.find(args[2]) is not None and not replace):
+    if value is None:
+        ctx.services.notify.read_missed(int(ctx.db.number), args[1])
+        return 0
+    if there.find(args[2]) is not None and not replace:
         return 0
     deadline = ctx.deadline(args[1])
     ctx.reworded()
@@ -185,8 +187,14 @@ def copy(ctx: Context, args: list[bytes]) -> object:
 
 
 def object_value(ctx: Context, args: list[bytes]) -> object:
-    """The value that an OBJECT subcommand asks about, None where the key is absent."""
-    return ctx.peek(args[2])
+    """The value that an OBJECT subcommand asks about, None where the key is absent: no event
+    tells of it."""
+    notify = ctx.services.notify
+    before = notify.writing
+    notify.writing = True
+    value = ctx.peek(args[2])
+    notify.writing = before
+    return value
 
 
 def object_encoding(ctx: Context, args: list[bytes]) -> object:
@@ -209,9 +217,9 @@ def counts_frequency(ctx: Context) -> bool:
 
 def object_idletime(ctx: Context, args: list[bytes]) -> object:
     """OBJECT IDLETIME: seconds since the key was last used."""
-    idle_s = int(ctx.idle_s(args[2]))
-    if idle_s < 0:
+    if object_value(ctx, args) is None:
         return None
+    idle_s = int(ctx.idle_s(args[2]))
     if counts_frequency(ctx):
         raise Failure(b"ERR An LFU maxmemory policy is selected, idle time not tracked." + LFU_HINT)
     return idle_s

@@ -1,8 +1,8 @@
 """Elements from one list to another, and pops of the first list that has some: LMOVE, LMPOP.
 [compiled]
 
-A move is one unit of two effects: the element is removed from its source and pushed with the
-identity it has.
+A move is one unit of two effects: the element is pushed with the identity it has and removed from
+its source; in one list it is removed first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from node.commands.lists import take, take_one
 from node.resp.replies import NULL_ARRAY
 from node.store.effect import PUSH, REMOVE
 from node.store.events import LPOP, LPUSH, NO_EVENT, RPOP, RPUSH
-from node.store.values.lists import ListValue, Pushed, Removed
+from node.store.values.lists import ListValue, Pushed, Removed, Run
 from node.store.values.strings import I64_MAX
 
 NO_NUMKEYS: Final = b"ERR numkeys should be greater than 0"
@@ -43,11 +43,12 @@ class Move:
         ctx.reworded()
         if self.source == self.target:
             return self.turn(ctx, value)
-        last = int(value.length) - 1
-        removed = Removed([(0 if self.from_head else last, 1)])
-        item = value.get(0 if self.from_head else last)
+        place = 0 if self.from_head else int(value.length) - 1
+        item = value.get(place)
+        # In Redis's order: told as a push, then as a pop.
+        self.push(ctx, item, value.identity_at(place), LPUSH if self.to_head else RPUSH)
+        removed = Removed([(place, 1)])
         ctx.emit(REMOVE, self.source, removed, 0, LPOP if self.from_head else RPOP)
-        self.push(ctx, item, removed, LPUSH if self.to_head else RPUSH)
         return item
 
     def turn(self, ctx: Context, value: ListValue) -> bytes:
@@ -65,14 +66,13 @@ class Move:
             return item
         removed = Removed([(place, 1)])
         ctx.emit(REMOVE, self.source, removed, 0, NO_EVENT)
-        self.push(ctx, item, removed, events)
+        self.push(ctx, item, removed.runs[0] if removed.runs else None, events)
         return item
 
-    def push(self, ctx: Context, item: bytes, removed: Removed, events: i64) -> None:
-        """The second half of a move."""
+    def push(self, ctx: Context, item: bytes, identity: Run | None, events: i64) -> None:
+        """The half of a move that puts the element where it goes, with the identity it has."""
         pushed = Pushed([item], 0, self.to_head)
-        if removed.runs:
-            pushed.kept = removed.runs[0]
+        pushed.kept = identity
         ctx.emit(PUSH, self.target, pushed, 0, events)
 
 

@@ -1,7 +1,7 @@
 """SSCAN, HSCAN and ZSCAN: one call of an iteration over the members of one value.
 
 Values up to the size that Redis keeps packed are returned in one go, as Redis does; larger ones by
-a cursor that holds whatever else changes (node/store/values/orders.py).
+a cursor that holds whatever else changes (node/store/values/scans.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from node.commands.args import Options, integer, syntax_error
 from node.commands.context import Context
 from node.resp.replies import Failure
 from node.store.glob import matches
-from node.store.values.picks import Container
+from node.store.values.container import Container
 
 # Members looked at in one call, whatever COUNT asks for: about 10 ms.
 COUNT_MAX: Final = 100_000
@@ -52,14 +52,11 @@ def scan_members(
     ctx: Context, value: Container, cursor: int, options: ScanOptions, packed_max: int
 ) -> tuple[bytes, list[bytes]]:
     """The next cursor as text, and the members of this call that fit the pattern."""
-    members = value.places()
-    if len(members) <= packed_max:
+    if value.size() <= packed_max:
         after = 0
-        found = list(members)
+        found = value.names()
     else:
-        count = min(options.count, COUNT_MAX)
-        services = ctx.services
-        after, found = services.orders.scan(value, cursor, count, services.time_s)
+        after, found = ctx.services.scans.scan(value, cursor, min(options.count, COUNT_MAX))
     pattern = options.pattern
     if pattern is not None and pattern != b"*":
         found = [member for member in found if matches(pattern, member)]

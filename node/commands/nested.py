@@ -99,7 +99,6 @@ def nhset(ctx: Context, args: list[bytes]) -> object:
             gone += [field for field in (above, above + b".") if value.has(field)]
     elif value is not None:
         ctx.emit(DROP, key)
-        ctx.writer.slowly(value)
     ctx.emit(HSET, key, [written, text], 0)
     if gone:
         ctx.emit(HDEL, key, gone, 0)
@@ -114,7 +113,6 @@ def set_root(ctx: Context, key: bytes, value: object, texts: list[bytes]) -> int
         if value is not None:
             ctx.emit(DROP, key)
         ctx.emit(PUSH, key, Pushed(texts, 0, False))
-    ctx.writer.slowly(value)
     return 0 if value is None else 1
 
 
@@ -128,7 +126,7 @@ def under(value: HashValue, place: bytes) -> list[bytes]:
         found = []
     inner = place + b"."
     return found + [
-        field for field in value.fields if field.startswith(inner) and len(field) > len(inner)
+        field for field in value.names() if field.startswith(inner) and len(field) > len(inner)
     ]
 
 
@@ -166,12 +164,12 @@ def fetched(ctx: Context, words: list[bytes]) -> Leaf | Node:
 
 def tree(value: HashValue, place: bytes) -> Leaf | Node:
     """What stands at a place of a hash, b"" being all of it."""
-    names = list(value.fields) if not place else under(value, place)
+    names = value.names() if not place else under(value, place)
     skipped = len(place) + 1 if place else 0
     root = Node()
     leaf: Leaf | None = None
     for name in names:
-        text = plain(value.fields[name])
+        text = plain(value.slot(name))
         items = unpacked(text) if name.endswith(b".") else None
         path = name[:-1] if items is not None else name
         if path == place:

@@ -29,6 +29,7 @@ from node.persist.rdb_writer import BY_SIZE, dump_payload
 from node.resp.replies import OK, Failure
 from node.store.effect import DROP, PUT
 from node.store.events import RESTORE
+from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
 from node.store.values.strings import I64_MAX
@@ -59,10 +60,10 @@ def payload_of(value: object, version: i64, limits: Thresholds) -> bytes:
     """A value's payload for servers that read this RDB version. RdbError: it cannot hold it."""
     kind, content = content_of(value, version)
     if has_form_of_its_own(value) or not isinstance(value, Value):
-        return dump_payload(kind, content, version, [], limits, BY_SIZE)
+        return dump_payload(kind, content, version, member_fields(value), limits, BY_SIZE)
     encoding = encoding_of_collection(value, limits)
     if encoding == LISTPACK and isinstance(value, SetValue):
-        content = in_order_of_redis(list(value.members))
+        content = in_order_of_redis(value.names())
     elif encoding == b"listpackex" and isinstance(value, HashValue):
         kind = KIND_HASH_TTL  # also where the last deadline is gone
         content = value.items_with_deadlines()
@@ -107,18 +108,15 @@ def restore(ctx: Context, args: list[bytes]) -> object:
     deadline_ms = integer(args[2])
     if deadline_ms < 0:
         raise Failure(BAD_TTL)
-    value = restored(args[3])
+    value = restored(args[3], ctx)
     if deadline_ms > 0 and not wanted.is_absolute:
         deadline_ms = min(deadline_ms + int(ctx.now_ms()), I64_MAX)
     ctx.reworded()
     if 0 < deadline_ms <= ctx.now_ms():
         if old is not None:
             ctx.emit(DROP, key)
-            ctx.writer.slowly(old)
         return OK
     ctx.emit(PUT, key, value, deadline_ms, RESTORE)
-    if old is not None:
-        ctx.writer.slowly(old)
     if wanted.idle_s > 0:
         ctx.db.set_idle(key, wanted.idle_s)
     elif wanted.freq >= 0:
@@ -126,17 +124,20 @@ def restore(ctx: Context, args: list[bytes]) -> object:
     return OK
 
 
-def restored(payload: bytes) -> object:
-    """The value of a payload; Failure with Redis's two errors."""
+def restored(payload: bytes, ctx: Context) -> object:
+    """The value of a payload; Failure with Redis's two errors. A job is run by this node."""
     try:
         version = dump_version(payload)
     except RdbError as error:
         raise Failure(NOT_WHOLE) from error
     try:
         record = read_body(payload, version)
-        return value_of(record.kind, record.value, record.aux)
+        value = value_of(record.kind, record.value, record.aux)
     except RdbError as error:
         raise Failure(BAD_FORMAT) from error
+    if isinstance(value, CronValue):
+        return value.given_to(ctx.services.member)
+    return value
 
 
 WRITES = (at(1, "OW", "UPDATE"),)

@@ -1,8 +1,7 @@
 """Sets: SADD, SREM, SPOP, the algebra and SSCAN.  [compiled]
 
-Replies in any order come in the order in which members were added. A random pick takes constant
-time for each member it returns; a large set's first one numbers its members once, O(n)
-(node/store/values/orders.py).
+Replies in any order come in the order in which members were added, up to 10,000
+(node/store/values/places.py).
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from mypy_extensions import i64
 from node.commands.args import cursor, in_range, integer, syntax_error
 from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at, counted, span
 from node.commands.context import Context
+from node.commands.member_picks import picked, picked_again
 from node.commands.member_scan import scan_members, scan_options
 from node.resp.replies import Failure, SetReply
 from node.store.effect import DROP, PUT, SADD, SREM
 from node.store.events import SDIFFSTORE, SINTERSTORE, SPOP, SUNIONSTORE
-from node.store.values.sets import SetValue
+from node.store.values.sets import SetValue, set_of
 from node.store.values.strings import I64_MAX
 
 NOT_POSITIVE: Final = b"ERR value is out of range, must be positive"
@@ -42,8 +42,7 @@ def srem(ctx: Context, args: list[bytes]) -> object:
     value = ctx.set(args[1])
     if value is None:
         return 0
-    members = value.members
-    present = [member for member in args[2:] if member in members]
+    present = [member for member in args[2:] if value.has(member)]
     if not present:
         return 0
     if len(present) == len(args) - 2:
@@ -55,7 +54,7 @@ def srem(ctx: Context, args: list[bytes]) -> object:
 def sismember(ctx: Context, args: list[bytes]) -> object:
     """SISMEMBER: 1 or 0."""
     value = ctx.set(args[1])
-    return 1 if value is not None and args[2] in value.members else 0
+    return 1 if value is not None and value.has(args[2]) else 0
 
 
 def smismember(ctx: Context, args: list[bytes]) -> object:
@@ -63,20 +62,20 @@ def smismember(ctx: Context, args: list[bytes]) -> object:
     value = ctx.set(args[1])
     replies: list[object] = []
     for i in range(2, len(args)):
-        replies.append(1 if value is not None and args[i] in value.members else 0)
+        replies.append(1 if value is not None and value.has(args[i]) else 0)
     return replies
 
 
 def scard(ctx: Context, args: list[bytes]) -> object:
     """SCARD: how many members."""
     value = ctx.set(args[1])
-    return 0 if value is None else len(value.members)
+    return 0 if value is None else value.size()
 
 
 def smembers(ctx: Context, args: list[bytes]) -> object:
     """SMEMBERS: all of them."""
     value = ctx.set(args[1])
-    return set_reply([] if value is None else list(value.members))
+    return set_reply([] if value is None else value.names())
 
 
 def smove(ctx: Context, args: list[bytes]) -> object:
@@ -85,7 +84,7 @@ def smove(ctx: Context, args: list[bytes]) -> object:
     if value is None:
         return 0
     ctx.set(args[2])
-    if args[3] not in value.members:
+    if not value.has(args[3]):
         return 0
     if args[1] == args[2]:
         return 1
@@ -106,8 +105,8 @@ def spop(ctx: Context, args: list[bytes]) -> object:
         return None if count < 0 else set_reply([])
     if count == 0:
         return set_reply([])
-    if count >= len(value.members):
-        popped = list(value.members)
+    if count >= value.size():
+        popped = value.names()
     else:
         popped = picked(ctx, value, 1 if count < 0 else count)
     ctx.reworded()
@@ -126,9 +125,11 @@ def srandmember(ctx: Context, args: list[bytes]) -> object:
     if value is None or count == 0:
         return []
     if count < 0:
+        if count < -PICKS_MAX:
+            raise Failure(OUT_OF_RANGE)
         return picked_again(ctx, value, -count)
-    if count >= len(value.members):
-        return list(value.members)
+    if count >= value.size():
+        return value.names()
     return picked(ctx, value, count)
 
 
@@ -140,33 +141,23 @@ def random_count(arg: bytes) -> int:
     return count
 
 
-def picked(ctx: Context, value: SetValue, count: int) -> list[bytes]:
-    """`count` different members, fewer than there are or one; each equally likely."""
-    services = ctx.services
-    numbered = services.orders.numbered(value, services.time_s)
-    if count == 1:
-        return [numbered[services.random.randrange(len(numbered))]]
-    places = services.random.sample(range(len(numbered)), count)
-    return [numbered[place] for place in places]
-
-
-def picked_again(ctx: Context, value: SetValue, count: int) -> list[bytes]:
-    """`count` members, each picked from all; Failure above PICKS_MAX."""
-    if count > PICKS_MAX:
-        raise Failure(OUT_OF_RANGE)
-    services = ctx.services
-    numbered = services.orders.numbered(value, services.time_s)
-    return services.random.choices(numbered, k=count)
-
-
 def set_reply(members: list[bytes]) -> SetReply:
     """Members as a RESP3 set, or an array."""
     return SetReply([*members])
 
 
 def sources(ctx: Context, args: list[bytes], first: int, last: int) -> list[SetValue | None]:
-    """The sets at these arguments; WRONGTYPE comes before anything else is decided."""
-    return [ctx.set(args[i]) for i in range(first, last)]
+    """The sets at these arguments; WRONGTYPE comes before anything else is decided.
+
+    For a command that writes (*STORE) event keymiss tells of those that are not there.
+    """
+    found: list[SetValue | None] = []
+    for i in range(first, last):
+        value = ctx.set(args[i])
+        if value is None:
+            ctx.services.notify.read_missed(int(ctx.db.number), args[i])
+        found.append(value)
+    return found
 
 
 def intersected(values: list[SetValue | None]) -> list[bytes]:
@@ -175,10 +166,9 @@ def intersected(values: list[SetValue | None]) -> list[bytes]:
     if len(present) < len(values):
         return []
     present.sort(key=SetValue.size)
-    found = list(present[0].members)
+    found = present[0].names()
     for value in present[1:]:
-        members = value.members
-        found = [member for member in found if member in members]
+        found = [member for member in found if value.has(member)]
     return found
 
 
@@ -187,7 +177,8 @@ def united(values: list[SetValue | None]) -> list[bytes]:
     union: dict[bytes, None] = {}
     for value in values:
         if value is not None:
-            union.update(dict.fromkeys(value.members))
+            for chunk in value.chunks():
+                union.update(dict.fromkeys(chunk))
     return list(union)
 
 
@@ -196,11 +187,10 @@ def subtracted(values: list[SetValue | None]) -> list[bytes]:
     first = values[0]
     if first is None:
         return []
-    found = list(first.members)
+    found = first.names()
     for value in values[1:]:
         if value is not None:
-            members = value.members
-            found = [member for member in found if member not in members]
+            found = [member for member in found if not value.has(member)]
     return found
 
 
@@ -235,8 +225,8 @@ def sintercard(ctx: Context, args: list[bytes]) -> object:
     present.sort(key=SetValue.size)
     others = present[1:]
     found = 0
-    for member in present[0].members:
-        if all(member in value.members for value in others):
+    for member in present[0].names():
+        if all(value.has(member) for value in others):
             found += 1
             if found == limit:
                 break
@@ -247,36 +237,25 @@ def stored(ctx: Context, key: bytes, members: list[bytes], event: i64) -> int:
     """Puts the result in place of whatever `key` was; an empty one deletes it."""
     ctx.reworded()
     if members:
-        value = SetValue()
-        value.members = dict.fromkeys(members)
-        ctx.emit(PUT, key, value, 0, event)
+        ctx.emit(PUT, key, set_of(members), 0, event)
     elif ctx.find(key) is not None:
         ctx.emit(DROP, key)
     return len(members)
 
 
-def told_sources(ctx: Context, args: list[bytes]) -> list[SetValue | None]:
-    """The sources of a *STORE, with event keymiss for those that are not there, as Redis has it."""
-    values = sources(ctx, args, 2, len(args))
-    for i in range(len(values)):
-        if values[i] is None:
-            ctx.services.notify.read_missed(int(ctx.db.number), args[i + 2])
-    return values
-
-
 def sinterstore(ctx: Context, args: list[bytes]) -> object:
     """SINTERSTORE: the size of the result."""
-    return stored(ctx, args[1], intersected(told_sources(ctx, args)), SINTERSTORE)
+    return stored(ctx, args[1], intersected(sources(ctx, args, 2, len(args))), SINTERSTORE)
 
 
 def sunionstore(ctx: Context, args: list[bytes]) -> object:
     """SUNIONSTORE: the size of the result."""
-    return stored(ctx, args[1], united(told_sources(ctx, args)), SUNIONSTORE)
+    return stored(ctx, args[1], united(sources(ctx, args, 2, len(args))), SUNIONSTORE)
 
 
 def sdiffstore(ctx: Context, args: list[bytes]) -> object:
     """SDIFFSTORE: the size of the result."""
-    return stored(ctx, args[1], subtracted(told_sources(ctx, args)), SDIFFSTORE)
+    return stored(ctx, args[1], subtracted(sources(ctx, args, 2, len(args))), SDIFFSTORE)
 
 
 def sscan(ctx: Context, args: list[bytes]) -> object:
@@ -343,13 +322,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "SPOP key [count]", spop, WRITE | FAST,
         keys=(at(1, "RW", "ACCESS", "DELETE"),), group="set", since="1.0.0",
-        cost="O(1) for each member popped; O(N) once for a large set that is picked from",
+        cost="O(1) for each member popped",
         about="Takes random members out of a set.", tips=RANDOM,
     ),
     Command(
         "SRANDMEMBER key [count]", srandmember, READONLY,
         keys=(at(1, "RO", "ACCESS"),), group="set", since="1.0.0",
-        cost="O(1) for each member returned; O(N) once for a large set that is picked from",
+        cost="O(1) for each member returned",
         about="Shows random members of a set.", tips=RANDOM,
     ),
     Command(
@@ -393,7 +372,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "SSCAN key cursor [MATCH pattern] [COUNT count]", sscan, READONLY,
         keys=(at(1, "RO", "ACCESS"),), group="set", since="2.8.0",
-        cost="O(1) for each member returned; O(N log N) once for a large set that is scanned",
+        cost="O(1) for each member returned",
         about="Goes through the members of a set in several calls.", tips=RANDOM,
     ),
 )  # fmt: skip

@@ -149,7 +149,7 @@ def in_own_order(value: object, options: SortOptions) -> list[bytes]:
         size = value.size()
     elif isinstance(value, SetValue):
         start, end = bounds(options, value.size())
-        return list(value.members)[start:end]
+        return value.names()[start:end]
     else:
         return []
     start, end = bounds(options, size)
@@ -170,10 +170,8 @@ def elements_of(value: object) -> list[bytes]:
         return []
     if isinstance(value, ListValue):
         return value.range(0, value.length)
-    if isinstance(value, SetValue):
-        return list(value.members)
-    if isinstance(value, ZSetValue):
-        return list(value.pairs())
+    if isinstance(value, (SetValue, ZSetValue)):
+        return value.names()
     raise wrong_type()
 
 

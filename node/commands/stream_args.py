@@ -81,5 +81,6 @@ def group_of(ctx: Context, key: bytes, name: bytes) -> tuple[StreamValue | None,
     """The stream of this key and its group; WRONGTYPE where the key is no stream."""
     value = ctx.stream(key)
     if value is None:
+        ctx.services.notify.read_missed(int(ctx.db.number), key)
         return None, None
     return value, value.groups.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.commands.args import Options, in_range, integer, syntax_error
+from node.commands.args import Options, echoed, in_range, integer, syntax_error
 from node.commands.context import Context
 from node.commands.stream_args import (
     entry_reply,
@@ -89,7 +89,7 @@ def pending_group(ctx: Context, args: list[bytes]) -> Group:
     """The group; Failure where it or its key is lacking."""
     _, group = group_of(ctx, args[1], args[2])
     if group is None:
-        raise Failure(NO_GROUP % (args[1], args[2]))
+        raise Failure(NO_GROUP % (echoed(args[1]), echoed(args[2])))
     return group
 
 
@@ -139,7 +139,7 @@ class ClaimOptions:
                 at += 1
                 self.last_id = stream_id(args[at])
             else:
-                raise Failure(b"ERR Unrecognized XCLAIM option '%b'" % args[at])
+                raise Failure(b"ERR Unrecognized XCLAIM option '%b'" % echoed(args[at]))
             at += 1
         # A time that cannot be is now: clients' clocks differ.
         if self.time_ms < 0 or self.time_ms > self.now_ms:
@@ -192,7 +192,7 @@ def xclaim(ctx: Context, args: list[bytes]) -> object:
     """XCLAIM: the entries taken over."""
     value, group = group_of(ctx, args[1], args[2])
     if value is None or group is None:
-        raise Failure(NO_GROUP % (args[1], args[2]))
+        raise Failure(NO_GROUP % (echoed(args[1]), echoed(args[2])))
     least_idle = max(integer(args[4], BAD_IDLE % b"XCLAIM"), 0)
     ids: list[int] = []
     place = 5
@@ -236,7 +236,13 @@ def xclaim(ctx: Context, args: list[bytes]) -> object:
 
 
 def xautoclaim(ctx: Context, args: list[bytes]) -> object:
-    """XAUTOCLAIM: where to go on, the entries taken over, and those that are gone."""
+    """XAUTOCLAIM: where to go on, the entries taken over, and those that are gone.
+
+    The key is looked up before anything else, the group behind the options.
+    """
+    is_absent = ctx.find(args[1]) is None
+    if is_absent:
+        ctx.services.notify.read_missed(int(ctx.db.number), args[1])
     least_idle = max(integer(args[4], BAD_IDLE % b"XAUTOCLAIM"), 0)
     start = interval_start(args[5])
     count = CLAIMS
@@ -250,9 +256,9 @@ def xautoclaim(ctx: Context, args: list[bytes]) -> object:
             just_id = True
         else:
             raise syntax_error()
-    value, group = group_of(ctx, args[1], args[2])
+    value, group = (None, None) if is_absent else group_of(ctx, args[1], args[2])
     if value is None or group is None:
-        raise Failure(NO_GROUP % (args[1], args[2]))
+        raise Failure(NO_GROUP % (echoed(args[1]), echoed(args[2])))
     if count > COUNT_THAT_FITS:
         raise Failure(TOO_MANY)
     now_ms = int(ctx.now_ms())

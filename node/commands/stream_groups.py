@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.commands.args import integer
+from node.commands.args import echoed, integer
 from node.commands.command import (
     BLOCKING,
     DENYOOM,
@@ -79,7 +79,7 @@ def wrong_subcommand(args: list[bytes]) -> Failure:
     """The error for options that a subcommand does not have."""
     return Failure(
         b"ERR unknown subcommand or wrong number of arguments for '%b'. Try %b HELP."
-        % (args[1][:128], args[0].upper())
+        % (echoed(args[1], 128), args[0].upper())
     )
 
 
@@ -134,7 +134,7 @@ def known_group(ctx: Context, args: list[bytes]) -> tuple[StreamValue, Group]:
     value = stream_of_group(ctx, args)
     group = value.groups.get(args[3])
     if group is None:
-        raise Failure(NO_GROUP % (args[3], args[2]))
+        raise Failure(NO_GROUP % (echoed(args[3]), echoed(args[2])))
     return value, group
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.commands.args import integer
+from node.commands.args import echoed, integer
 from node.commands.command import LOADING, READONLY, STALE, Command, at
 from node.commands.context import Context
 from node.commands.help import help_reply
@@ -165,7 +165,7 @@ def xinfo_consumers(ctx: Context, args: list[bytes]) -> object:
     value = known_stream(ctx, args[2])
     group = value.groups.get(args[3])
     if group is None:
-        raise Failure(NO_GROUP % (args[3], args[2]))
+        raise Failure(NO_GROUP % (echoed(args[3]), echoed(args[2])))
     now_ms = int(ctx.now_ms())
     found: list[object] = []
     for consumer in group.in_order():

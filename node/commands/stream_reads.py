@@ -10,7 +10,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from node.commands.args import integer, syntax_error
+from node.commands.args import echoed, integer, syntax_error
 from node.commands.blocked import STILL, Blocked, block, deadline_after
 from node.commands.context import Context
 from node.commands.stream_args import entries_reply, stream_id
@@ -125,8 +125,10 @@ class Request:
         for i in range(self.streams):
             key = self.args[self.first + i]
             value = ctx.stream(key)
+            if value is None:
+                ctx.services.notify.read_missed(int(ctx.db.number), key)
             if self.is_group and (value is None or self.group not in value.groups):
-                raise Failure(NO_GROUP % (key, self.group))
+                raise Failure(NO_GROUP % (echoed(key), echoed(self.group)))
             found.append(self._id(value, self.args[self.first + self.streams + i]))
         return found
 

@@ -102,7 +102,7 @@ def set_(ctx: Context, args: list[bytes]) -> object:
     options = string_options(args, 3, True)
     key = args[1]
     deadline = options.deadline(ctx, b"set")
-    old = ctx.string(key) if options.get else ctx.find(key)
+    old = read(ctx, key) if options.get else ctx.find(key)
     if (options.condition == b"NX" and old is not None) or (
         options.condition == b"XX" and old is None
     ):
@@ -111,7 +111,7 @@ def set_(ctx: Context, args: list[bytes]) -> object:
         deadline = kept(ctx, key)
     answer = shown(old) if options.get and old is not None else None
     ctx.reworded()
-    ctx.emit(PUT, key, args[2], deadline, SET_AND_EXPIRE if options.unit else 0)
+    ctx.emit(PUT, key, args[2], deadline, SET_AND_EXPIRE if options.unit else SET)
     return answer if options.get else OK
 
 

@@ -11,6 +11,7 @@ from node.commands import (
     client,
     config,
     connection,
+    cron,
     debug,
     expire,
     geo,
@@ -47,7 +48,7 @@ MODULES = (
     zset_pops.COMMANDS, zset_algebra.COMMANDS, geo.COMMANDS, streams.COMMANDS,
     stream_groups.COMMANDS, stream_info.COMMANDS, keys.COMMANDS, payloads.COMMANDS,
     sort.COMMANDS, expire.COMMANDS,
-    scan.COMMANDS, keydb.COMMANDS,
+    scan.COMMANDS, keydb.COMMANDS, cron.COMMANDS,
     transactions.COMMANDS, pubsub.COMMANDS, connection.COMMANDS, client.COMMANDS, config.COMMANDS,
     introspect.COMMANDS, admin.COMMANDS, debug.COMMANDS,
 )  # fmt: skip

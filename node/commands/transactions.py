@@ -7,6 +7,9 @@ is the work of node/gates.py.
 
 from __future__ import annotations
 
+from librt.strings import BytesWriter
+from mypy_extensions import i64
+
 from node.commands.command import (
     ALLOW_BUSY,
     FAST,
@@ -19,7 +22,8 @@ from node.commands.command import (
     span,
 )  # fmt: skip
 from node.commands.context import Context
-from node.resp.replies import NULL_ARRAY, OK, Failure
+from node.resp.encoder import encode
+from node.resp.replies import NULL_ARRAY, OK, Failure, Fixed
 
 
 def multi(ctx: Context, args: list[bytes]) -> object:
@@ -47,9 +51,23 @@ def exec_(ctx: Context, args: list[bytes]) -> object:
     if spoiled:
         return NULL_ARRAY
     replies: list[object] = []
+    resp = session.resp
     for command in queued:
-        replies.append(services.call(session, command))
+        reply = services.call(session, command)
+        if session.resp != resp:
+            # HELLO: what came before it is written as the client was then spoken to.
+            replies = [written(each, resp) for each in replies]
+            resp = session.resp
+        replies.append(reply)
     return replies
+
+
+def written(reply: object, resp: i64) -> Fixed:
+    """A reply as it is in this version of the protocol, whichever it is sent in."""
+    out = BytesWriter()
+    encode(out, reply, resp)
+    wire = out.getvalue()
+    return Fixed(wire, wire)
 
 
 def discard(ctx: Context, args: list[bytes]) -> object:

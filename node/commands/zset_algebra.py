@@ -7,7 +7,7 @@ of floats matters. A sum or product that is no number counts as 0.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from mypy_extensions import i64
 
@@ -33,31 +33,39 @@ class Source:
     """One input: a sorted set or a plain set, nothing where the key is not there; its weight."""
 
     def __init__(self, value: object) -> None:
-        self.scores: dict[bytes, float] | None = None
+        self.scored: ZSetValue | None = None
         self.members: SetValue | None = None
         self.weight = 1.0
         if isinstance(value, ZSetValue):
-            self.scores = value.pairs()
+            self.scored = value
         elif isinstance(value, SetValue):
             self.members = value
 
     def size(self) -> int:
         """How many members."""
-        if self.scores is not None:
-            return len(self.scores)
+        if self.scored is not None:
+            return self.scored.size()
         return 0 if self.members is None else self.members.size()
 
     def score_of(self, member: bytes) -> float | None:
         """A member's score without the weight, None where it is none."""
-        if self.scores is not None:
-            return self.scores.get(member)
+        if self.scored is not None:
+            return self.scored.score_of(member)
         return 1.0 if self.members is not None and self.members.has(member) else None
 
-    def pairs(self) -> dict[bytes, float]:
-        """All members with their scores, to be read only."""
-        if self.scores is not None:
-            return self.scores
-        return {} if self.members is None else dict.fromkeys(self.members.members, 1.0)
+    def chunks(self) -> list[dict[bytes, float]]:
+        """All members with their scores, in dicts to be read only."""
+        if self.scored is not None:
+            return cast(list[dict[bytes, float]], self.scored.chunks())
+        if self.members is None:
+            return []
+        return [dict.fromkeys(chunk, 1.0) for chunk in self.members.chunks()]
+
+    def names(self) -> list[bytes]:
+        """All members."""
+        if self.scored is not None:
+            return self.scored.names()
+        return [] if self.members is None else self.members.names()
 
 
 class Request:
@@ -141,12 +149,13 @@ def united(request: Request) -> dict[bytes, float]:
     aggregate = request.aggregate
     for source in request.by_size():
         weight = source.weight
-        for member, plain in source.pairs().items():
-            score = weight * plain
-            if score != score:
-                score = 0.0
-            old = found.get(member)
-            found[member] = score if old is None else together(old, score, aggregate)
+        for chunk in source.chunks():
+            for member, plain in chunk.items():
+                score = weight * plain
+                if score != score:
+                    score = 0.0
+                old = found.get(member)
+                found[member] = score if old is None else together(old, score, aggregate)
     return found
 
 
@@ -158,7 +167,9 @@ def intersected(request: Request) -> dict[bytes, float]:
     smallest = ordered[0]
     others = ordered[1:]
     weight = smallest.weight
-    for member, plain in smallest.pairs().items():
+    for member in smallest.names():
+        plain = smallest.score_of(member)
+        assert plain is not None, "a member has no score"
         score = weight * plain
         if score != score:
             score = 0.0
@@ -176,21 +187,23 @@ def intersected(request: Request) -> dict[bytes, float]:
 
 def subtracted(request: Request) -> dict[bytes, float]:
     """The members of the first source that no other has."""
-    found = dict(request.sources[0].pairs())
+    found: dict[bytes, float] = {}
+    for chunk in request.sources[0].chunks():
+        found.update(chunk)
     for source in request.sources[1:]:
         if source.size() > len(found):
             found = {
                 member: score for member, score in found.items() if source.score_of(member) is None
             }
         else:
-            for member in source.pairs():
+            for member in source.names():
                 found.pop(member, None)
     return found
 
 
 def shown(ctx: Context, request: Request, pairs: dict[bytes, float]) -> object:
     """The result in order of scores."""
-    ranking = ranked(pairs)
+    ranking = ranked(list(pairs), list(pairs.values()))
     members = ranking.members(0, len(pairs))
     if not request.with_scores:
         return members
@@ -242,7 +255,7 @@ def zintercard(ctx: Context, args: list[bytes]) -> object:
     ordered = request.by_size()
     others = ordered[1:]
     found = 0
-    for member in ordered[0].pairs():
+    for member in ordered[0].names():
         everywhere = True
         for source in others:
             if source.score_of(member) is None:

@@ -14,6 +14,7 @@ from node.commands.args import cursor, syntax_error
 from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
 from node.commands.encodings import is_small_zset, thresholds_of
+from node.commands.member_picks import picked, picked_again
 from node.commands.member_scan import scan_members, scan_options
 from node.commands.sets import OUT_OF_RANGE, PICKS_MAX, random_count
 from node.resp.numbers import format_double
@@ -279,27 +280,16 @@ def zrandmember(ctx: Context, args: list[bytes]) -> object:
         return []
     if count < -PICKS_MAX:
         raise Failure(OUT_OF_RANGE)
-    members = picked(ctx, value, count)
+    if count < 0:
+        members = picked_again(ctx, value, -count)
+    elif count > 1 and count >= value.size():
+        members = value.members(0, value.size())
+        members.reverse()
+    else:
+        members = picked(ctx, value, count)
     if len(args) == 3:
         return members
     return scored(ctx, members, [value.score(member) for member in members])
-
-
-def picked(ctx: Context, value: ZSetValue, count: int) -> list[bytes]:
-    """`count` different members, all where there are no more; -count with repetition."""
-    services = ctx.services
-    size = value.size()
-    if count > 1 and count >= size:
-        members = value.members(0, size)
-        members.reverse()
-        return members
-    numbered = services.orders.numbered(value, services.time_s)
-    if count < 0:
-        return services.random.choices(numbered, k=-count)
-    if count == 1:
-        return [numbered[services.random.randrange(len(numbered))]]
-    places = services.random.sample(range(len(numbered)), count)
-    return [numbered[place] for place in places]
 
 
 def zscan(ctx: Context, args: list[bytes]) -> object:
@@ -382,13 +372,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "ZRANDMEMBER key [count [WITHSCORES]]", zrandmember, READONLY,
         keys=(at(1, "RO", "ACCESS"),), group="sorted-set", since="6.2.0",
-        cost="O(1) for each member returned; O(N) once for a large set that is picked from",
+        cost="O(1) for each member returned",
         about="Shows random members of a sorted set.", tips=RANDOM,
     ),
     Command(
         "ZSCAN key cursor [MATCH pattern] [COUNT count]", zscan, READONLY,
         keys=(at(1, "RO", "ACCESS"),), group="sorted-set", since="2.8.0",
-        cost="O(1) for each member returned; O(N log N) once for a large set that is scanned",
+        cost="O(1) for each member returned",
         about="Goes through the members of a sorted set in several calls.", tips=RANDOM,
     ),
 )  # fmt: skip

@@ -38,6 +38,7 @@ from node.store.effect import (
     PUT,
     SADD,
     SREM,
+    SWAP,
     ZINCR,
     Effect,
 )  # fmt: skip
@@ -102,6 +103,8 @@ def command_of(effect: Effect) -> list[bytes] | None:
         return canon_zsets.command_of(effect)
     if op == HEXPIRE:
         return canon_hashes.command_of(effect)
+    if op == SWAP:
+        return [b"SWAPDB", b"%d" % effect.db, b"%d" % number]
     return canon_streams.command_of(effect)
 
 
@@ -177,6 +180,10 @@ def rarer_effect(
         )
     if name == b"FLUSHDB" and (n == 1 or n == 2):
         return Effect(FLUSH, db, b"", None, 0, stamp, origin, index)
+    if name == b"SWAPDB" and n == 3:
+        return Effect(
+            SWAP, integer(words, 1), b"", None, integer(words, 2), stamp, origin, index
+        )
     if name == b"PING" and n == 1:
         return None
     if name in canon_strings.NAMES:

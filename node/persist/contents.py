@@ -7,21 +7,23 @@ go through it; `rdb_records.KeyRecord` says what a record's value is for each ki
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, cast
 
 from mypy_extensions import i64
 
 from node.persist import rdb_codes as codes
+from node.persist.cron_jobs import job_content, job_fields, job_value
 from node.persist.rdb_codes import RdbError
 from node.persist.rdb_encode import Slices
 from node.persist.rdb_packed import is_integer, to_integer
 from node.persist.rdb_records import Opaque
 from node.persist.rdb_streams import opaque_of, stream_of
 from node.store.entry import Field
+from node.store.values.container import Container
+from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue, plain
 from node.store.values.lists import ListValue, list_of
-from node.store.values.picks import Container
 from node.store.values.sets import SetValue
 from node.store.values.streams import StreamValue
 from node.store.values.strings import shown
@@ -35,14 +37,14 @@ SORTED_MAX: Final = 512
 KINDS: Final = frozenset(
     (
         codes.KIND_STRING, codes.KIND_LIST, codes.KIND_SET, codes.KIND_ZSET, codes.KIND_HASH,
-        codes.KIND_HASH_TTL, codes.KIND_STREAM,
+        codes.KIND_HASH_TTL, codes.KIND_STREAM, codes.KIND_CRON,
     )
 )  # fmt: skip
 
 
 def file_order(value: SetValue) -> list[bytes]:
     """A set's members in the order in which they are written."""
-    members = list(value.members)
+    members = value.names()
     return sorted(members) if len(members) <= SORTED_MAX else members
 
 
@@ -66,11 +68,13 @@ def content_of(value: object, version: i64) -> tuple[bytes, object]:
         return codes.KIND_ZSET, scores
     if isinstance(value, StreamValue):
         return codes.KIND_STREAM, opaque_of(value, version)
+    if isinstance(value, CronValue):
+        return codes.KIND_CRON, job_content(value)
     return codes.KIND_STRING, shown(value)
 
 
 class Reading(Slices):
-    """The places of a large set, hash or sorted set, read a few at a time in the dict's order.
+    """The places of a large set, hash or sorted set, read a few at a time in the names' order.
 
     `freeze` must be called before the value changes: it copies what was not read yet, which takes
     some 80 ms for a million fields and is not needed for a value that nobody writes meanwhile.
@@ -79,11 +83,12 @@ class Reading(Slices):
     def __init__(self, value: Container, kind: bytes) -> None:
         super().__init__([])
         self.kind = kind
-        own = value.places()
-        self.size = len(own)
+        self.size = value.size()
         self.deadlines = dict(value.deadline_items())
         self.is_live = True
-        self._left: Iterator[tuple[bytes, object]] = iter(own.items())
+        self._left: Iterator[tuple[bytes, object]] = chain(
+            *[chunk.items() for chunk in value.chunks()]
+        )
 
     def freeze(self) -> None:
         """The value may change from now on."""
@@ -132,12 +137,15 @@ def large_content_of(value: Value, version: i64) -> tuple[bytes, object]:
 
 
 def member_fields(value: object) -> list[tuple[bytes, bytes]]:
-    """KeyDB's fields for members with a deadline, two for each; a hash has its own way."""
+    """KeyDB's fields for members with a deadline, two for each; a hash has its own way. A job has
+    one field of ours."""
     fields: list[tuple[bytes, bytes]] = []
     if isinstance(value, (SetValue, ZSetValue)):
         for member, deadline_ms in value.deadline_items():
             fields.append((codes.AUX_MEMBER, member))
             fields.append((codes.AUX_MEMBER_DEADLINE, b"%d" % deadline_ms))
+    elif isinstance(value, CronValue):
+        fields = job_fields(value)
     return fields
 
 
@@ -156,7 +164,7 @@ def in_order_of_redis(members: list[bytes]) -> list[bytes]:
 def value_of(kind: bytes, content: object, aux: list[tuple[bytes, bytes]]) -> object:
     """A record's value as the store has it; `aux` are the record's fields.
 
-    RdbError: a kind that is none of KINDS, a member twice, a damaged stream or deadline.
+    RdbError: a kind that is none of KINDS, a member twice, a damaged stream, job or deadline.
     """
     if kind == codes.KIND_STRING:
         return content
@@ -164,6 +172,8 @@ def value_of(kind: bytes, content: object, aux: list[tuple[bytes, bytes]]) -> ob
         return list_of(cast(list[bytes], content))
     if kind == codes.KIND_STREAM:
         return stream_of(cast(Opaque, content))
+    if kind == codes.KIND_CRON:
+        return job_value(content, aux)
     found: Container
     if kind == codes.KIND_SET:
         found = set_of(cast(list[bytes], content))
@@ -182,8 +192,8 @@ def value_of(kind: bytes, content: object, aux: list[tuple[bytes, bytes]]) -> ob
 def set_of(members: list[bytes]) -> SetValue:
     """A set of members, each once."""
     value = SetValue()
-    value.members = dict.fromkeys(members)
-    if len(value.members) != len(members):
+    value.do_fill_names(members, None)
+    if value.size() != len(members):
         raise twice("set")
     return value
 
@@ -201,8 +211,8 @@ def zset_of(scores: list[tuple[bytes, float]]) -> ZSetValue:
 def hash_of(pairs: list[tuple[bytes, bytes]]) -> HashValue:
     """A hash of fields, each once."""
     value = HashValue()
-    value.fields = dict(cast(list[tuple[bytes, object]], pairs))
-    if len(value.fields) != len(pairs):
+    value.do_fill_pairs(cast(list[tuple[bytes, object]], pairs))
+    if value.size() != len(pairs):
         raise twice("hash")
     return value
 
@@ -210,12 +220,11 @@ def hash_of(pairs: list[tuple[bytes, bytes]]) -> HashValue:
 def hash_ttl_of(fields: list[tuple[bytes, bytes, int]]) -> HashValue:
     """A hash of fields with deadlines in ms, 0 none."""
     value = HashValue()
-    places = value.fields
     for field, text, deadline_ms in fields:
-        places[field] = text
+        value.do_place(field, text)
         if deadline_ms != 0:
             value.do_set_deadline(field, deadline_ms)
-    if len(places) != len(fields):
+    if value.size() != len(fields):
         raise twice("hash")
     return value
 
@@ -226,11 +235,10 @@ def take_member_deadlines(value: Container, aux: list[tuple[bytes, bytes]]) -> N
     KeyDB has them for every type alike, and may keep one of a member that is gone.
     """
     member = b""
-    places = value.places()
     for name, text in aux:
         if name == codes.AUX_MEMBER:
             member = text
-        elif name == codes.AUX_MEMBER_DEADLINE and member in places:
+        elif name == codes.AUX_MEMBER_DEADLINE and value.has(member):
             if not is_integer(text) or not 0 < to_integer(text) <= codes.FIELD_DEADLINE_MAX_MS:
                 raise RdbError(f"the deadline {text[:40]!r} of a member is out of range")
             value.do_set_deadline(member, int(to_integer(text)))

@@ -1,6 +1,6 @@
 """Loader: the data file into an empty keyspace, at start. Nothing in the file is lost silently.
 
-What this server cannot hold (functions, modules, cron jobs) ends the start with an error that names
+What this server cannot hold (functions, modules) ends the start with an error that names
 the file and the key: who began without them would soon overwrite the file.
 """
 
@@ -20,6 +20,7 @@ from node.ports import Metadata
 from node.store.entry import Entry
 from node.store.frequency import COUNTER_NEW, clock_of
 from node.store.keyspace import Database
+from node.store.values.cron import CronValue
 
 PIECE_BYTES: Final = 1 << 20
 HELP: Final = (
@@ -48,7 +49,8 @@ class Loader:
     """Reads one file into `databases`.
 
     `keep_expired`: keys past their deadline at `now_ms` are given to the metadata as well (a node
-    of a mesh must remember them). `phase` is the writer's mark of entries.
+    of a mesh must remember them). `phase` is the writer's mark of entries. `member` runs the jobs
+    that the file gives to nobody; alone (not `keep_expired`) it runs all of them.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Loader:
         keep_expired: bool = False,
         phase: int = 0,
         verify_checksum: bool = True,
+        member: bytes = b"",
     ) -> None:
         self._databases = databases
         self._metadata = metadata
@@ -66,6 +69,7 @@ class Loader:
         self._keep_expired = keep_expired
         self._phase = phase
         self._verify = verify_checksum
+        self._member = member
         self._path = Path()
         self._loaded = Loaded()
 
@@ -162,9 +166,12 @@ class Loader:
                 " this version does not have"
             )
         try:
-            return value_of(record.kind, record.value, record.aux)
+            value = value_of(record.kind, record.value, record.aux)
         except RdbError as error:
             raise self._error(f"key {record.key!r} in database {record.db}: {error}") from error
+        if isinstance(value, CronValue) and not (self._keep_expired and value.author):
+            value = value.given_to(self._member)
+        return value
 
     def _error(self, what: str) -> LoadError:
         return LoadError(f"{self._path}: {what}; {HELP}")

@@ -100,6 +100,7 @@ AUX_MEMBER_DEADLINE: Final = b"keydb-subexpire-when"
 AUX_OURS: Final = b"plexis-"
 AUX_HIDDEN: Final = b"plexis-hidden"  # a key that shows nothing: stands alone
 AUX_MESH: Final = b"plexis-mesh"
+AUX_JOB: Final = b"plexis-cron"  # what KeyDB's value of a job lacks
 
 MASK_64: Final = 0xFFFF_FFFF_FFFF_FFFF
 # Redis refuses strings above proto-max-bulk-len, 512 MB by default, and listpacks above 1 GB: a

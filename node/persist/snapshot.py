@@ -19,12 +19,14 @@ from mypy_extensions import i16, i64
 
 from node.persist import rdb_codes as codes
 from node.persist.contents import Reading, content_of, large_content_of, member_fields
+from node.persist.cron_jobs import job_fields, keydb_fields
 from node.persist.rdb_put import Thresholds
 from node.persist.rdb_writer import RdbWriter
 from node.ports import Metadata
 from node.store.entry import HELD, Entry
 from node.store.keyspace import Database
-from node.store.values.picks import Container
+from node.store.values.container import Container
+from node.store.values.cron import CronValue
 from node.store.values.value import Value
 from node.store.writer import BeforeChange, Writer, other_phase
 
@@ -144,17 +146,16 @@ class SnapshotWalk(BeforeChange):
                 self._freeze()
             return
         self._mark(entry)
-        self._save(int(db.number), key, entry, db.keys.get(key) is entry)
+        self._save(self._number_of(db), key, entry, db.keys.get(key) is entry)
         if entry is self._read_entry:
             self._freeze()
 
     def flushed(
         self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
     ) -> None:
-        number = int(db.number)
-        if self._dicts[number] is not old:
+        if not any(dicts is old for dicts in self._dicts):
             self._writer.trash.extend(old)
-        if self._hidden[number] is not hidden:
+        if not any(each is hidden for each in self._hidden):
             self._writer.trash.append(hidden)
 
     # --- inside -------------------------------------------------------------------------------
@@ -170,6 +171,20 @@ class SnapshotWalk(BeforeChange):
     def _fail(self, error: Exception) -> None:
         self.error = f"{type(error).__name__}: {error}"
         self.abandon()
+
+    def _number_of(self, db: Database) -> int:
+        """The number that what the database holds now had when the walk began (SWAPDB).
+
+        What came into being since is in none of the walk's maps, and never saved.
+        """
+        number = int(db.number)
+        maps = db.keys.dicts
+        if self._dicts[number] is maps:
+            return number
+        for each, dicts in enumerate(self._dicts):
+            if dicts is maps:
+                return each
+        return number
 
     def _mark(self, entry: Entry) -> None:
         entry.flags = i16((entry.flags & ~HELD) | self.phase)
@@ -241,6 +256,8 @@ class SnapshotWalk(BeforeChange):
         value = entry.value
         if isinstance(value, Container) and value.has_deadlines():
             fields.extend(member_fields(value))
+        elif isinstance(value, CronValue):
+            fields.extend([*job_fields(value), *keydb_fields(key, value)])
         self.keys_written += 1
         if isinstance(value, Value) and value.size() > LARGE:
             kind, content = large_content_of(value, self._small.version)
@@ -271,11 +288,12 @@ class SnapshotWalk(BeforeChange):
             return
         writer.walk = None
         # Maps that a flush left to us while we walked over them.
-        for number, db in enumerate(self._databases):
-            if self._dicts[number] is not db.keys.dicts:
-                writer.trash.extend(self._dicts[number])
-            if self._hidden[number] is not db.hidden:
-                writer.trash.append(self._hidden[number])
+        for dicts in self._dicts:
+            if not any(db.keys.dicts is dicts for db in self._databases):
+                writer.trash.extend(dicts)
+        for hidden in self._hidden:
+            if not any(db.hidden is hidden for db in self._databases):
+                writer.trash.append(hidden)
 
     def _sealed(self, chunks: list[bytes]) -> list[bytes]:
         """The chunks as one, counted into the checksum, which follows the last."""

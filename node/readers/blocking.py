@@ -8,7 +8,7 @@ write to keys on which others wait. Who wrote makes no difference: a client, a s
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -22,18 +22,26 @@ from node.store.effect import (
     OPS,
     PUSH,
     PUT,
+    SWAP,
     XADD,
     XGROUP,
     ZADD,
     ZINCR,
     ZMAX,
     ZMIN,
+    Effect,
 )  # fmt: skip
+from node.store.values.groups import DESTROY, GroupChange
 from node.store.values.value import Value
 
 # Ops that may make what somebody waits for, and those after which it may have gone for good.
 MAKES: Final = [op in (PUSH, ZADD, ZMAX, ZMIN, ZINCR, XADD, MERGE) for op in range(OPS)]
 ENDS: Final = [op in (PUT, DROP, LAPSE, XGROUP) for op in range(OPS)]
+
+
+def is_destruction(effect: Effect) -> bool:
+    """Does this XGROUP take the whole group? Another one ends no wait, as in Redis."""
+    return cast(GroupChange, effect.value).kind == DESTROY
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -91,12 +99,16 @@ class Blocking(Reader):
             if op == FLUSH:
                 gone += [place for place in self._waiting if place[0] == effect.db]
                 continue
+            if op == SWAP:
+                both = (int(effect.db), int(effect.number))
+                gone += [place for place in self._waiting if place[0] in both]
+                continue
             place = (int(effect.db), effect.key)
             if place not in self._waiting:
                 continue
             if MAKES[op] or (op == PUT and isinstance(effect.value, Value)):
                 self._ready[place] = None
-            elif ENDS[op]:
+            elif ENDS[op] and (op != XGROUP or is_destruction(effect)):
                 gone.append(place)
         for place in gone:
             self._ready.setdefault(place, None)

@@ -17,11 +17,7 @@ from node.store.effect import (
     APPEARS,
     CREATION,
     EMPTIED,
-    EXPIRE,
-    HINCR,
-    INCR,
     OVERWRITES,
-    PUT,
     QUIET,
     RETYPES,
     UNCHANGED,
@@ -31,42 +27,31 @@ from node.store.events import (
     COPY_TO,
     DEL,
     EVENTS,
-    EXPIRE_SET,
     GEORADIUSSTORE,
     GEOSEARCHSTORE,
-    HINCRBYFLOAT,
-    HSET_EVENT,
-    INCRBYFLOAT,
     KEYMISS,
+    MOVE_FROM,
+    MOVE_TO,
     NEW,
     NO_EVENT,
     OVERWRITTEN,
-    PERSIST,
+    RENAME_FROM,
     RENAME_TO,
     RESTORE,
-    RPUSH,
-    SADD_EVENT,
     SDIFFSTORE,
     SET,
     SINTERSTORE,
     SORTSTORE,
     SUNIONSTORE,
     TYPE_CHANGED,
-    USUAL,
-    XADD,
-    ZADD,
     ZDIFFSTORE,
     ZINTERSTORE,
     ZRANGESTORE,
     ZUNIONSTORE,
 )  # fmt: skip
 from node.store.keyspace import Database, Missed
-from node.store.values.value import Value
+from node.store.usual import usual
 
-# What a peer's PUT of a collection is told as.
-PUT_EVENTS: Final = {
-    b"list": RPUSH, b"set": SADD_EVENT, b"hash": HSET_EVENT, b"zset": ZADD, b"stream": XADD,
-}  # fmt: skip
 ALL_CLASSES: Final = "g$lshzxetd"  # what A stands for
 # Events of commands that put a value in place of another: told before the event itself.
 REPLACING: Final = (
@@ -104,7 +89,7 @@ class Notify(Reader):
         if places and self._classes != places:
             self._journal.wake(NOTIFY, self)
         else:
-            self._classes = frozenset()
+            self._classes = places  # events of no class are told all the same
             self._journal.rest(NOTIFY)
         misses = Misses(self) if "m" in self._classes else None
         for db in databases:
@@ -115,21 +100,31 @@ class Notify(Reader):
         first = commit.first
         if first is None or not self._pubsub.is_heard():
             return
-        self._read_effect(first)
-        for effect in commit.rest:
-            self._read_effect(effect)
+        if not commit.rest:
+            self._read_effect(first)
+            return
+        effects = commit.effects()
+        count = len(effects)
+        for i in range(count):
+            moves = i + 1 < count and is_move(effects[i], effects[i + 1])
+            if moves and codes(effects[i + 1])[0] == NEW:
+                # Told first, as Redis makes the new key before it deletes the old one.
+                self.fire(int(effects[i + 1].db), NEW, effects[i + 1].key)
+            self._read_effect(effects[i], i > 0 and is_move(effects[i - 1], effects[i]))
 
     def read_missed(self, number: int, key: bytes) -> None:
         """A command that writes did not find a key that it only reads (a source of SUNIONSTORE)."""
-        if "m" in self._classes:
+        if self.writing and "m" in self._classes:
             self.fire(number, KEYMISS, key)
 
-    def _read_effect(self, effect: Effect) -> None:
+    def _read_effect(self, effect: Effect, is_known: bool = False) -> None:
+        """Tells an effect's events; where the key `is_known` already, all but that it is new."""
         if effect.flags & (UNCHANGED | QUIET):
             return
         db = int(effect.db)
         for code in codes(effect):
-            self.fire(db, code, effect.key)
+            if code != NEW or not is_known:
+                self.fire(db, code, effect.key)
 
     def fire(self, number: int, code: int, key: bytes) -> None:
         """Publishes one event, where its class is asked for."""
@@ -141,6 +136,11 @@ class Notify(Reader):
             self._pubsub.publish(b"__keyspace@%d__:%b" % (number, key), text)
         if "E" in classes:
             self._pubsub.publish(b"__keyevent@%d__:%b" % (number, text), key)
+
+
+def is_move(leaving: Effect, coming: Effect) -> bool:
+    """Are these the two effects of a RENAME or MOVE?"""
+    return leaving.events in (RENAME_FROM, MOVE_FROM) and coming.events in (RENAME_TO, MOVE_TO)
 
 
 def codes(effect: Effect) -> list[int]:
@@ -157,7 +157,7 @@ def codes(effect: Effect) -> list[int]:
     if own[0] in DELETING:
         return [NEW, *own, *replaced]
     found: list[int] = []
-    if flags & (APPEARS if effect.origin != 0 else CREATION):
+    if flags & (APPEARS if effect.origin != 0 else CREATION) and own[0] != NEW:
         found.append(NEW)
     if own[0] in REPLACING:
         found += replaced
@@ -174,21 +174,3 @@ def named(events: i64) -> list[int]:
         found.append(int(events & 255))
         events = events >> 8
     return found
-
-
-def usual(effect: Effect) -> list[int]:
-    """The events of an effect whose maker named none: a peer, or a plain command."""
-    op = effect.op
-    value = effect.value
-    if op == PUT:
-        if isinstance(value, Value):
-            return [PUT_EVENTS[value.kind()]]
-        return [SET] if effect.number == 0 else [SET, EXPIRE_SET]
-    if op == EXPIRE and effect.number == 0:
-        return [PERSIST]
-    if op == INCR and value is not None:
-        return [INCRBYFLOAT]
-    if op == HINCR and not isinstance(value, bytes):
-        return [HINCRBYFLOAT]
-    code = USUAL[int(op)]
-    return [code] if code else []

@@ -9,8 +9,21 @@ from __future__ import annotations
 
 from node.journal import WATCH, Commit, Journal
 from node.ports import Client, Reader
-from node.store.effect import FLUSH, UNCHANGED, Effect
+from node.store.effect import (
+    APPEARS,
+    CREATION,
+    FLUSH,
+    PFMERGE,
+    SWAP,
+    UNCHANGED,
+    XACK,
+    XDELIVER,
+    XGROUP,
+    XSETID,
+    Effect,
+)  # fmt: skip
 from node.store.keyspace import Database
+from node.store.mutate_strings import FORM_ONLY
 
 
 class Watched:
@@ -28,6 +41,7 @@ class Watch(Reader):
         self._journal = journal
         self._databases: dict[int, dict[bytes, dict[int, Watched]]] = {}
         self.watches = 0
+        self.databases: list[Database] = []  # the engine's, to look into after a swap
 
     def add(self, client: Client, number: int, key: bytes, existed: bool) -> None:
         """The client watches this key of database `number` from now on."""
@@ -80,10 +94,13 @@ class Watch(Reader):
             self._read_effect(effect)
 
     def _read_effect(self, effect: Effect) -> None:
-        if effect.flags & UNCHANGED:
+        if effect.flags & UNCHANGED or concerns_nobody(effect):
             return
         if effect.op == FLUSH:
             self.spoil_database(int(effect.db))
+            return
+        if effect.op == SWAP:
+            self.swapped(self.databases[effect.db], self.databases[effect.number])
             return
         keys = self._databases.get(int(effect.db))
         if keys is not None:
@@ -117,3 +134,12 @@ class Watch(Reader):
     def _spoil(self, client: Client) -> None:
         client.spoiled = True
         self.release(client)
+
+
+def concerns_nobody(effect: Effect) -> bool:
+    """Positions and groups of a stream that was there, and the form of a HyperLogLog: no content,
+    in Redis's eyes."""
+    op = effect.op
+    if op in (XSETID, XGROUP, XDELIVER, XACK):
+        return not effect.flags & (CREATION | APPEARS)
+    return op == PFMERGE and isinstance(effect.value, bytes) and bool(effect.number & FORM_ONLY)

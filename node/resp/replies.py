@@ -35,11 +35,11 @@ class Failure(Exception):
     """An error reply, `-text`: raised by handlers, or returned where one is an element.
 
     `text` starts with the error code, as in b"ERR syntax error"; `wire` is its complete encoding,
-    equal in RESP2 and RESP3.
+    equal in RESP2 and RESP3. Newlines at the end, of an argument that it repeats, go.
     """
 
     def __init__(self, text: bytes) -> None:
-        line = one_line(text)
+        line = one_line(text.rstrip(b"\r\n"))
         super().__init__(line.decode("utf-8", "backslashreplace"))
         self.text: bytes = line
         self.wire: bytes = b"-" + line + b"\r\n"

@@ -48,13 +48,14 @@ XSETID: Final[i64] = 29  # value: values/streams.py Positions
 XGROUP: Final[i64] = 30  # value: values/groups.py GroupChange
 XDELIVER: Final[i64] = 31  # value: values/groups.py Delivered
 XACK: Final[i64] = 32  # value: values/groups.py Acknowledged
-OPS: Final = 33
+SWAP: Final[i64] = 33  # two databases change their contents; number: the other one; key is b""
+OPS: Final = 34
 
 OP_NAMES: Final = (
     "PUT", "DROP", "EXPIRE", "INCR", "SADD", "SREM", "HSET", "HDEL", "HINCR", "FLUSH", "MERGE",
     "LAPSE", "APPEND", "SETRANGE", "SETBITS", "BITINCR", "PFMERGE", "PUSH", "INSERT", "REMOVE",
     "LSET", "ZADD", "ZMAX", "ZMIN", "ZREM", "ZINCR", "HEXPIRE", "XADD", "XDEL", "XSETID", "XGROUP",
-    "XDELIVER", "XACK",
+    "XDELIVER", "XACK", "SWAP",
 )  # fmt: skip
 
 # Effect.flags

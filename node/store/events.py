@@ -77,6 +77,7 @@ EVENTS: Final[tuple[tuple[str, bytes], ...]] = (
     ("t", b"xgroup-delconsumer"),
     ("t", b"xgroup-destroy"),
     ("t", b"xgroup-setid"),
+    ("E", b"CRON Executed"),  # KeyDB's: of no class, told to whoever asks for key events
 )
 NO_EVENT: Final = 255  # the effect fires nothing
 
@@ -147,10 +148,11 @@ XGROUP_CREATECONSUMER: Final = 64
 XGROUP_DELCONSUMER: Final = 65
 XGROUP_DESTROY: Final = 66
 XGROUP_SETID: Final = 67
+CRON_EXECUTED: Final = 68
 
 # The usual event of each op, in the order of node/store/effect.py; 0 where there is none.
 USUAL: Final = (
     SET, DEL, EXPIRE_SET, INCRBY, SADD_EVENT, SREM_EVENT, HSET_EVENT, HDEL_EVENT, HINCRBY, 0, 0,
     EXPIRED, APPEND, SETRANGE, SETBIT, SETBIT, PFADD, RPUSH, LINSERT, 0, LSET, ZADD, ZADD, ZADD,
-    ZREM, ZINCR, HEXPIRE, XADD, XDEL, XSETID, 0, 0, 0,
+    ZREM, ZINCR, HEXPIRE, XADD, XDEL, XSETID, 0, 0, 0, 0,
 )  # fmt: skip

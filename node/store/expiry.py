@@ -1,5 +1,5 @@
 """Deadlines: which keys are due, found without a look at the others; TimedKeys: which have
-members that are.
+members that are, or a job.
 
 Buckets of 128 ms in a sorted map. A key stands in the one bucket of its deadline, so the memory is
 that of the keys that have one, however often deadlines are moved.
@@ -92,7 +92,8 @@ class Deadlines:
 
 
 class TimedKeys:
-    """The keys of a database whose members or fields have deadlines, each by the earliest of them.
+    """The keys of a database whose members or fields have deadlines, each by the earliest of them;
+    or the keys that hold jobs, each by its next time.
 
     A key may stand here under a deadline that is not its members' any more (the member was
     removed, the deadline moved): it is looked at once then, and listed anew. `first_ms` is the one
@@ -105,7 +106,7 @@ class TimedKeys:
         self._deadlines = Deadlines()
 
     def size(self) -> int:
-        """How many keys are listed (INFO's subexpiry)."""
+        """How many keys are listed (INFO's subexpiry, and its cron_jobs)."""
         return len(self._listed)
 
     def note(self, key: bytes, earliest_ms: int) -> None:

@@ -16,7 +16,8 @@ from node.store.entry import RAW, TEXT, Entry
 from node.store.expiry import Deadlines, TimedKeys
 from node.store.frequency import Frequency, clock_of
 from node.store.shards import SHARD_SHIFT, SHARDS, Shards, shard_of
-from node.store.values.picks import Container
+from node.store.values.container import Container
+from node.store.values.cron import CronValue
 
 ALL: Final[i64] = 1152921504606846976  # as many as there are
 
@@ -68,6 +69,9 @@ class Merging:
     def whole(self, db: Database) -> None:
         """Somebody is about to look at every key."""
 
+    def finish(self) -> None:
+        """The maps are about to be emptied: a key that is half merged is merged now."""
+
 
 class Database:
     """One numbered database. While `merging` is set, DBSIZE counts what was merged so far."""
@@ -79,6 +83,7 @@ class Database:
         self.hidden: dict[bytes, Entry] = {}
         self.deadlines = Deadlines()
         self.timed = TimedKeys()
+        self.jobs = TimedKeys()  # by when they run next
         self.expires: i64 = 0
         self.hits: i64 = 0
         self.misses: i64 = 0
@@ -241,15 +246,22 @@ class Database:
             self.expires += 1
             self.deadlines.add(key, entry.deadline)
         value = entry.value
-        if isinstance(value, Container) and value.deadlines is not None:
+        if isinstance(value, Container):
+            if value.deadlines is not None:
+                self.note_places(key, value)
+        elif isinstance(value, CronValue):
             self.note_places(key, value)
 
     def note_places(self, key: bytes, value: object) -> None:
-        """A visible key's value was put, or its members' deadlines have changed."""
+        """A visible key's value was put, its members' deadlines have changed, or a job's time."""
         if isinstance(value, Container) and value.deadlines is not None:
             self.timed.note(key, int(value.deadlines.earliest_ms()))
         elif self.timed.size() != 0:
             self.timed.forget(key)
+        if isinstance(value, CronValue):
+            self.jobs.note(key, int(value.due_ms))
+        elif self.jobs.size() != 0:
+            self.jobs.forget(key)
 
     def drop(self, key: bytes) -> Entry | None:
         """The key is visible no more."""
@@ -261,6 +273,8 @@ class Database:
             self.deadlines.remove(key, entry.deadline)
         if self.timed.size() != 0:
             self.timed.forget(key)
+        if self.jobs.size() != 0:
+            self.jobs.forget(key)
         return entry
 
     def hide(self, key: bytes, entry: Entry) -> None:
@@ -283,10 +297,22 @@ class Database:
         old = self.keys.clear()
         self.deadlines.clear()
         self.timed.clear()
+        self.jobs.clear()
         self.expires = 0
         self._last_key = None
         self._last = None
         return old
+
+    def exchange(self, other: Database) -> None:
+        """The two databases change all they hold, remembered keys too (SWAPDB)."""
+        self.keys, other.keys = other.keys, self.keys
+        self.hidden, other.hidden = other.hidden, self.hidden
+        self.deadlines, other.deadlines = other.deadlines, self.deadlines
+        self.timed, other.timed = other.timed, self.timed
+        self.jobs, other.jobs = other.jobs, self.jobs
+        self.expires, other.expires = other.expires, self.expires
+        self.forget_last()
+        other.forget_last()
 
     def holds_last(self) -> bool:
         """Does the map hold the key looked up last, though it may not show it any more?"""

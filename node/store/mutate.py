@@ -20,9 +20,10 @@ from node.store.mutate_streams import Acknowledge, Deliver, Regroup, Reposition,
 from node.store.mutate_strings import Append, BitIncrement, RaiseRegisters, SetBits, SetRange
 from node.store.mutate_zsets import Zadd, Zincr, Zmax, Zmin, Zrem
 from node.store.mutation import Mutation
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue, plain
 from node.store.values.lists import ListValue
-from node.store.values.picks import Container
+from node.store.values.places import LARGE
 from node.store.values.sets import SetValue
 from node.store.values.strings import (
     NEAR,
@@ -43,16 +44,21 @@ class Put(Mutation):
         value = effect.value
         if isinstance(value, SetValue):
             members = SetValue()
-            members.members = dict.fromkeys(value.members, effect.dot)
+            members.do_fill_chunks(
+                [dict.fromkeys(chunk, cast(object, effect.dot)) for chunk in value.chunks()]
+            )
             members.deadlines = value.deadlines_copy()
             members.take_past(value)
             entry.value = members
         elif isinstance(value, HashValue):
             fields = value.copy()
             if effect.dot is not None:
-                fields.fields = {
-                    field: dotted(slot, effect) for field, slot in fields.fields.items()
-                }
+                fields.do_fill_chunks(
+                    [
+                        {field: dotted(slot, effect) for field, slot in chunk.items()}
+                        for chunk in fields.chunks()
+                    ]
+                )
             entry.value = fields
         elif isinstance(value, Value):
             twin = value.copy()
@@ -134,16 +140,23 @@ class Sadd(Mutation):
         if not isinstance(value, SetValue):
             value = SetValue()
             entry.value = value
-        members = value.members
-        before: i64 = len(members)
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
         dot = effect.dot
+        small = value.small
+        if small is not None and len(small) + n - i <= LARGE:
+            held: i64 = len(small)
+            while i < n:
+                small[arguments[i]] = dot
+                i += 1
+            return len(small) - held
+        before: i64 = value.size()
         while i < n:
-            members[arguments[i]] = dot
+            value.do_place(arguments[i], dot)
             i += 1
-        return len(members) - before
+        after: i64 = value.size()
+        return after - before
 
 
 class Srem(Mutation):
@@ -151,20 +164,19 @@ class Srem(Mutation):
         value = entry.value
         if not isinstance(value, SetValue):
             return 0
-        members = value.members
-        before: i64 = len(members)
+        before: i64 = value.size()
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
         value.do_remember(arguments, i, before)
         while i < n:
             if not value.had_words and integer_of(arguments[i]) is None:
-                value.had_words = arguments[i] in members
-            members.pop(arguments[i], None)
+                value.had_words = value.has(arguments[i])
+            value.do_take(arguments[i])
             i += 1
-        if value.picks is not None or value.deadlines is not None:
+        if value.deadlines is not None:
             value.lost(arguments, int(effect.number))
-        left: i64 = len(members)
+        left: i64 = value.size()
         if left == 0:
             entry.value = None
         return before - left
@@ -176,18 +188,23 @@ class Hset(Mutation):
         if not isinstance(value, HashValue):
             value = HashValue()
             entry.value = value
-        fields = value.fields
-        before: i64 = len(fields)
+        before: i64 = value.size()
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
+        small = value.small
+        if small is not None and before + n - i > LARGE:
+            small = None
         longest = value.longest
         if effect.dot is None:
             while i + 1 < n:
                 text = arguments[i + 1]
                 if len(text) > longest:
                     longest = len(text)
-                fields[arguments[i]] = text
+                if small is not None:
+                    small[arguments[i]] = text
+                else:
+                    value.do_place(arguments[i], text)
                 i += 2
         else:
             stamp = effect.stamp
@@ -199,12 +216,16 @@ class Hset(Mutation):
                 slot = Field(text, stamp, origin)
                 if effect.index != 0:
                     slot.flags = LATER
-                fields[arguments[i]] = slot
+                if small is not None:
+                    small[arguments[i]] = slot
+                else:
+                    value.do_place(arguments[i], slot)
                 i += 2
         value.longest = longest
         if value.deadlines is not None:
             value.do_persist(arguments, int(effect.number), 2)
-        return len(fields) - before
+        after: i64 = value.size()
+        return after - before
 
 
 class Hdel(Mutation):
@@ -212,18 +233,17 @@ class Hdel(Mutation):
         value = entry.value
         if not isinstance(value, HashValue):
             return 0
-        fields = value.fields
-        before: i64 = len(fields)
+        before: i64 = value.size()
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
         value.do_remember(arguments, i, before)
         while i < n:
-            fields.pop(arguments[i], None)
+            value.do_take(arguments[i])
             i += 1
-        if value.picks is not None or value.deadlines is not None:
+        if value.deadlines is not None:
             value.lost(arguments, int(effect.number))
-        left: i64 = len(fields)
+        left: i64 = value.size()
         if left == 0:
             entry.value = None
         return before - left
@@ -241,18 +261,18 @@ class Hincr(Mutation):
             effect.op, effect.db, name, None if isinstance(named, bytes) else named, effect.number,
             effect.stamp, effect.origin, effect.index,
         )  # fmt: skip
-        slot = value.fields.get(name)
+        slot = value.slot(name)
         if isinstance(slot, Field):
             slot.value = added(slot.value, single)
             total = slot.value
         else:
             total = added(slot, single)
             if effect.dot is None:
-                value.fields[name] = total
+                value.do_place(name, total)
             else:
                 field = Field(total, effect.stamp, effect.origin)
                 field.flags = COUNTED | NO_REGISTER
-                value.fields[name] = field
+                value.do_place(name, field)
         return i64(clipped(total)) if isinstance(total, int) else 0
 
 
@@ -271,7 +291,7 @@ class Outcome:
 class Step:
     """One place of a set or hash gets a slot, or loses it (`slot` None and `gone`)."""
 
-    def __init__(self, target: object, place: bytes, slot: object, gone: bool) -> None:
+    def __init__(self, target: Container, place: bytes, slot: object, gone: bool) -> None:
         self.target = target
         self.place = place
         self.slot = slot
@@ -280,18 +300,11 @@ class Step:
     def carry_out(self) -> None:
         """Changes the place."""
         target = self.target
-        if isinstance(target, SetValue):
-            if self.gone:
-                target.members.pop(self.place, None)
-                target.lost([self.place], 0)
-            else:
-                target.members[self.place] = cast(Dot | None, self.slot)
-        elif isinstance(target, HashValue):
-            if self.gone:
-                target.fields.pop(self.place, None)
-                target.lost([self.place], 0)
-            else:
-                target.fields[self.place] = self.slot
+        if self.gone:
+            target.do_take(self.place)
+            target.lost([self.place], 0)
+        else:
+            target.do_place(self.place, self.slot)
 
 
 class DeadlineStep(Step):
@@ -303,9 +316,8 @@ class DeadlineStep(Step):
         self.deadline_ms = deadline_ms
 
     def carry_out(self) -> None:
-        target = self.target
-        if isinstance(target, Container) and self.place in target.places():
-            target.do_set_deadline(self.place, self.deadline_ms)
+        if self.target.has(self.place):
+            self.target.do_set_deadline(self.place, self.deadline_ms)
 
 
 class Merge(Mutation):
@@ -324,12 +336,13 @@ class Merge(Mutation):
         return 1
 
 
-# In the order of node/store/effect.py. FLUSH never reaches an entry, nor does LAPSE of a whole key.
+# In the order of node/store/effect.py. FLUSH and SWAP never reach an entry, nor does LAPSE of a
+# whole key.
 MUTATE: Final[list[Mutation]] = [
     Put(), Drop(), Expire(), Incr(), Sadd(), Srem(), Hset(), Hdel(), Hincr(), Mutation(), Merge(),
     LapsePlaces(), Append(), SetRange(), SetBits(), BitIncrement(), RaiseRegisters(), Push(),
     Insert(), Remove(), Assign(), Zadd(), Zmax(), Zmin(), Zrem(), Zincr(), ExpireFields(), Xadd(),
-    Xdel(), Reposition(), Regroup(), Deliver(), Acknowledge(),
+    Xdel(), Reposition(), Regroup(), Deliver(), Acknowledge(), Mutation(),
 ]  # fmt: skip
 
 
@@ -344,12 +357,22 @@ def give_dots(entry: Entry, dot: Dot, first: i64) -> i64:
     if isinstance(value, ListValue):
         return value.do_identify(dot.origin, first)
     if isinstance(value, SetValue):
-        value.members = {
-            member: dot if known is None else known for member, known in value.members.items()
-        }
+        value.do_fill_chunks(
+            [
+                {member: dot if known is None else known for member, known in chunk.items()}
+                for chunk in value.chunks()
+            ]
+        )
     elif isinstance(value, HashValue):
-        value.fields = {
-            field: slot if isinstance(slot, Field) else Field(plain(slot), dot.stamp, dot.origin)
-            for field, slot in value.fields.items()
-        }
+        value.do_fill_chunks(
+            [
+                {
+                    field: slot
+                    if isinstance(slot, Field)
+                    else Field(plain(slot), dot.stamp, dot.origin)
+                    for field, slot in chunk.items()
+                }
+                for chunk in value.chunks()
+            ]
+        )
     return 0

@@ -10,8 +10,8 @@ from mypy_extensions import i64
 from node.store.effect import Effect
 from node.store.entry import Entry
 from node.store.mutation import Mutation
+from node.store.values.container import Container
 from node.store.values.member_deadlines import Lapsed, Timed
-from node.store.values.picks import Container
 from node.store.values.zsets import ZSetValue
 
 
@@ -25,11 +25,10 @@ class ExpireFields(Mutation):
         value = entry.value
         if not isinstance(value, Container):
             return 0
-        places = value.places()
         deadline_ms = int(effect.number)
         found: i64 = 0
         for name in cast(Timed, effect.value).names:
-            if name in places:
+            if value.has(name):
                 value.do_set_deadline(name, deadline_ms)
                 found += 1
         return found
@@ -51,10 +50,9 @@ class LapsePlaces(Mutation):
         if isinstance(value, ZSetValue):
             value.do_remove(names, 0)
         else:
-            places = value.places()
-            value.do_remember(names, 0, len(places))
+            value.do_remember(names, 0, value.size())
             for name in names:
-                places.pop(name, None)
+                value.do_take(name)
         value.lost(names, 0)
         if value.size() == 0:
             entry.value = None

@@ -53,13 +53,18 @@ class Zmin(Zadd):
 
 
 class Zrem(Mutation):
-    """Returns how many members there were."""
+    """Returns how many members there were. A value that goes as a whole is left as it is: the
+    writer frees it in slices."""
 
     def apply(self, entry: Entry, effect: Effect) -> i64:
         value = entry.value
         if not isinstance(value, ZSetValue):
             return 0
-        removed = value.do_remove(cast(list[bytes], effect.value), effect.number)
+        names = cast(list[bytes], effect.value)
+        if value.names_all(names, effect.number):
+            entry.value = None
+            return value.size()
+        removed = value.do_remove(names, effect.number)
         if value.size() == 0:
             entry.value = None
         return removed

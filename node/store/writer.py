@@ -29,10 +29,12 @@ from node.store.effect import (
     OPS,
     OVERWRITES,
     PUT,
+    QUIET,
     REMOVE,
     RETYPES,
     SADD,
     SREM,
+    SWAP,
     UNCHANGED,
     XACK,
     XDEL,
@@ -50,14 +52,13 @@ from node.store.events import HEXPIRED, SREM_EVENT
 from node.store.events import ZREM as ZREM_EVENT
 from node.store.keyspace import ALL, Database, Lapse
 from node.store.mutate import MUTATE
+from node.store.trash import discard, discard_entry, discard_list, discard_lost, free
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.member_deadlines import Lapsed
-from node.store.values.picks import Container
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 
-# Values of more places than this are freed in slices, between commands.
-SLOW_FREE: Final = 2000
 EMPTIES: Final = [op in (SREM, HDEL, REMOVE, ZREM, HEXPIRE) for op in range(OPS)]
 TAKES: Final = [
     EMPTIES[op] or op in (DROP, EXPIRE, INSERT, LSET, XDEL, XSETID, XDELIVER, XACK)
@@ -86,13 +87,14 @@ class Writer(Lapse):
         self.resolver = resolver
         self.commit = commit
         self.journal = journal
+        self.databases: list[Database] = []  # all there are, by number: the engine's
         self.walk: BeforeChange | None = None
         self.phase: i16 = 0  # what HELD is in entries that the next walk has not had
         self.dirty: i64 = 0
         self.expired_keys: i64 = 0
         self.expired_places: i64 = 0
         self.may_expire = True  # a replica that follows does not expire by itself
-        self.trash: list[object] = []
+        self.trash: list[object] = []  # see node/store/trash.py
 
     def emit(
         self,
@@ -103,7 +105,10 @@ class Writer(Lapse):
         number: i64 = 0,
         events: i64 = 0,
     ) -> i64:
-        """A client's effect: stamped, admitted (always), carried out, recorded."""
+        """A client's effect: stamped, admitted (always), carried out, recorded.
+
+        A collection that is PUT belongs to the effect alone: it is copied, and freed afterwards.
+        """
         commit = self.commit
         index = commit.count
         if index == 0:
@@ -120,17 +125,28 @@ class Writer(Lapse):
         elif self.walk is not None:
             self.walk.before(db, key, entry)
         before = entry.deadline
+        old = entry.value
+        dots = entry.dots
+        hidden = None if dots is None else dots.hidden
         if op == PUT and not fresh:
-            effect.flags |= replacing(entry.value, value)
+            effect.flags |= replacing(old, value)
         self.resolver.local(effect, entry, fresh)
         n = MUTATE[op].apply(entry, effect)
+        if hidden is not None or (
+            entry.value is not old and not isinstance(old, bytes) and isinstance(old, Value)
+        ):
+            discard_lost(self.trash, entry, old, hidden)
+        if op == PUT and not isinstance(value, bytes):
+            discard(self.trash, value)
         if entry.value is None:
             self._vanish(db, effect, entry)
         elif fresh:
             db.put(key, entry)
         elif entry.deadline != before:
             db.retime(key, before, entry.deadline)
-        if op == HEXPIRE or (op == PUT and not fresh):
+        if op == HEXPIRE or (
+            op == PUT and not fresh and (not isinstance(value, bytes) or db.timed.size() != 0)
+        ):
             db.note_places(key, entry.value)
         if n == 0 and refreshes(op):
             effect.flags |= UNCHANGED
@@ -148,31 +164,41 @@ class Writer(Lapse):
         effect.flags |= CREATION
         if db.holds_last():
             # Past its deadline, and found inside a unit: goes without a unit of its own.
-            stale = db.drop(effect.key)
-            if stale is not None and self.walk is not None:
-                self.walk.before(db, effect.key, stale)
+            self._forget(db, effect.key, db.drop(effect.key))
         if db.hidden:
-            old = db.hidden.pop(effect.key, None)
-            if old is not None and self.walk is not None:
-                self.walk.before(db, effect.key, old)
+            self._forget(db, effect.key, db.hidden.pop(effect.key, None))
         entry = Entry(None, effect.stamp, 0)
         entry.flags = self.phase
         return entry
+
+    def _forget(self, db: Database, key: bytes, entry: Entry | None) -> None:
+        """Nothing of an entry that was just taken out is kept; a snapshot walk sees it first."""
+        if entry is not None:
+            if self.walk is not None:
+                self.walk.before(db, key, entry)
+            discard_entry(self.trash, entry)
 
     def _vanish(self, db: Database, effect: Effect, entry: Entry) -> None:
         key = effect.key
         if empties(effect.op):
             effect.flags |= EMPTIED
+            if effect.number == 0 and isinstance(effect.value, list):
+                discard_list(self.trash, effect.value)  # made by the handler, not a client's
         old = db.drop(key)
         if self.resolver.vanished(effect, entry):
             db.hide(key, entry)
-        elif old is None and db.hidden:
+            return
+        if old is None and db.hidden:
             db.hidden.pop(key, None)
+        discard_entry(self.trash, entry)
 
     def replay(self, db: Database, effect: Effect, seen: Seen) -> None:
         """One effect of a peer's unit: the resolver says what of it shows."""
         if effect.op == FLUSH:
             self._replay_flush(db, effect, seen)
+            return
+        if effect.op == SWAP:
+            self._exchange(effect)
             return
         key = effect.key
         if db.merging is not None:
@@ -190,16 +216,22 @@ class Writer(Lapse):
             entry.flags = self.phase
         elif self.walk is not None:
             self.walk.before(db, key, entry)
+        if effect.op == PUT:
+            discard(self.trash, effect.value)  # read from the frame, and what is put is a copy
         before = entry.deadline
-        old = entry.value if visible is not None else None
+        old = entry.value
+        dots = entry.dots
+        hidden = None if dots is None else dots.hidden
         shown = self.resolver.remote(effect, entry, fresh, seen)
         if shown is None:
             return
-        if shown.op == PUT and old is not None:
+        if shown.op == PUT and visible is not None and old is not None:
             shown.flags |= replacing(old, shown.value)
         n = MUTATE[shown.op].apply(entry, shown)
         if n == 0 and refreshes(shown.op):
             shown.flags |= UNCHANGED
+        if entry.value is not old or hidden is not None:
+            discard_lost(self.trash, entry, old, hidden)
         self.settle(db, shown, entry, visible is not None, before)
         self.record(shown)
 
@@ -233,8 +265,10 @@ class Writer(Lapse):
             effect.flags |= UNCHANGED
         if keep:
             db.hide(key, entry)
-        elif db.hidden:
+            return
+        if db.hidden:
             db.hidden.pop(key, None)
+        discard_entry(self.trash, entry)
 
     def record(self, effect: Effect) -> None:
         """Appends an effect that was carried out to the current unit."""
@@ -266,9 +300,29 @@ class Writer(Lapse):
                 single = Effect(
                     DROP, db.number, key, None, 0, effect.stamp, effect.origin, effect.index
                 )
+                single.flags = QUIET  # a flush tells of no key
                 self.replay(db, single, seen)
         else:
             self.empty(db)
+        self.record(effect)
+
+    def swap(self, first: Database, second: Database) -> None:
+        """SWAPDB by a client."""
+        commit = self.commit
+        if commit.count == 0:
+            commit.stamp = self.clock.next()
+        self._exchange(
+            Effect(
+                SWAP, first.number, b"", None, second.number, commit.stamp, 0, commit.count
+            )
+        )
+
+    def _exchange(self, effect: Effect) -> None:
+        first = self.databases[effect.db]
+        second = self.databases[effect.number]
+        first.merge_all()
+        second.merge_all()
+        first.exchange(second)
         self.record(effect)
 
     def _all_keys(self, db: Database) -> list[bytes]:
@@ -279,6 +333,8 @@ class Writer(Lapse):
 
     def empty(self, db: Database) -> None:
         """Every key of the database goes, remembered ones too; the memory is freed in slices."""
+        if db.merging is not None:
+            db.merging.finish()
         hidden = db.hidden
         db.hidden = {}
         old = db.clear()
@@ -290,22 +346,7 @@ class Writer(Lapse):
 
     def free(self, places: i64) -> bool:
         """Frees up to `places` keys or members of what was dropped large; True: more is waiting."""
-        while self.trash and places > 0:
-            last = self.trash[-1]
-            if isinstance(last, Value):
-                before = last.size()
-                if last.release(places) == 0:
-                    self.trash.pop()
-                places -= before - last.size()
-            elif isinstance(last, dict):
-                while last and places > 0:
-                    last.popitem()
-                    places -= 1
-                if not last:
-                    self.trash.pop()
-            else:
-                self.trash.pop()
-        return len(self.trash) > 0
+        return free(self.trash, places)
 
     def lapse(self, db: Database, key: bytes, entry: Entry) -> None:
         """The deadline of a visible key has passed: hides it, as a unit of its own.
@@ -319,6 +360,8 @@ class Writer(Lapse):
         db.drop(key)
         if self.resolver.lapsed(entry):
             db.hide(key, entry)
+        else:
+            discard_entry(self.trash, entry)
         self.expired_keys += 1
         self._publish_alone(Effect(LAPSE, db.number, key, None, entry.deadline, 0, 0, 0))
 
@@ -408,16 +451,10 @@ class Writer(Lapse):
             db.drop(key)
             if self.resolver.vanished(removal, entry):
                 db.hide(key, entry)
+            discard(self.trash, value)
         self.expired_places += gone
         self._publish_alone(effect)
         return gone
-
-    def slowly(self, value: object) -> None:
-        """A dropped value: freed in slices if it is large. A snapshot walk may still read it."""
-        if self.walk is not None:
-            return
-        if isinstance(value, Value) and value.size() > SLOW_FREE:
-            self.trash.append(value)
 
 
 def shows(entry: Entry) -> bool:

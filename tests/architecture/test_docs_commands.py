@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from node.commands.differences import DIFFERS
 from node.commands.document import MARKDOWN_PATH, markdown
 from node.commands.specs import CATEGORIES, CATEGORY_OF_GROUP
 from node.commands.table import MODULES
@@ -20,3 +21,8 @@ def test_every_command_says_what_it_does_and_belongs_to_a_known_group() -> None:
         assert command.about.endswith("."), command.syntax
         assert command.group in groups, command.syntax
         assert set(command.categories) <= set(CATEGORIES), command.syntax
+
+
+def test_only_commands_of_the_table_differ() -> None:
+    here = {bytes(command.fullname).decode() for commands in MODULES for command in commands}
+    assert not set(DIFFERS) - here

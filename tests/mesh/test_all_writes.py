@@ -180,6 +180,7 @@ def play_more(mesh: Mesh) -> None:
             "string": ("APPEND", key, "more"), "list": ("LSET", key, "0", "more"),
             "set": ("SADD", key, "more"), "hash": ("HSET", key, "more", "more"),
             "zset": ("ZINCRBY", key, "5", "more"), "stream": ("XADD", key, "*", "f", "more"),
+            "unknown": ("EXPIRE", key, "1000"),  # a job
         }  # fmt: skip
         reply = b(*words[kind])
         assert not isinstance(reply, Failure), (key, reply)

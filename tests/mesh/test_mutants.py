@@ -196,7 +196,7 @@ MUTANTS = {
         story=test_stand_ins.test_every_element_has_a_name_of_its_own,
     ),
     "a hidden list is not saved": mutant(
-        mesh.codec, "read_opaque", "peer.opaque[slot] = found", "pass",
+        mesh.key_reader, "read_opaque", "peer.opaque[slot] = found", "pass",
         story=test_whole_values.test_a_list_that_is_hidden_survives_a_restart,
     ),
     "a value outlives the claims of its type": mutant(

@@ -107,7 +107,7 @@ def is_strange(value: object) -> bool:
 def whole_value(value: object) -> object:
     """A value as an oracle's PUT has it."""
     if isinstance(value, SetValue):
-        return frozenset(value.members)
+        return frozenset(value.names())
     if isinstance(value, HashValue):
         return tuple(value.items())
     return shown(value)
@@ -116,7 +116,7 @@ def whole_value(value: object) -> object:
 def shown_value(value: object) -> tuple[str, object]:
     """A value's type in Redis's words, and its content without any order of its own."""
     if isinstance(value, SetValue):
-        return "set", frozenset(value.members)
+        return "set", frozenset(value.names())
     if isinstance(value, HashValue):
         return "hash", tuple(sorted(value.items()))
     if isinstance(value, Value):

@@ -1,8 +1,8 @@
 """Random commands, valid and invalid, from the argument trees that a server's COMMAND DOCS gives.
 
 The tree says what may stand where (tokens, choices, blocks, repetition) and of which kind each
-value is; this file adds values that are likely to meet: few keys, few members, edges of integers.
-Everything comes from one random.Random, so a number repeats a command.
+value is; tests/support/grammar_values.py adds values that are likely to meet. Everything comes from
+one random.Random, so a number repeats a command.
 """
 
 from __future__ import annotations
@@ -10,43 +10,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from tests.support.grammar_calls import CALLS
+from tests.support.grammar_values import MEMBERS, ODD_FLOATS, ODD_INTEGERS, ODD_MEMBERS, value_of
 from tests.support.transcript import Shown
 
-# Keys by the group of commands that makes them; two of each, so that sources and targets meet.
-KEYS = {
-    "string": [b"str1", b"str2", b"num"],
-    "bitmap": [b"bits1", b"bits2"],
-    "hyperloglog": [b"hll1", b"hll2"],
-    "list": [b"list1", b"list2"],
-    "set": [b"set1", b"set2", b"ints"],
-    "hash": [b"hash1", b"hash2"],
-    "sorted-set": [b"zset1", b"zset2"],
-    "geo": [b"geo1", b"geo2"],
-    "stream": [b"stream1", b"stream2"],
-}
-EVERY_KEY = [key for keys in KEYS.values() for key in keys] + [b"none"]
-MEMBERS = [b"a", b"b", b"c", b"d", b"1", b"2", b"17", b"-5", b"", b"a\x00\xff", b"x" * 70]
-INTEGERS = [b"0", b"1", b"2", b"3", b"5", b"-1", b"-2", b"10", b"100"]
-ODD_INTEGERS = [
-    b"9223372036854775807", b"-9223372036854775808", b"9223372036854775808", b"abc", b"", b"1.5",
-    b" 1", b"01", b"+1", b"2147483648", b"4294967296", b"-0",
-]  # fmt: skip
-FLOATS = [b"0", b"1", b"-1", b"1.5", b"2.25", b"3", b"10", b"0.1", b"-2.5"]
-ODD_FLOATS = [
-    b"inf", b"-inf", b"+inf", b"nan", b"1e5", b"1e308", b"-0", b"abc", b"", b"0x10", b"1e-7",
-    b"3.0000000000000001", b"123456789.123",
-]  # fmt: skip
-IDS = [b"0", b"1-1", b"1-2", b"2-1", b"2-2", b"3", b"3-0", b"5-5", b"7-1", b"0-1"]
-ODD_IDS = [b"-", b"+", b"$", b">", b"(1-1", b"abc", b"1-", b"0-0", b"18446744073709551615", b"9-*"]
-SCORE_BOUNDS = [b"-inf", b"+inf", b"(1", b"1", b"2", b"(2.5", b"0", b"3", b"10"]
-LEX_BOUNDS = [b"-", b"+", b"[a", b"(a", b"[c", b"(d", b"[", b"[x"]
-PATTERNS = [b"*", b"s*", b"*1", b"[a-l]*", b"?", b"w_*", b"#", b"hash1->a", b"zset?", b"\\a"]
-BIT_TYPES = [b"u8", b"i8", b"u1", b"i64", b"u63", b"i5", b"u16"]
-ODD_BIT_TYPES = [b"u64", b"i65", b"u0", b"8", b"x8"]
-# Deadlines are far off, so that both servers see them as such, or long past.
-FAR_S = [b"4102444800", b"4102444801", b"4202444800"]
-FAR_MS = [b"4102444800000", b"4102444800001", b"4202444800000"]
-PAST = [b"0", b"1", b"-1"]
+# How often a command's own maker (tests/support/grammar_calls.py) makes the call, and not its tree.
+OWN_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -111,24 +80,45 @@ def read_docs(docs: Shown) -> list[Documented]:
 
 
 class Maker:
-    """Makes one call of a command; the same random numbers make the same call."""
+    """Makes one call of a command; the same random numbers make the same call.
 
-    def __init__(self, rng: random.Random, command: Documented) -> None:
+    `step` is the place in a run: IDs of streams ascend with it.
+    """
+
+    def __init__(self, rng: random.Random, command: Documented, step: int = 0) -> None:
         self.rng = rng
         self.command = command
+        self.step = step
         self.count = 0  # how many items the last numkeys, numfields or numids announced
 
     def make(self) -> list[bytes]:
-        """Name and arguments; one call in eight is bent out of shape."""
-        args = self.all_of(self.command.arguments)
+        """Name and arguments; one call in ten is bent out of shape."""
+        own = CALLS.get(self.command.words)
+        if own is not None and self.rng.random() < OWN_SHARE:
+            args = own(self.rng, self.step)
+        else:
+            args = self.all_of(self.command.arguments)
         words = list(self.command.words)
-        if self.rng.random() < 0.12:
+        if self.rng.random() < 0.1:
             args = self.bent(args)
         if self.command.words == (b"scan",) and len(args) % 2:
             args += [b"COUNT", b"1000"]
         if self.rng.random() < 0.2:
             words = [word.swapcase() for word in words]
-        return words + args
+        return words + self.hurried(args)
+
+    def hurried(self, args: list[bytes]) -> list[bytes]:
+        """No client waits for more than a moment: a timeout of many seconds, or of none, is cut."""
+        name = self.command.words[0].lower()
+        places = {b"blmpop": [0], b"bzmpop": [0]}.get(name, [len(args) - 1])
+        if name.startswith(b"xread"):
+            places = [at + 1 for at, arg in enumerate(args) if arg.upper() == b"BLOCK"]
+        elif not name.startswith((b"bl", b"br", b"bz")):
+            return args
+        for at in places:
+            if 0 <= at < len(args) and is_long(args[at]):
+                args[at] = b"10" if name.startswith(b"xread") else b"0.01"
+        return args
 
     def bent(self, args: list[bytes]) -> list[bytes]:
         """An argument lost, doubled, swapped, or something odd in its place."""
@@ -141,7 +131,7 @@ class Maker:
         elif way == 1:
             del args[at]
         elif way == 2:
-            args[at] = rng.choice(ODD_INTEGERS + ODD_FLOATS + MEMBERS)
+            args[at] = rng.choice(ODD_INTEGERS + ODD_FLOATS + MEMBERS + ODD_MEMBERS)
         else:
             other = rng.randrange(len(args))
             args[at], args[other] = args[other], args[at]
@@ -189,85 +179,15 @@ class Maker:
         if argument.name in ("numkeys", "numfields", "numids"):
             self.count = self.rng.choice([1, 2, 3])
             return [b"%d" % self.count]
-        return [self.value(argument)]
-
-    def value(self, argument: Argument) -> bytes:
-        """A value of this name and type."""
+        command = self.command
         name = argument.name
-        kind = argument.kind
-        if kind == "key":
-            return self.key()
-        if kind == "pattern":
-            return self.rng.choice(PATTERNS)
-        if name.startswith("unix-time"):
-            return self.mixed(FAR_S if name.endswith("seconds") else FAR_MS, PAST, 0.1)
-        if name in ("seconds", "milliseconds", "ttl"):
-            return self.duration(name)
-        special = self.special(name)
-        if special is not None:
-            return special
-        if kind == "integer":
-            return self.mixed(INTEGERS, ODD_INTEGERS, 0.08)
-        if kind == "double":
-            return self.mixed(FLOATS, ODD_FLOATS, 0.12)
-        return self.rng.choice(MEMBERS)
+        return [value_of(self.rng, command.words, command.group, name, argument.kind)]
 
-    def special(self, name: str) -> bytes | None:
-        """Values that only their name tells; None for all others."""
-        rng = self.rng
-        group = self.command.group
-        if name == "timeout":
-            return self.mixed([b"0.01"], [b"-1", b"abc", b"1e400"], 0.1)
-        if name in ("min", "max", "start", "stop", "end") and group in ("sorted-set", "stream"):
-            if group == "stream":
-                return self.mixed([*IDS, b"-", b"+", b"(1-1"], ODD_IDS, 0.1)
-            if b"lex" in self.command.words[0]:
-                return self.mixed(LEX_BOUNDS, [b"a", b""], 0.1)
-            if name in ("min", "max") and "rank" not in self.command.words[0].decode():
-                return self.mixed(SCORE_BOUNDS, ODD_FLOATS + LEX_BOUNDS, 0.1)
-            return self.mixed(INTEGERS + SCORE_BOUNDS + LEX_BOUNDS, ODD_INTEGERS, 0.1)
-        if name in ("id", "last-id", "lastid", "max-deleted-id", "id-selector", "threshold"):
-            return self.mixed(IDS, [*ODD_IDS, b"*"] if name != "id" else ODD_IDS, 0.12)
-        if name in ("group", "consumer"):
-            return rng.choice([b"g1", b"g2"] if name == "group" else [b"alice", b"bob"])
-        if name == "offset" and group == "bitmap":
-            return self.mixed([b"0", b"1", b"7", b"8", b"100", b"#1", b"#0"], ODD_INTEGERS, 0.1)
-        if name == "encoding":
-            return self.mixed(BIT_TYPES, ODD_BIT_TYPES, 0.1)
-        if name in ("longitude", "latitude"):
-            return self.mixed([b"13.361389", b"38.115556", b"15.08", b"37.5", b"0"], FLOATS, 0.2)
-        if name in ("radius", "width", "height"):
-            return self.mixed([b"100", b"200", b"500", b"1000"], ODD_FLOATS, 0.1)
-        if name == "count" and self.command.words[0].endswith(b"scan"):
-            return self.mixed([b"1000"], ODD_INTEGERS[2:5], 0.1)  # all of it: cursors are our own
-        if name == "cursor":
-            return self.mixed([b"0"], [b"abc", b"-1", b"1x"], 0.05)
-        if name == "index" and self.command.words == (b"select",):
-            return self.mixed([b"0", b"0", b"1"], ODD_INTEGERS, 0.1)
-        if name in ("db", "destination-db", "index1", "index2"):
-            return self.mixed([b"0", b"1", b"2"], [b"16", b"-1", b"abc"], 0.1)
-        if name == "value" and group == "bitmap":
-            return self.mixed([b"0", b"1"], INTEGERS, 0.2)
-        if name == "offset":
-            return self.mixed(INTEGERS, [b"-1", b"abc", b"536870912"], 0.1)
-        if name in ("min-idle-time", "ms"):
-            return self.mixed([b"0", b"0", b"1000000"], ODD_INTEGERS, 0.1)
-        return None
 
-    def duration(self, name: str) -> bytes:
-        """A time to live of an hour and more, rarely one that has passed or is none."""
-        if name == "milliseconds" and self.command.words[0].startswith(b"xread"):
-            return b"10"
-        usual = [b"10000", b"20000"] if name == "seconds" else [b"10000000", b"20000000"]
-        return self.mixed(usual, [b"0", b"-1", b"abc", b"9223372036854775807"], 0.12)
-
-    def key(self) -> bytes:
-        """A key, mostly one of the type that the command is about."""
-        own = KEYS.get(self.command.group)
-        if own is None or self.rng.random() < 0.1:
-            return self.rng.choice(EVERY_KEY)
-        return self.rng.choice(own)
-
-    def mixed(self, usual: list[bytes], odd: list[bytes], share: float) -> bytes:
-        """Mostly a usual value."""
-        return self.rng.choice(odd if self.rng.random() < share else usual)
+def is_long(arg: bytes) -> bool:
+    """A timeout for which a test would wait: more than a moment, or for ever."""
+    try:
+        seconds = float(arg)
+    except ValueError:
+        return False
+    return seconds == 0.0 or seconds > 0.05

@@ -16,6 +16,7 @@ from mesh.clock import HybridClock
 from mesh.dots import Streams
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
+from mesh.spill import Spill
 from node.commands.context import Parked
 from node.commands.table import load
 from node.engine import Engine
@@ -38,8 +39,23 @@ DATABASES = 3
 WALK_KEYS = 2  # of a snapshot's walk in one step, so that writes come between
 ACTIVATION_KEYS = 2
 SAVES_KEPT = 4
+LARGE = 2  # values of more places are merged in slices of one place
 GUARD_MS = 60_000  # mesh-clock-refuse-ms
 Shown = dict[tuple[int, bytes], tuple[str, object, int]]
+
+
+class HeldSpill(Spill):
+    """A file that is none."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def append(self, data: bytes) -> int:
+        self.data += data
+        return len(self.data) - len(data)
+
+    def read(self, place: int, size: int) -> bytes:
+        return bytes(self.data[place : place + size])
 
 
 class Save(Sink):
@@ -70,6 +86,8 @@ class SimNode:
         self.skew_ms = skew_ms
         self.member_id = uuid.UUID(int=world.random.getrandbits(128)).hex.encode()
         self.saves: list[bytes] = []
+        # Every other node stages what it takes in in a file: nothing may stay in memory there.
+        self.staging_bytes = 0 if len(world.nodes) % 2 else 1 << 40
         self.boot(None)
 
     def boot(self, data: bytes | None, active: bool = True) -> None:
@@ -78,6 +96,7 @@ class SimNode:
         words = ["--active-replica", "yes" if active else "no", "--databases", str(DATABASES)]
         if self.world.backlog_bytes:
             words += ["--repl-backlog-size", str(self.world.backlog_bytes)]
+        words += ["--mesh-staging-memory", str(self.staging_bytes)]
         config = conf.load(words).config
         self.streams = Streams(self.world.new_uuid())
         self.resolver = StampResolver(self.streams)
@@ -85,6 +104,9 @@ class SimNode:
         self.engine = Engine(config, HybridClock(), self.resolver, seed=seed)
         self.member = Member(config, self.engine, self.resolver, self.member_id)
         self.member.guard = self.guard
+        self.member.open_spill = HeldSpill
+        self.member.large = LARGE
+        self.member.slice_places = 1
         self.incoming: Wire | None = None  # the link whose snapshot is staged or merged
         self.queue: deque[Callable[[], None]] = deque()
         self.snapshots = Snapshots(
@@ -245,7 +267,7 @@ class SimNode:
         entry = self.engine.databases[db].keys.get(key)
         value = None if entry is None else entry.value
         if field is not None and isinstance(value, HashValue):
-            slot = value.fields.get(field)
+            slot = value.slot(field)
             value = slot.value if isinstance(slot, Field) else slot
         return value
 

@@ -15,7 +15,9 @@ from tests.support.simulation import START_S
 Lines = tuple[str, ...]
 
 # Write commands that change no data here, each with the reason.
-EXEMPT: dict[str, str] = {}
+EXEMPT: dict[str, str] = {
+    "swapdb": "refused while the mesh is on: tests/unit/commands/test_swapdb.py",
+}
 
 LIST = "RPUSH @a x y z"
 SET = "SADD @a x y z"
@@ -163,6 +165,8 @@ EXAMPLES: dict[str, tuple[Lines, ...]] = {
     "xautoclaim": ((STREAM, GROUP, READ, "XAUTOCLAIM @a g other 0 0"),),
     # KeyDB's
     "keydb.hrename": ((HASH, "KEYDB.HRENAME @a f renamed"),),
+    "keydb.cron": (("KEYDB.CRON @a REPEAT 1000000 'return 1'",),
+                   ("KEYDB.CRON @a SINGLE {now}999000 1000 'return KEYS[1]' 1 @b x",)),
     "keydb.nhset": (("KEYDB.NHSET @a.x.y v",),),
     "keydb.mvccrestore": (("KEYDB.MVCCRESTORE @a {stamp} -1 {dump}",),),
 }  # fmt: skip

@@ -4,27 +4,19 @@
 from __future__ import annotations
 
 from node.store.entry import Field
-from node.store.values.picks import Container
+from node.store.values.container import Container
 from node.store.values.strings import shown
 
 
 class HashValue(Container):
-    """A hash as one dict: field -> bytes, or -> Field where a dot or a counter is kept."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fields: dict[bytes, object] = {}
+    """A hash: the slot of a field is bytes, or a Field where a dot or a counter is kept."""
 
     def kind(self) -> bytes:
         return b"hash"
 
-    def size(self) -> int:
-        """HLEN."""
-        return len(self.fields)
-
     def get(self, field: bytes) -> bytes | None:
         """HGET: the value as a client sees it, None where the field is absent."""
-        value = self.fields.get(field)
+        value = self.slot(field)
         if value is None:
             return None
         if isinstance(value, bytes):
@@ -33,17 +25,13 @@ class HashValue(Container):
             return shown(value.value)
         return shown(value)
 
-    def has(self, field: bytes) -> bool:
-        """HEXISTS."""
-        return field in self.fields
-
     def items(self) -> list[tuple[bytes, bytes]]:
-        """HGETALL, in the order the fields were made."""
-        return [(field, plain(value)) for field, value in self.fields.items()]
-
-    def places(self) -> dict[bytes, object]:
-        """The fields, to be read only."""
-        return self.fields
+        """HGETALL, in the order of `names`."""
+        found: list[tuple[bytes, bytes]] = []
+        for chunk in self.chunks():
+            for field, value in chunk.items():
+                found.append((field, plain(value)))
+        return found
 
     def content(self) -> object:
         return self.items()
@@ -57,14 +45,14 @@ class HashValue(Container):
 
     def items_with_deadlines(self) -> list[tuple[bytes, bytes, int]]:
         """As `items`, each with its deadline in ms or 0: RDB's kind hash_ttl."""
-        return [
-            (field, plain(value), self.deadline_of(field)) for field, value in self.fields.items()
-        ]
+        return [(field, text, self.deadline_of(field)) for field, text in self.items()]
 
     def copy(self) -> HashValue:
         """The same fields and deadlines without dots, counters as their sum: what COPY puts."""
         twin = HashValue()
-        twin.fields = {field: plain(value) for field, value in self.fields.items()}
+        twin.do_fill_chunks(
+            [{field: plain(slot) for field, slot in chunk.items()} for chunk in self.chunks()]
+        )
         twin.deadlines = self.deadlines_copy()
         twin.take_past(self)
         return twin

@@ -117,6 +117,22 @@ class MemberDeadlines:
         heapify(twin._heap)
         return twin
 
+    def held(self) -> i64:
+        """How many things `release` has to free."""
+        return len(self.of) + len(self._heap)
+
+    def release(self, places: i64) -> i64:
+        """Frees so many deadlines of a value that nobody has any more; how many are left."""
+        of = self.of
+        while of and places > 0:
+            of.popitem()
+            places -= 1
+        heap = self._heap
+        size: i64 = len(heap)
+        if places > 0:
+            del heap[size - places if size > places else 0 :]
+        return self.held()
+
     def footprint(self) -> int:
         """Bytes in memory: the map, the heap and its pairs; the names belong to the value."""
         return getsizeof(self.of) + getsizeof(self._heap) + ENTRY_BYTES * len(self._heap)

@@ -102,8 +102,8 @@ class Ranking:
             self._count(at, -1)
         return held
 
-    def retain(self, kept: dict[bytes, Any]) -> None:
-        """Takes out all members that are not among `kept`: in one walk, for many at once."""
+    def remove_all(self, gone: set[bytes]) -> None:
+        """Takes out all these members in one walk, for many at once."""
         blocks = self._blocks
         self._blocks = []
         self._first_scores = []
@@ -111,15 +111,36 @@ class Ranking:
         self._tree = None
         self.size = 0
         for block in blocks:
-            members = [member for member in block.members if member in kept]
-            if members:
-                self._append(Block([kept[member] for member in members], members))
+            held = block.members
+            scores = [score for i, score in enumerate(block.scores) if held[i] not in gone]
+            if scores:
+                members = [member for member in held if member not in gone]
+                self._append(Block(scores, members))
                 self.size += len(members)
 
-    def release(self, places: i64) -> None:
-        """Frees blocks of about so many members; the ranking is not to be used any more."""
-        while self._blocks and places > 0:
-            places -= len(self._blocks.pop().members)
+    def is_all(self, arguments: list[bytes], begin: i64) -> bool:
+        """Are the arguments from `begin` on all members in order: the very objects held here?"""
+        if len(arguments) - begin != self.size:
+            return False
+        i = begin
+        for block in self._blocks:
+            for member in block.members:
+                if arguments[i] is not member:
+                    return False
+                i += 1
+        return True
+
+    def release(self, places: i64) -> i64:
+        """Frees blocks of about so many members; how many are left. The ranking is not to be used
+        any more."""
+        blocks = self._blocks
+        while blocks and places > 0:
+            size: i64 = len(blocks.pop().members)
+            places -= size
+            self.size -= size
+        if not blocks:
+            self.size = 0
+        return self.size
 
     def rank_of(self, score: Any, member: bytes) -> i64:
         """How many stand before a member of this score, whether or not it is there."""

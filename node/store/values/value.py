@@ -36,6 +36,10 @@ class Value:
         """What clients can see of it, as texts in an order equal on all nodes: for the digest."""
         return []
 
+    def held(self) -> i64:
+        """How many places `release` has to free: also what is kept beside the members."""
+        return self.size()
+
     def release(self, places: i64) -> i64:
         """Frees about so many places of a value that nobody has any more; how many are left."""
         return 0

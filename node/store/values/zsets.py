@@ -1,6 +1,6 @@
 """ZSetValue: members with their scores, and the order of these.  [compiled]
 
-One dict answers for members, a Ranking for order. A value that was filled at once (read from a
+Places answer for members, a Ranking for order. A value that was filled at once (read from a
 file, the result of ZUNIONSTORE) gets its Ranking when a rank or range is first asked for.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from mypy_extensions import i64
 
-from node.store.values.picks import Container
+from node.store.values.container import Container
 from node.store.values.ranking import Ranking
 from node.store.values.scores import score_text
 
@@ -27,36 +27,26 @@ RANKED_BYTES: Final = 18  # two pointers in a Ranking, and some room
 
 
 class ZSetValue(Container):
-    """A sorted set. A score is never nan, and never minus zero."""
+    """A sorted set: the slot of a member is its score, never nan, and never minus zero."""
 
     def __init__(self) -> None:
         super().__init__()
-        # member -> score; Any keeps the float object that the ranking holds too.
-        self._scores: dict[bytes, Any] = {}
         self._ranking: Ranking | None = Ranking()
 
     def kind(self) -> bytes:
         return b"zset"
 
-    def size(self) -> int:
-        """ZCARD."""
-        return len(self._scores)
-
-    def has(self, member: bytes) -> bool:
-        """Is it a member?"""
-        return member in self._scores
-
     def score_of(self, member: bytes) -> float | None:
         """ZSCORE: None where it is no member."""
-        return cast("float | None", self._scores.get(member))
+        return cast("float | None", self.slot(member))
 
     def score(self, member: bytes) -> float:
         """The score of a member that is there."""
-        return cast(float, self._scores[member])
+        return cast(float, self.slot(member))
 
     def rank_of(self, member: bytes) -> int:
         """ZRANK: -1 where it is no member."""
-        score = self._scores.get(member)
+        score: Any = self.slot(member)
         if score is None:
             return -1
         return int(self.ranking().rank_of(score, member))
@@ -85,25 +75,20 @@ class ZSetValue(Container):
         """The order, made where it was not needed so far."""
         ranking = self._ranking
         if ranking is None:
-            ranking = ranked(self._scores)
+            scores: list[Any] = []
+            for chunk in self.chunks():
+                scores.extend(chunk.values())
+            ranking = ranked(self.names(), scores)
             self._ranking = ranking
         return ranking
 
-    def pairs(self) -> dict[bytes, float]:
-        """Each member's score, in any order; to be read only."""
-        return self._scores
-
-    def places(self) -> dict[bytes, object]:
-        """The members, to be read only."""
-        return cast(dict[bytes, object], self._scores)
-
     def content(self) -> object:
-        size = len(self._scores)
+        size = self.size()
         return list(zip(self.members(0, size), self.scores(0, size), strict=True))
 
     def parts(self) -> list[bytes]:
         found: list[bytes] = []
-        size = len(self._scores)
+        size = self.size()
         scores = self.scores(0, size)
         for i, member in enumerate(self.members(0, size)):
             found.append(member)
@@ -115,78 +100,89 @@ class ZSetValue(Container):
         """The same members, scores and deadlines: what COPY, RENAME and *STORE put."""
         twin = ZSetValue()
         twin.take_past(self)
-        twin._scores = self._scores.copy()
+        twin.do_fill_chunks([chunk.copy() for chunk in self.chunks()])
         ranking = self._ranking
         twin._ranking = None if ranking is None else ranking.copy()
         twin.deadlines = self.deadlines_copy()
         return twin
 
+    def held(self) -> i64:
+        found = super().held()
+        return found if self._ranking is None else found + self._ranking.size
+
     def release(self, places: i64) -> i64:
-        if self._ranking is not None:
-            self._ranking.release(places)
-        scores = self._scores
-        while scores and places > 0:
-            scores.popitem()
-            places -= 1
-        return len(scores)
+        ranking = self._ranking
+        if ranking is not None and ranking.release(places) == 0:
+            self._ranking = None
+        self.release_beside(self.release_places(places))
+        return self.held()
 
     def footprint(self, samples: int) -> int:
         size = super().footprint(samples)
-        return size + len(self._scores) * (RANKED_BYTES + getsizeof(0.0))
+        return size + self.size() * (RANKED_BYTES + getsizeof(0.0))
 
     def do_put(self, member: bytes, score: float) -> i64:
         """Gives a member its score; ADDED, CHANGED or SAME. `score` must not be nan."""
+        # Any keeps the float object, which the slot and the ranking both hold.
         held: Any = score + 0.0  # minus zero becomes zero
-        scores = self._scores
-        old: Any = scores.get(member)
+        old: Any = self.slot(member)
         ranking = self._ranking
         if old is None:
-            scores[member] = held
+            self.do_place(member, held)
             if ranking is not None:
                 ranking.add(held, member)
             return ADDED
         if old == held:
             return SAME
-        scores[member] = held
+        self.do_place(member, held)
         if ranking is not None:
             ranking.add(held, ranking.remove(old, member))
         return CHANGED
 
     def do_remove(self, arguments: list[bytes], begin: i64) -> i64:
         """Takes out the members from `begin` on; returns how many there were."""
-        scores = self._scores
-        before: i64 = len(scores)
+        before: i64 = self.size()
         self.do_remember(arguments, begin, before)
         n: i64 = len(arguments)
         ranking = self._ranking
         i = begin
         if n - begin > MANY and (n - begin) * 8 > before:
+            gone: set[bytes] = set()
             while i < n:
-                scores.pop(arguments[i], None)
+                if self.do_take(arguments[i]) is not None:
+                    gone.add(arguments[i])
                 i += 1
-            if ranking is not None and scores:
-                ranking.retain(scores)
+            if ranking is not None:
+                ranking.remove_all(gone)
         else:
             while i < n:
                 member = arguments[i]
-                old: Any = scores.pop(member, None)
+                old: Any = self.do_take(member)
                 if old is not None and ranking is not None:
                     ranking.remove(old, member)
                 i += 1
-        if self.picks is not None or self.deadlines is not None:
+        if self.deadlines is not None:
             self.lost(arguments, int(begin))
-        left: i64 = len(scores)
+        left: i64 = self.size()
         return before - left
+
+    def names_all(self, arguments: list[bytes], begin: i64) -> bool:
+        """Are the arguments from `begin` on what `members` gave of the whole value?
+
+        Found by comparing objects, without a look at their bytes; False may also mean: not known.
+        """
+        ranking = self._ranking
+        return ranking is not None and ranking.is_all(arguments, begin)
 
     def do_fill(self, pairs: dict[bytes, float]) -> None:
         """Takes the pairs as the whole content; the dict belongs to the value from then on.
 
         No score may be nan. Made for new values: the order is worked out when it is asked for.
         """
-        self._scores = pairs
         for member, score in pairs.items():
             if score == 0.0:
                 pairs[member] = 0.0
+        self.do_fill_chunks([cast(dict[bytes, object], pairs)])
         self._ranking = None
 
 
@@ -197,10 +193,9 @@ def zset_of(pairs: dict[bytes, float]) -> ZSetValue:
     return value
 
 
-def ranked(pairs: dict[bytes, Any]) -> Ranking:
-    """A ranking of all pairs. Pairs that come in order of score, or in reverse, are not sorted."""
-    members = list(pairs)
-    scores: list[Any] = list(pairs.values())
+def ranked(members: list[bytes], scores: list[Any]) -> Ranking:
+    """A ranking of all pairs, whose lists are its own from then on. Pairs that come in order of
+    score, or in reverse, are not sorted."""
     direction = direction_of(scores)
     if direction < 0:
         members.reverse()
@@ -209,7 +204,7 @@ def ranked(pairs: dict[bytes, Any]) -> Ranking:
         order = sorted(range(len(scores)), key=scores.__getitem__)
         members = [members[place] for place in order]
         scores = [scores[place] for place in order]
-    order_equals(scores, members, pairs)
+    order_equals(scores, members)
     ranking = Ranking()
     ranking.fill(scores, members)
     return ranking
@@ -234,7 +229,7 @@ def direction_of(scores: list[Any]) -> i64:
     return 1 if rises else -1 if falls else 0
 
 
-def order_equals(scores: list[Any], members: list[bytes], pairs: dict[bytes, Any]) -> None:
+def order_equals(scores: list[Any], members: list[bytes]) -> None:
     """Puts runs of equal scores in order of their members."""
     n: i64 = len(scores)
     begin: i64 = 0
@@ -247,10 +242,10 @@ def order_equals(scores: list[Any], members: list[bytes], pairs: dict[bytes, Any
                 i += 1
                 continue
         if i - begin > 1:
-            run = sorted(members[begin:i])
-            members[begin:i] = run
-            # Each member keeps its own float object, which the dict holds too.
-            scores[begin:i] = [pairs[member] for member in run]
+            # Each member keeps its own float object, which its slot holds too.
+            run = sorted(zip(members[begin:i], scores[begin:i], strict=True))
+            members[begin:i] = [member for member, _ in run]
+            scores[begin:i] = [score for _, score in run]
         begin = i
         i += 1
 

@@ -9,7 +9,7 @@ import pytest
 
 from node.resp.replies import Failure
 from node.store.effect import Effect
-from node.store.events import NO_EVENT, SETBIT
+from node.store.events import NEW, NO_EVENT, SETBIT
 from tests.support.local import LocalNode
 
 
@@ -58,8 +58,11 @@ def test_each_write_of_a_bitfield_is_an_effect_and_one_event_is_told(node: Local
     assert node.effects() == ["SETBITS k u8 0 5", "BITINCR k u8 0 1 WRAP", "SETBITS k u8 24 0"]
 
 
-def test_a_bitfield_that_only_makes_room_tells_nothing(node: LocalNode) -> None:
+def test_a_bitfield_that_only_makes_room_tells_of_a_new_key(node: LocalNode) -> None:
     node("BITFIELD k OVERFLOW FAIL INCRBY u8 0 300")
+    assert [int(effect.events) for effect in last_unit(node)] == [NEW]
+    node("SET k aaaa")
+    node("BITFIELD k OVERFLOW FAIL INCRBY u8 40 300")
     assert [int(effect.events) for effect in last_unit(node)] == [NO_EVENT]
     node("SET k aaaa")
     node("BITFIELD k SET u8 0 97 OVERFLOW FAIL INCRBY u8 40 300")

@@ -11,7 +11,7 @@ from node.engine import EXPIRE_PER_TICK
 from node.ports import Seen
 from node.resp.replies import Map
 from node.store.effect import HINCR, HSET, Effect
-from node.store.values.picks import Container
+from node.store.values.container import Container
 from tests.support.local import START_S, LocalNode
 from tests.unit.readers.test_notify import Listener
 

@@ -97,15 +97,15 @@ def replayable(node: LocalNode, text: str) -> list[bool]:
         ("LTRIM l 9 0", ["LPOP l 5"]),
         ("LTRIM l 0 -1", ["LTRIM l 0 -1"]),
         ("LTRIM none 0 0", []),
-        ("LMOVE l m LEFT RIGHT", ["LPOP l", "RPUSH m a"]),
-        ("LMOVE l m RIGHT LEFT", ["RPOP l", "LPUSH m e"]),
+        ("LMOVE l m LEFT RIGHT", ["RPUSH m a", "LPOP l"]),
+        ("LMOVE l m RIGHT LEFT", ["LPUSH m e", "RPOP l"]),
         ("RPOPLPUSH l l", ["RPOP l", "LPUSH l e"]),
         ("LMOVE l l LEFT LEFT", ["LTRIM l 0 -1"]),
         ("LMPOP 2 none l RIGHT COUNT 3", ["RPOP l 3"]),
         ("LMPOP 1 none LEFT", []),
         ("BLPOP none l 0", ["LPOP l"]),
         ("BRPOP l 0", ["RPOP l"]),
-        ("BLMOVE l m LEFT LEFT 0", ["LPOP l", "LPUSH m a"]),
+        ("BLMOVE l m LEFT LEFT 0", ["LPUSH m a", "LPOP l"]),
         ("BLMPOP 0 1 l LEFT COUNT 2", ["LPOP l 2"]),
         ("LRANGE l 0 -1", []),
         ("LPOS l a", []),
@@ -145,10 +145,10 @@ def test_equal_elements_are_removed_in_one_effect(node: LocalNode) -> None:
         ("LTRIM l 0 0", ["ltrim l"]),
         ("LTRIM l 0 -1", ["ltrim l"]),
         ("LTRIM l 1 0", ["ltrim l", "del l"]),
-        ("LMOVE l m LEFT RIGHT", ["lpop l", "new m", "rpush m"]),
+        ("LMOVE l m LEFT RIGHT", ["new m", "rpush m", "lpop l"]),
         ("LMOVE l l LEFT RIGHT", ["rpush l", "lpop l"]),
         ("LMOVE l l LEFT LEFT", ["lpush l", "lpop l"]),
-        ("LMOVE one m LEFT RIGHT", ["lpop one", "del one", "new m", "rpush m"]),
+        ("LMOVE one m LEFT RIGHT", ["new m", "rpush m", "lpop one", "del one"]),
         ("RPOPLPUSH one one", ["lpush one", "rpop one"]),
         ("LMPOP 1 l LEFT COUNT 2", ["lpop l"]),
         ("BRPOP one 0", ["rpop one", "del one"]),
@@ -291,7 +291,7 @@ def test_a_moved_element_keeps_its_identity(numbering: LocalNode) -> None:
     node("RPUSH m x")
     units(node)
     node("LMOVE l m RIGHT LEFT")
-    ((removed, pushed),) = units(node)
+    ((pushed, removed),) = units(node)
     assert isinstance(removed.value, Removed)
     assert isinstance(pushed.value, Pushed)
     assert isinstance(pushed.value.kept, Run)

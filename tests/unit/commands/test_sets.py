@@ -193,18 +193,6 @@ def test_so_many_picks_that_the_server_would_stand_still_are_refused(node: Local
     assert reply.text == b"ERR value is out of range"
 
 
-def test_what_was_made_for_picking_is_dropped_when_nobody_picks(node: LocalNode) -> None:
-    fill(node, "s", 500)
-    node("SRANDMEMBER s")
-    value = node.sessions[0].ctx.set(b"s")
-    assert value is not None
-    assert value.picks is not None
-    node.advance(20)
-    assert value.picks is not None
-    node.advance(20)
-    assert value.picks is None
-
-
 def scanned(node: LocalNode, change: bool) -> list[bytes]:
     """All of a scan's members, while others come and go if `change` is set."""
     found: list[bytes] = []

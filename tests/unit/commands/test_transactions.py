@@ -5,6 +5,7 @@ import pytest
 from node.gates import IS_OUT_OF_MEMORY, IS_READONLY
 from node.resp.replies import NULL_ARRAY, OK, QUEUED, Failure
 from tests.support.local import LocalNode
+from tests.support.targets import EngineTarget
 
 
 def texts(reply: object) -> bytes:
@@ -151,3 +152,14 @@ def test_discard_by_services_ends_everything(node: LocalNode) -> None:
     assert node("MULTI") is OK
     node("SCARD s")
     assert node("EXEC") == [0]
+
+
+def test_a_transaction_that_says_hello_is_answered_in_both_versions() -> None:
+    target = EngineTarget()
+    target.call(1, [b"HSET", b"h", b"f", b"v"])
+    target.call(1, [b"MULTI"])
+    read = [b"HGETALL", b"h"]
+    for words in (read, [b"HELLO", b"3"], read, [b"HELLO", b"2"], read):
+        assert target.call(1, words).text == b"QUEUED"
+    replies = target.call(1, [b"EXEC"]).items
+    assert [reply.kind for reply in replies] == ["array", "map", "map", "array", "array"]

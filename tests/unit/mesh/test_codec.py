@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.codec import key_bytes, read_key
+from mesh.codec import key_bytes
 from mesh.dots import Streams
+from mesh.key_reader import read_key
+from mesh.merge.peer_key import PeerKey
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
-from mesh.merge.whole import NOBODY, PeerKey, merge_key
+from mesh.merge.whole import NOBODY, merge_key
 from mesh.metadata import Incoming, hidden_bytes, read_hidden
 from node.store.entry import COUNTED, Entry
 from node.store.keyspace import Database
@@ -90,15 +92,16 @@ def spelled(peer: PeerKey) -> object:
         sorted((each.stamp, each.origin, each.number) for each in peer.claims),
         sorted((each.stamp, each.origin, each.number) for each in peer.ttls),
         {
-            member: sorted((each.stamp, each.origin) for each in dots)
-            for member, dots in peer.members.items()
+            member: sorted((each.stamp, each.origin) for each in peer.dots(member))
+            for member in peer.members.names()
         },
         {
             field: (
                 sorted((each.stamp, each.origin, str(each.value)) for each in state.registers),
                 sorted((each.stamp, each.origin, each.delta) for each in state.increments),
             )
-            for field, state in peer.fields.items()
+            for field in [*peer.fields.names(), *peer.texts.names()]
+            if (state := peer.field(field)) is not None
         },
         {slot: (value.parts(), runs_of(value)) for slot, value in peer.opaque.items()},
         peer.deadlines,
@@ -206,14 +209,14 @@ def test_an_unknown_format_or_stream_is_refused() -> None:
 def test_dots_that_do_not_fit_the_value_are_refused() -> None:
     resolver = StampResolver(Streams(b"\x01" * 16))
     value = SetValue()
-    value.members = {b"a": None, b"b": None}
+    value.do_fill_names([b"a", b"b"], None)
     data = key_bytes(resolver.memory, 0, b"s", Entry(value, 5, 0))
     other = SetValue()
-    other.members = {b"a": None}
+    other.do_fill_names([b"a"], None)
     with pytest.raises(ValueError, match="other members"):
         read_key(data, [0], 0, b"s", other)
     fields = HashValue()
-    fields.fields = {b"f": b"v"}
+    fields.do_place(b"f", b"v")
     data = key_bytes(resolver.memory, 0, b"h", Entry(fields, 5, 0))
     with pytest.raises(ValueError, match="other fields"):
         read_key(data, [0], 0, b"h", HashValue())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.codec import key_bytes, read_key
+from mesh.codec import key_bytes
 from mesh.dots import pack_marks, unpack_marks, uuid_bytes, uuid_text
+from mesh.key_reader import read_key
 from mesh.merge.slots import LIST_SLOT, ZSET_SLOT
 from mesh.metadata import Incoming, hidden_bytes, read_hidden
 from mesh.rreplay import FrameReader, Inner, control, flags_of, frame_bytes, inner_of
@@ -47,7 +48,7 @@ def effect(
 def members(*names: bytes) -> SetValue:
     """A set without dots."""
     value = SetValue()
-    value.members = dict.fromkeys(names)
+    value.do_fill_names([*names], None)
     return value
 
 
@@ -97,7 +98,7 @@ def spelled(one: Effect) -> tuple[object, ...]:
     """An effect's fields; sets as frozensets, argument lists from their members on."""
     value = one.value
     if isinstance(value, SetValue):
-        value = frozenset(value.members)
+        value = frozenset(value.names())
     elif isinstance(value, Pushed):
         value = (*value.items[int(value.begin) :], value.at_head, int(value.first))
     elif isinstance(value, Inserted):
@@ -183,14 +184,17 @@ def test_the_fields_of_the_document_are_read_so() -> None:
     ]  # fmt: skip
     peer = read_key(members_, origins, 0, b"s", members(b"z", b"y", b"x"))
     found = {
-        name: [(each.stamp, each.origin) for each in dots] for name, dots in peer.members.items()
+        name: [(each.stamp, each.origin) for each in peer.dots(name)]
+        for name in peer.members.names()
     }
     assert found == {b"x": [(STAMP, 0)], b"y": [(STAMP, 0)], b"z": [(EARLIER, 1)]}
     pairs = HashValue()
-    pairs.fields = {b"f": b"v", b"n": b"7"}
+    pairs.do_fill_pairs([(b"f", b"v"), (b"n", b"7")])
     peer = read_key(fields, origins, 0, b"h", pairs)
-    assert [(each.stamp, each.value) for each in peer.fields[b"f"].registers] == [(STAMP, b"v")]
-    assert sorted((each.origin, each.delta) for each in peer.fields[b"n"].increments) == [
+    text, number = peer.field(b"f"), peer.field(b"n")
+    assert text is not None and number is not None
+    assert [(each.stamp, each.value) for each in text.registers] == [(STAMP, b"v")]
+    assert sorted((each.origin, each.delta) for each in number.increments) == [
         (0, 4), (1, 3),
     ]  # fmt: skip
     peer = read_key(elements, origins, 0, b"l", list_of([b"x", b"y", b"z"]))

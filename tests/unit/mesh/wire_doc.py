@@ -69,7 +69,9 @@ def counter_entry(known: Memory) -> Entry:
 def set_entry() -> Entry:
     """`x` and `y` by one unit of stream 0, `z` by stream 1; no deadline since it was made."""
     value = SetValue()
-    value.members = {b"z": Dot(EARLIER, 1), b"x": Dot(STAMP, 0), b"y": Dot(STAMP, 0)}
+    value.do_place(b"z", Dot(EARLIER, 1))
+    value.do_place(b"x", Dot(STAMP, 0))
+    value.do_place(b"y", Dot(STAMP, 0))
     entry = Entry(value, STAMP, 0)
     entry.dots = Dots()
     entry.dots.ttls = [Claim(EARLIER, 1, 0)]
@@ -81,7 +83,8 @@ def hash_entry(known: Memory) -> Entry:
     value = HashValue()
     counted = Field(7, EARLIER, 1)
     counted.flags = COUNTED | NO_REGISTER
-    value.fields = {b"f": Field(b"v", STAMP, 0), b"n": counted}
+    value.do_place(b"f", Field(b"v", STAMP, 0))
+    value.do_place(b"n", counted)
     entry = Entry(value, STAMP, 0)
     entry.dots = Dots()
     entry.dots.ttls = [Claim(EARLIER, 1, 0)]

@@ -137,8 +137,10 @@ def some_write(node: LocalNode, dice: random.Random) -> None:
         node(f"PEXPIRE {key} {dice.randrange(1, 3000)}")
     elif kind < 90:
         node(f"RENAME {key} k{dice.randrange(60)}")
-    elif kind < 95:
+    elif kind < 94:
         node.advance(dice.random())
+    elif kind < 95:
+        node(f"SWAPDB {dice.randrange(3)} {dice.randrange(3)}")
     elif kind < 98:
         node(f"SELECT {dice.randrange(3)}")
     else:

@@ -109,7 +109,16 @@ def test_each_event_goes_to_the_key_first_and_then_to_the_event() -> None:
         ("SET k v", "SET k w", ["overwritten k", "set k"]),
         ("SET k v", "SET k w EX 10", ["overwritten k", "set k", "expire k"]),
         ("SADD k a", "SET k v", ["overwritten k", "type_changed k", "set k"]),
+        ("", "SET k v GET", ["keymiss k", "new k", "set k"]),
+        ("", "SET k v XX GET", ["keymiss k"]),
         ("SET k v", "APPEND k w", ["append k"]),
+        ("", "BITFIELD k SET u8 0 1", ["new k", "setbit k"]),
+        ("", "BITFIELD k OVERFLOW FAIL INCRBY u8 0 300", ["new k"]),
+        ("SET k v", "BITFIELD k OVERFLOW FAIL INCRBY u8 80 300", []),
+        ("RPUSH a x y", "LMOVE a b LEFT RIGHT", ["new b", "rpush b", "lpop a"]),
+        ("RPUSH a x", "RPOPLPUSH a b", ["new b", "lpush b", "rpop a", "del a"]),
+        ("RPUSH a x", "BLMOVE a b LEFT LEFT 0", ["new b", "lpush b", "lpop a", "del a"]),
+        ("RPUSH a x y", "LMOVE a a LEFT RIGHT", ["rpush a", "lpop a"]),
         ("", "GET none", ["keymiss none"]),
         ("", "SMEMBERS none", ["keymiss none"]),
         ("", "SREM none a", []),
@@ -181,7 +190,7 @@ def test_peers_writes_are_told_as_clients_are(all_events: Listener) -> None:
     assert all_events.peer(EXPIRE, b"k", None, 0) == ["persist k"]
     assert all_events.peer(DROP, b"k", None) == ["del k"]
     value = SetValue()
-    value.members = {b"a": None}
+    value.do_place(b"a", None)
     assert all_events.peer(PUT, b"s", value) == ["new s", "sadd s"]
 
 

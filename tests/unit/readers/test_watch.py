@@ -155,8 +155,8 @@ def test_a_swap_spoils_keys_that_either_database_has(
 ) -> None:
     other = node.session()
     node("SADD here a")
-    node.sessions[other].ctx.db = node.engine.databases[1]
+    node("SELECT 1", client=other)
     node("SADD there a", client=other)
     node("WATCH " + key)
-    node.engine.watch.swapped(node.engine.databases[0], node.engine.databases[1])
+    node("SWAPDB 0 1", client=other)
     assert spoiled(node) is expected

@@ -1,10 +1,5 @@
-"""Container: what values of named places share (sets, hashes, sorted sets): picks and deadlines.
-
-Picks are the members of a large value by number, so that one is picked in constant time. Made at
-the first random pick and kept right from then on: `lose` is called when members go, and what was
-added is found when it is needed, because a dict keeps the order of insertion and what is new
-stands at its end.
-"""
+"""Container: what sets, hashes and sorted sets share: places by name, the deadlines of these, and
+what the value was before places went.  [compiled]"""
 
 from __future__ import annotations
 
@@ -16,54 +11,20 @@ from mypy_extensions import i64
 
 from node.store.entry import Field
 from node.store.values.member_deadlines import MemberDeadlines
-from node.store.values.value import Value
+from node.store.values.places import Places
 
 FIELD_BYTES: Final = 40
 
 
-class Picks:
-    """Every member once, in any order, with its place."""
-
-    def __init__(self) -> None:
-        self.order: list[bytes] = []
-        self.places: dict[bytes, int] = {}
-
-    def catch_up(self, members: dict[bytes, object]) -> list[bytes]:
-        """The members in numbered order; takes in those added since the last call."""
-        fresh = len(members) - len(self.order)
-        if fresh < 0:  # members went without being named here
-            self.order = []
-            self.places = {}
-            fresh = len(members)
-        if fresh > 0:
-            newest = list(islice(reversed(members), fresh))
-            newest.reverse()
-            for member in newest:
-                self.places[member] = len(self.order)
-                self.order.append(member)
-        return self.order
-
-    def lose(self, arguments: list[bytes], begin: int) -> None:
-        """The members from `begin` on are gone: the last ones take their places."""
-        order = self.order
-        for i in range(begin, len(arguments)):
-            place = self.places.pop(arguments[i], -1)
-            if place >= 0:
-                last = order.pop()
-                if place < len(order):
-                    order[place] = last
-                    self.places[last] = place
-
-
-class Container(Value):
-    """A value of many places, by name in one dict.
+class Container(Places):
+    """A value of many places, by name.
 
     `deadlines` is None unless a place has one. Whoever looks a key up never sees a place past its
     deadline: the database has it taken out before (Database.peek).
     """
 
     def __init__(self) -> None:
-        self.picks: Picks | None = None
+        super().__init__()
         self.deadlines: MemberDeadlines | None = None
         # What it was before places went: Redis never packs again what it has unpacked, so OBJECT
         # ENCODING and DUMP ask for the most places there were, and for the longest that is gone
@@ -82,7 +43,7 @@ class Container(Value):
         n: i64 = len(arguments)
         while i < n:
             size: i64 = len(arguments[i])
-            if size > longest and arguments[i] in self.places():
+            if size > longest and self.has(arguments[i]):
                 longest = size
             i += 1
         self.longest = longest
@@ -94,26 +55,26 @@ class Container(Value):
         self.had_words = other.had_words
         self.was_timed = other.was_timed
 
+    def held(self) -> i64:
+        deadlines = self.deadlines
+        found: i64 = self.size()
+        return found if deadlines is None else found + deadlines.held()
+
     def release(self, places: i64) -> i64:
-        own = self.places()
-        while own and places > 0:
-            own.popitem()
-            places -= 1
-        return len(own)
+        self.release_beside(self.release_places(places))
+        return self.held()
+
+    def release_beside(self, places: i64) -> None:
+        """Of `release`: what is kept beside the members."""
+        if places > 0 and self.deadlines is not None and self.deadlines.release(places) == 0:
+            self.deadlines = None
 
     def footprint(self, samples: int) -> int:
-        size = measured(self.places(), samples)
+        size = measured(self, samples)
         return size if self.deadlines is None else size + self.deadlines.footprint()
-
-    def places(self) -> dict[bytes, object]:
-        """The value's own dict, to be read only."""
-        return {}
 
     def lost(self, arguments: list[bytes], begin: int) -> None:
         """Places from `begin` on were taken out; their deadlines go too."""
-        picks = self.picks
-        if picks is not None:
-            picks.lose(arguments, begin)
         if self.deadlines is not None:
             self.do_persist(arguments, begin, 1)
 
@@ -167,16 +128,20 @@ class Container(Value):
             self.deadlines = None
 
 
-def measured(places: dict[bytes, object], samples: int) -> int:
-    """A dict, and its members as far as they are measured, stretched to all of them."""
-    size = getsizeof(places)
-    count = len(places)
-    looked_at = count if samples == 0 else min(samples, count)
-    if looked_at == 0:
-        return size
-    some = islice(places.items(), looked_at)
-    found = sum(getsizeof(name) + slot_bytes(slot) for name, slot in some)
-    return size + found * count // looked_at
+def measured(value: Places, samples: int) -> int:
+    """The dicts, and the members as far as they are measured, stretched to all of them."""
+    size = value.table_bytes()
+    count = value.size()
+    wanted = count if samples == 0 else min(samples, count)
+    left = wanted
+    found = 0
+    for chunk in value.chunks():
+        if left == 0:
+            break
+        for name, slot in islice(chunk.items(), left):
+            found += getsizeof(name) + slot_bytes(slot)
+            left -= 1
+    return size if wanted == 0 else size + found * count // wanted
 
 
 def slot_bytes(slot: object) -> int:

@@ -1,0 +1,60 @@
+"""Cover: which dots a clearing write had seen; and whether that is all of a set or hash.
+[compiled]"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from librt.strings import read_i64_le
+from mypy_extensions import i64
+
+from node.store.entry import COUNTED, Dot, Field
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
+
+
+class Cover:
+    """Which dots a clearing write had seen: its context row, and all earlier ones of its stream."""
+
+    def __init__(self, row: bytes, origin: i64) -> None:
+        self.row = row
+        self.origin: i64 = origin
+
+    def has(self, stamp: i64, origin: i64) -> bool:
+        """Had the write seen this dot?"""
+        if origin == self.origin:
+            return True
+        place = origin << 3
+        if place + 8 > len(self.row):
+            return False
+        return stamp <= read_i64_le(self.row, place)
+
+
+def members_are_covered(value: SetValue, cover: Cover) -> bool:
+    """Has the cover every member's dot? One look at each, and no object made."""
+    last: Dot | None = None
+    bare = cover.has(0, 0)
+    for chunk in value.chunks():
+        for slot in chunk.values():
+            dot = cast("Dot | None", slot)
+            if dot is None:
+                if not bare:
+                    return False
+            elif dot is not last:
+                if not cover.has(dot.stamp, dot.origin):
+                    return False
+                last = dot  # one unit's members share it
+    return True
+
+
+def fields_are_covered(value: HashValue, cover: Cover) -> bool:
+    """Has the cover every field's dot, and is none of them a counter?"""
+    bare = cover.has(0, 0)
+    for chunk in value.chunks():
+        for slot in chunk.values():
+            if not isinstance(slot, Field):
+                if not bare:
+                    return False
+            elif slot.flags & COUNTED or not cover.has(slot.stamp, i64(slot.origin)):
+                return False
+    return True
