@@ -20,6 +20,8 @@ export PYTHONHASHSEED := 0
 SEEDS      ?= 2000
 PURE_SEEDS  = $(shell expr \( $(SEEDS) + 9 \) / 10)
 SOAK_SEEDS ?= 50000
+# Generated commands of the differential test, which compares with Redis
+SOAK_COMMANDS ?= 200000
 JOBS       ?= 2
 # More arguments for pytest, as in: make test PYTEST_ARGS='-k hashes'
 PYTEST_ARGS ?=
@@ -100,8 +102,9 @@ pure: $(STAMP)  ## remove what `make build` left, so that pure Python runs witho
 bench: build  ## measure speed and memory (docs/benchmarks.md); BENCH='ratios --quick' chooses
 	$(BIN)/python -m bench $(BENCH)
 
-soak: build  ## the convergence test with many seeds
+soak: build  ## the convergence test with many seeds, the differential test with many commands
 	PLEXIS_SEEDS=$(SOAK_SEEDS) $(PYTEST) -n $(JOBS) tests/mesh $(PYTEST_ARGS)
+	PLEXIS_COMMANDS=$(SOAK_COMMANDS) $(PYTEST) tests/commands/test_differential.py $(PYTEST_ARGS)
 
 docs: $(STAMP)  ## make what is made in docs/ and conf/examples/ anew from the tables of directives and commands
 	$(BIN)/python -m conf.document

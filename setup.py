@@ -152,7 +152,6 @@ HOT = [
     "node/store/events.py",
     "node/store/values/places.py",
     "node/store/values/container.py",
-    "node/store/values/scans.py",
     "node/commands/args.py",
     "node/commands/connection.py",
     "node/commands/member_picks.py",

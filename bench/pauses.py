@@ -1,4 +1,5 @@
-"""The longest time another client waits: while a node grows, while it sends or takes a transfer.
+"""The longest time another client waits: while a node grows, while it sends or takes a transfer,
+and while a key of a million members grows, goes, or is merged.
 
 A process of its own (bench/pinger.py) sends PING every millisecond and notes how long each answer
 took. Redis in the same situation stands beside it: what both show is the machine.
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
+from bench.filler import LARGE_KEY
 from bench.servers import (
     LOAD_CORE,
     ROOT,
@@ -37,6 +39,7 @@ QUICK_SHARE: Final = 10
 SHORT_BACKLOG: Final = ("--repl-backlog-size", "2mb")
 NICE: Final = 10  # of the load: the pinger on the same core comes first
 FILL_TIMEOUT_S: Final = 300.0
+LARGE_KINDS: Final = ("set", "zset", "hash", "list", "stream")
 HEADING: Final = ("", "server", "PINGs", "p50 ms", "p99 ms", "p99.9 ms", "longest ms", "late ms")
 
 
@@ -68,12 +71,12 @@ def pinging(port: int) -> Iterator[Pinged]:
     )
 
 
-def fill(server: Process, count: int) -> None:
-    """Gives a server so many keys, in pipelines of 100, from the load's core."""
+def fill(server: Process, count: int, *large: str) -> None:
+    """Gives a server so many keys, or one large key, in pipelines of 100, from the load's core."""
     subprocess.run(
         [
             "nice", "-n", str(NICE), "taskset", "-c", str(LOAD_CORE), sys.executable, "-m",
-            "bench.filler", str(server.port), str(count),
+            "bench.filler", str(server.port), str(count), *large,
         ],
         cwd=ROOT, timeout=FILL_TIMEOUT_S, check=True,
     )  # fmt: skip
@@ -86,12 +89,58 @@ def has_all(client: Client) -> bool:
     return isinstance(answer, bytes) and b"master_link_status:up" in answer
 
 
+def is_freed(client: Client) -> bool:
+    """Is nothing left of what was dropped large?"""
+    answer = client.call(b"INFO", b"memory")
+    return isinstance(answer, bytes) and b"lazyfree_pending_objects:0" in answer
+
+
 def grow(server: Process, count: int) -> tuple[str, ...]:
     """The row of a server that is filled."""
     with server:
         with pinging(server.port) as pinged:
             fill(server, count)
         return ("grows", server.name, *pinged.row)
+
+
+def drop_large(server: Process, kind: str, count: int) -> list[tuple[str, ...]]:
+    """The rows of a server in which one key grows, and is deleted in both ways."""
+    with server:
+        client = Client(server.port)
+        with pinging(server.port) as pinged:
+            fill(server, count, kind, "")
+        rows = [(f"{kind} grows", server.name, *pinged.row)]
+        for word in (b"DEL", b"UNLINK"):
+            if client.call(b"EXISTS", LARGE_KEY) == 0:
+                fill(server, count, kind, "")
+            with pinging(server.port) as pinged:
+                client.call(word, LARGE_KEY)
+                wait_until(lambda: is_freed(client), "what was dropped is freed", WAIT_TIMEOUT_S)
+            rows.append((f"{word.decode()} {kind}", server.name, *pinged.row))
+        client.close()
+    return rows
+
+
+def merge_large(kind: str, count: int) -> list[tuple[str, ...]]:
+    """The rows of two nodes that both have the key, half of it alike, and become one mesh."""
+    with ExitStack() as stack:
+        source = stack.enter_context(active("active", *SHORT_BACKLOG))
+        target = stack.enter_context(active("active", *SHORT_BACKLOG, core=LOAD_CORE))
+        fill(source, count, kind, "a")
+        fill(target, count, kind, "b")
+        with pinging(source.port) as sent, pinging(target.port) as taken:
+            clients = Client(source.port), Client(target.port)
+            clients[1].call(b"REPLICAOF", b"127.0.0.1", b"%d" % source.port)
+            wait_until(  # the source calls back
+                lambda: all(has_all(each) and is_freed(each) for each in clients),
+                "both to be in sync", WAIT_TIMEOUT_S,
+            )  # fmt: skip
+            for client in clients:
+                client.close()
+    return [
+        (f"{kind}: sends", source.name, *sent.row),
+        (f"{kind}: takes in", target.name, *taken.row),
+    ]
 
 
 def full_syncs(server: Process) -> int:
@@ -157,4 +206,19 @@ def run(rounds: int, quick: bool) -> None:
         source = stack.enter_context(active("active"))
         target = stack.enter_context(active("active", core=LOAD_CORE))
         rows += transfer(source, target, moved, by_snapshot=False)
-    print(f"the same where the backlog still holds all {moved} writes\n\n{table(rows)}")
+    print(f"the same where the backlog still holds all {moved} writes\n\n{table(rows)}\n")
+    large(grown)
+
+
+def large(count: int) -> None:
+    """Prints what one large key of each type costs others."""
+    rows: list[tuple[str, ...]] = [HEADING]
+    for kind in LARGE_KINDS:
+        rows += drop_large(redis(), kind, count)
+        rows += drop_large(ours("alone"), kind, count)
+    what = f"one key of {count} members grows and goes"
+    print(f"PING every ms while {what}\n\n{table(rows)}\n", flush=True)
+    rows = [HEADING]
+    for kind in LARGE_KINDS:
+        rows += merge_large(kind, count)
+    print(f"PING every ms while two nodes merge such a key\n\n{table(rows)}")

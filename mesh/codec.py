@@ -10,7 +10,8 @@ order then.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
 
 from librt.strings import (
     BytesWriter,
@@ -26,10 +27,10 @@ from mesh.merge.rule import Memory
 from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT
 from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState
 from node.persist.canon import payload_of
-from node.persist.contents import file_order
-from node.store.entry import COUNTED, Claim, Entry, Field
+from node.persist.contents import SORTED_MAX, file_order
+from node.store.entry import COUNTED, Claim, Dot, Entry, Field
+from node.store.keyspace import ALL
 from node.store.values.lists import ListValue
-from node.store.values.sets import SetValue
 from node.store.values.strings import shown
 from node.store.values.value import Value
 
@@ -45,43 +46,67 @@ OWN_PLACES: Final = 2
 SORTED_PLACES: Final = 3
 
 
+class KeyBytes:
+    """Everything remembered of a key, on its way to bytes; nobody may change the key meanwhile."""
+
+    def __init__(self, memory: Memory, db: i64, key: bytes, entry: Entry) -> None:
+        self.out = BytesWriter()
+        self._state = open_state(entry, db, key, False, memory.streams, memory.ledger)
+        self._value = entry.value
+
+    def slices(self, places: i64) -> Iterator[None]:
+        """Writes it, and yields after each so many members or fields.
+
+        What the RDB record says as well is only referred to.
+        """
+        out, state, value = self.out, self._state, self._value
+        opaque = [slot for slot in OPAQUE_SLOTS if is_kept(state.opaque.get(slot))]
+        deadlines = hidden_deadlines(state, value)
+        more = len(opaque) > 0 or len(deadlines) > 0
+        out.append(u8(FORMAT_OPAQUE if more else FORMAT))
+        put_registers(out, state, value)
+        put_increments(out, state.increments)
+        put_claims(out, state.claims)
+        put_claims(out, state.ttls)
+        for _ in put_set(out, state, value is state.set, places):
+            yield None
+        for _ in put_hash(out, state, value is state.hash, places):
+            yield None
+        if more:
+            out.append(u8(len(opaque)))
+            for slot in opaque:
+                put_opaque(out, slot, state.opaque[slot], state.opaque[slot] is value)
+            write_i32_le(out, i32(len(deadlines)))
+            for slot, place, deadline_ms in deadlines:
+                out.append(u8(slot))
+                put_text(out, place)
+                write_i64_le(out, i64(deadline_ms))
+
+
 def key_bytes(memory: Memory, db: i64, key: bytes, entry: Entry) -> bytes:
-    """Everything remembered of a key. What the RDB record says as well is only referred to."""
-    state = open_state(entry, db, key, False, memory.streams, memory.ledger)
-    opaque = [slot for slot in OPAQUE_SLOTS if is_kept(state.opaque.get(slot))]
-    deadlines = hidden_deadlines(state, entry.value)
-    more = len(opaque) > 0 or len(deadlines) > 0
-    out = BytesWriter()
-    out.append(u8(FORMAT_OPAQUE if more else FORMAT))
+    """As KeyBytes, at once."""
+    made = KeyBytes(memory, db, key, entry)
+    for _ in made.slices(ALL):
+        pass
+    return made.out.getvalue()
+
+
+def put_registers(out: BytesWriter, state: KeyState, value: object) -> None:
+    """The registers of a string; a text that the record shows is not repeated."""
     text: bytes | None = None
-    if not state.increments and not isinstance(entry.value, Value):
-        text = None if entry.value is None else shown(entry.value)
+    if not state.increments and not isinstance(value, Value):
+        text = None if value is None else shown(value)
     write_i32_le(out, i32(len(state.registers)))
     for register in state.registers:
         put_dot(out, register.stamp, register.origin)
-        value = register.value
-        if value is None:
+        held = register.value
+        if held is None:
             out.append(ABSENT_VALUE)
-        elif text is not None and shown(value) == text:
+        elif text is not None and shown(held) == text:
             out.append(SHOWN_VALUE)
         else:
             out.append(OWN_VALUE)
-            put_text(out, shown(value))
-    put_increments(out, state.increments)
-    put_claims(out, state.claims)
-    put_claims(out, state.ttls)
-    put_set(out, state, entry.value is state.set)
-    put_hash(out, state, entry.value is state.hash)
-    if more:
-        out.append(u8(len(opaque)))
-        for slot in opaque:
-            put_opaque(out, slot, state.opaque[slot], state.opaque[slot] is entry.value)
-        write_i32_le(out, i32(len(deadlines)))
-        for slot, place, deadline_ms in deadlines:
-            out.append(u8(slot))
-            put_text(out, place)
-            write_i64_le(out, i64(deadline_ms))
-    return out.getvalue()
+            put_text(out, shown(held))
 
 
 def is_kept(value: Value | None) -> bool:
@@ -129,7 +154,9 @@ def put_claims(out: BytesWriter, claims: list[Claim]) -> None:
         write_i64_le(out, each.number)
 
 
-def put_set(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
+def put_set(
+    out: BytesWriter, state: KeyState, is_shown: bool, places: i64
+) -> Iterator[None]:
     """The members' dots: in runs where the file shows the set, with the members where it does
     not."""
     value = state.set
@@ -138,13 +165,18 @@ def put_set(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
     else:
         out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
         write_i32_le(out, i32(value.size()))
-        if is_shown:
-            put_runs(out, value)
-        else:
-            for member in value.names():
-                dot = value.dot_of(member)
-                put_text(out, member)
-                put_dot(out, 0 if dot is None else dot.stamp, 0 if dot is None else dot.origin)
+        runs = Runs()
+        for chunk in value.chunks():
+            slots = list(chunk.values())
+            if not is_shown:
+                put_members(out, list(chunk), slots)
+            elif value.size() <= SORTED_MAX:
+                runs.put(out, [value.dot_of(member) for member in file_order(value)])
+            else:  # the file's order is that of the dicts
+                runs.put(out, slots)
+            if places != ALL:
+                yield None
+        runs.end(out)
     rivals = [name for name in state.rivals if name.startswith(SET_RIVALS)]
     write_i32_le(out, i32(len(rivals)))
     for name in rivals:
@@ -155,25 +187,45 @@ def put_set(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
             put_dot(out, each.stamp, each.origin)
 
 
-def put_runs(out: BytesWriter, value: SetValue) -> None:
+def put_members(out: BytesWriter, members: list[bytes], slots: list[object]) -> None:
+    """Members with their dots."""
+    for number, member in enumerate(members):
+        dot = cast("Dot | None", slots[number])
+        put_text(out, member)
+        put_dot(out, 0 if dot is None else dot.stamp, 0 if dot is None else dot.origin)
+
+
+class Runs:
     """Members that follow each other with one dot are one run: (how many, dot)."""
-    run: i64 = 0
-    stamp: i64 = 0
-    origin: i64 = 0
-    for member in file_order(value):
-        dot = value.dot_of(member)
-        its_stamp: i64 = 0 if dot is None else dot.stamp
-        its_origin: i64 = 0 if dot is None else dot.origin
-        if run != 0 and (its_stamp != stamp or its_origin != origin):
-            write_i32_le(out, i32(run))
-            put_dot(out, stamp, origin)
-            run = 0
-        stamp = its_stamp
-        origin = its_origin
-        run += 1
-    if run != 0:
-        write_i32_le(out, i32(run))
-        put_dot(out, stamp, origin)
+
+    def __init__(self) -> None:
+        self.count: i64 = 0
+        self.stamp: i64 = 0
+        self.origin: i64 = 0
+
+    def put(self, out: BytesWriter, slots: Sequence[object]) -> None:
+        """The dots of the next members."""
+        last: object = self
+        for slot in slots:
+            if slot is last:
+                self.count += 1
+                continue
+            last = slot
+            dot = cast("Dot | None", slot)
+            stamp: i64 = 0 if dot is None else dot.stamp
+            origin: i64 = 0 if dot is None else dot.origin
+            if stamp != self.stamp or origin != self.origin:
+                self.end(out)
+                self.stamp = stamp
+                self.origin = origin
+            self.count += 1
+
+    def end(self, out: BytesWriter) -> None:
+        """The run ends here."""
+        if self.count != 0:
+            write_i32_le(out, i32(self.count))
+            put_dot(out, self.stamp, self.origin)
+            self.count = 0
 
 
 def put_opaque(out: BytesWriter, slot: int, value: Value, is_shown: bool) -> None:
@@ -192,28 +244,43 @@ def put_opaque(out: BytesWriter, slot: int, value: Value, is_shown: bool) -> Non
             write_i32_le(out, i32(run.count if run.step >= 0 else -run.count))
 
 
-def put_hash(out: BytesWriter, state: KeyState, is_shown: bool) -> None:
+def put_hash(
+    out: BytesWriter, state: KeyState, is_shown: bool, places: i64
+) -> Iterator[None]:
     """The fields' dots; a contested, counted or hidden field is spelled out."""
     value = state.hash
     if value is None or value.size() == 0:
         out.append(NO_PLACES)
         return
-    fields: list[tuple[bytes, object]] = []
-    for chunk in value.chunks():
-        fields += chunk.items()
-    if not is_shown:
-        out.append(OWN_PLACES)
-    elif value.has_deadlines():
+    if is_shown and value.has_deadlines():
         out.append(SORTED_PLACES)
+        write_i32_le(out, i32(value.size()))
+        fields: list[tuple[bytes, object]] = []
+        for chunk in value.chunks():
+            fields += chunk.items()
         fields.sort(key=first_of)
-    else:
-        out.append(SHOWN_PLACES)
-    write_i32_le(out, i32(len(fields)))
+        put_fields(out, state, fields, True)
+        return
+    out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
+    write_i32_le(out, i32(value.size()))
+    for chunk in value.chunks():
+        put_fields(out, state, list(chunk.items()), is_shown)
+        if places != ALL:
+            yield None
+
+
+def put_fields(
+    out: BytesWriter, state: KeyState, fields: list[tuple[bytes, object]], is_shown: bool
+) -> None:
+    """Fields in the order of the file."""
+    contested = len(state.rivals) > 0
     for field, slot in fields:
         if not is_shown:
             put_text(out, field)
         elif isinstance(slot, Field):
-            if not slot.flags & COUNTED and FIELD_RIVALS + field not in state.rivals:
+            if not slot.flags & COUNTED and not (
+                contested and FIELD_RIVALS + field in state.rivals
+            ):
                 out.append(0)
                 put_dot(out, slot.stamp, i64(slot.origin))
                 continue

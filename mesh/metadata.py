@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from mesh.codec import key_bytes
+from mesh.codec import KeyBytes, key_bytes
 from mesh.dots import Streams, row_of, unpack_row
 from mesh.key_reader import read_key
 from mesh.merge.peer_key import PeerKey
@@ -21,7 +21,7 @@ from mesh.merge.whole import NOBODY, merge_key
 from mesh.removals import Pending
 from node.persist.canon import payload_of, restored
 from node.persist.rdb_codes import AUX_HIDDEN, AUX_MESH, AUX_STAMP
-from node.ports import Metadata
+from node.ports import LaterFields, Metadata
 from node.store.entry import Entry
 from node.store.keyspace import Database
 from node.store.mutate import MUTATE
@@ -33,6 +33,12 @@ DOTS = b"plexis-dots"
 HIDDEN = AUX_HIDDEN
 HEAD = AUX_MESH
 STAMP = AUX_STAMP
+SLICE = 4000  # members of a large value whose dots are written at once: less than a millisecond
+# A field that is longer is written in parts, so that neither side has much to do at once; in so
+# many at most, since readers take no more than 4096 fields before a key.
+PART_BYTES = 65_536
+PARTS_MOST = 2000
+ENDED = object()
 
 
 class Incoming:
@@ -112,6 +118,31 @@ def pending_fields(db: int, key: str | None, pending: Pending) -> list[object]:
     return [db, key, int(pending.stamp), int(pending.origin), unpack_row(pending.row), scopes]
 
 
+class LaterDots(LaterFields):
+    """The fields of a large key: its dots are written a dict of the value at a time."""
+
+    def __init__(self, fields: list[tuple[bytes, bytes]], made: KeyBytes) -> None:
+        super().__init__(fields)
+        self._made = made
+        self._work = made.slices(SLICE)
+        self._done = False
+
+    def step(self, at_once: bool) -> bool:
+        while not self._done:
+            if next(self._work, ENDED) is ENDED:
+                self._done = True
+                self.fields += in_parts(DOTS, self._made.out.getvalue())
+            elif not at_once:
+                return False
+        return True
+
+
+def in_parts(name: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
+    """A long field as several of its name, one after another: RdbReader joins them again."""
+    size = max(PART_BYTES, len(value) // PARTS_MOST + 1)
+    return [(name, value[at : at + size]) for at in range(0, max(len(value), 1), size)]
+
+
 class MeshMetadata(Metadata):
     """The node's Metadata port. A node that is not active writes and keeps only stamps."""
 
@@ -138,6 +169,12 @@ class MeshMetadata(Metadata):
         if self.resolver.active:
             fields.append((DOTS, key_bytes(self.memory, number, key, entry)))
         return fields
+
+    def later_fields(self, number: int, key: bytes, entry: Entry) -> LaterFields:
+        fields = super().key_fields(number, key, entry)
+        if not self.resolver.active:
+            return LaterFields(fields)
+        return LaterDots(fields, KeyBytes(self.memory, number, key, entry))
 
     def hidden_field(self, number: int, key: bytes, entry: Entry) -> bytes | None:
         if not self.resolver.active:

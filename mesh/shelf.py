@@ -16,6 +16,7 @@ from typing import Any
 from mesh.spill import Spill
 from node.persist.contents import value_of
 from node.persist.gradual import KINDS
+from node.persist.rdb_codes import KIND_STREAM
 from node.persist.rdb_records import Opaque
 from node.store.shards import SHARD_SHIFT, SHARDS, hash_of
 
@@ -35,6 +36,7 @@ SIZE_BYTES = 8
 KEY_BYTES = 400
 ELEMENT_BYTES = 100
 SAMPLES = 16
+ENTRY_BYTES = 20  # of a stream: the least that an entry takes, by estimate
 
 
 class Staged:
@@ -76,6 +78,7 @@ class Shelf:
         self.limit_bytes = limit_bytes
         self.bytes_here = 0
         self.records_aside = 0
+        self.problems: list[str] = []
         self._open = open_spill
         self._spill: Spill | None = None
         self._here: list[list[dict[bytes, Staged]]] = [
@@ -101,7 +104,7 @@ class Shelf:
         self.records_aside += 1
 
     def take(self, number: int, key: bytes) -> Staged | None:
-        """What is staged of a key; it is not here any more then."""
+        """What is staged of a key; it is not here any more then. OSError: it cannot be read."""
         h = int(hash_of(key))
         staged = self._here[number][h >> SHARD_SHIFT].pop(key, None)
         if staged is not None or not self._aside[number]:
@@ -116,21 +119,26 @@ class Shelf:
                 found, staged = read(spill, aside.place(at))
                 if found == key:
                     aside.take(at)
-                    if staged.kind and staged.parts is None:
+                    if staged.kind and staged.parts is None and staged.places == 0:
                         staged.value = value_of(staged.kind, staged.value, staged.aux)
                     return staged
             at += 1
         return None
 
     def names(self, number: int, shard: int) -> list[bytes]:
-        """The keys of a shard that were not taken yet."""
+        """The keys of a shard that were not taken yet. What cannot be read is left out from now
+        on, and told in `problems`."""
         found = list(self._here[number][shard])
         if self._aside[number]:
             aside = self._aside[number][shard]
             spill = self._spill
             assert spill is not None
-            for place in aside.left():
-                found.append(read(spill, place)[0])
+            for at in aside.left():
+                try:
+                    found.append(read(spill, aside.place(at))[0])
+                except OSError as error:
+                    aside.take(at)
+                    self.problems.append(f"a key in database {number}: {error}")
         return found
 
     def forget(self, number: int) -> list[dict[bytes, Staged]]:
@@ -193,9 +201,11 @@ class Aside:
         self._taken[at >> 3] |= 1 << (at & 7)
 
     def left(self) -> list[int]:
-        """The places of what was not taken, in the file's order."""
+        """The numbers of what was not taken, in the file's order."""
         self._sort()
-        return sorted(self.place(at) for at in range(self.size()) if not self.is_taken(at))
+        numbers = [at for at in range(self.size()) if not self.is_taken(at)]
+        numbers.sort(key=self.place)
+        return numbers
 
 
 def tag_of(h: int) -> int:
@@ -256,9 +266,12 @@ def write(spill: Spill, key: bytes, staged: Staged, content: object) -> int:
 
 
 def read(spill: Spill, place: int) -> tuple[bytes, Staged]:
-    """The record at a place: its key, and what is staged of it."""
+    """The record at a place: its key, and what is staged of it. OSError: it cannot be read."""
     data, after = read_one(spill, place)
-    key, kind, held, dots, hidden, aux, parts, places = marshal.loads(data)
+    try:
+        key, kind, held, dots, hidden, aux, parts, places = marshal.loads(data)
+    except (EOFError, ValueError, TypeError) as error:
+        raise OSError(f"the file of staged records was damaged: {error}") from error
     if isinstance(held, tuple):
         held = Opaque(*held)
     staged = Staged(kind, held, dots, hidden)
@@ -273,7 +286,8 @@ def read_parts(spill: Spill, place: int, count: int) -> Iterator[list[object]]:
     """The elements of a large record."""
     for _ in range(count):
         data, place = read_one(spill, place)
-        yield marshal.loads(data)
+        part: list[object] = marshal.loads(data)
+        yield part
 
 
 def read_one(spill: Spill, place: int) -> tuple[bytes, int]:
@@ -291,3 +305,12 @@ def read_one(spill: Spill, place: int) -> tuple[bytes, int]:
 def is_large(kind: bytes, content: object, large: int) -> bool:
     """Is it a collection of more elements than this?"""
     return kind in KINDS and isinstance(content, list) and len(content) > large
+
+
+def is_large_stream(kind: bytes, content: object, large: int) -> bool:
+    """Is it a stream of about more entries than this?"""
+    return (
+        kind == KIND_STREAM
+        and isinstance(content, Opaque)
+        and len(content.data) > ENTRY_BYTES * large
+    )

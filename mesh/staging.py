@@ -18,12 +18,13 @@ from mesh.merge.state import Cover
 from mesh.merge.whole import NOBODY, KeyMerge, apply_pending
 from mesh.metadata import DOTS, HEAD, HIDDEN, STAMP, Incoming, read_hidden, take_removals
 from mesh.removals import Pending
-from mesh.shelf import PART, Shelf, Staged, is_large, parts_of
+from mesh.shelf import PART, Shelf, Staged, is_large, is_large_stream, parts_of
 from node.engine import Engine
 from node.persist.contents import value_of
 from node.persist.gradual import Gradual
 from node.persist.rdb_codes import RdbError
-from node.persist.rdb_records import Aux, KeyRecord, Record
+from node.persist.rdb_records import Aux, KeyRecord, Opaque, Record
+from node.persist.rdb_streams import StreamReading
 from node.store.effect import Effect
 from node.store.entry import HELD, Entry
 from node.store.keyspace import ALL, Database, Merging
@@ -37,6 +38,7 @@ from node.store.writer import BeforeChange, other_phase
 
 # Values of more places than this are merged in slices.
 LARGE = 5000
+NODES = 20  # of a stream, of up to 100 entries each, that are read at once
 ALL_PLACES = int(ALL)
 ENDED = object()
 
@@ -86,6 +88,9 @@ class Staging:
         if isinstance(content, list) and is_large(record.kind, content, self.large):
             staged.places = len(content)
             staged.parts = parts_of(content)
+        elif isinstance(content, Opaque) and is_large_stream(record.kind, content, self.large):
+            staged.places = len(content.data)
+            staged.value = content
         else:
             try:
                 staged.value = value_of(record.kind, content, record.aux)
@@ -312,6 +317,7 @@ class MergeWalk(Merging):
 
     def _end(self) -> None:
         self.done = True
+        self.damaged += self._shelf.problems
         self._shelf.close()
         self.engine.writer.walk = None
         for db in self.engine.databases:
@@ -390,6 +396,11 @@ class MergeWalk(Merging):
                 yield None
             staged.parts = None
             staged.value = made.finish()
+        elif isinstance(staged.value, Opaque):
+            reading = StreamReading(staged.value)
+            while not reading.step(NODES):
+                yield None
+            staged.value = reading.stream
         assert staged.dots is not None
         origins = self.incoming.origins
         yield from read_in_slices(staged.dots, origins, peer, staged.value, places)

@@ -81,6 +81,18 @@ class Resolver:
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
+class LaterFields:
+    """The AUX fields of a large key, made in slices. Until they are the key must not change."""
+
+    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
+        self.fields = fields
+
+    def step(self, at_once: bool) -> bool:
+        """The next slice, or all there is to do; True: `fields` is whole."""
+        return True
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Metadata:
     """What a snapshot or RDB file carries beside the data. Default: each key's stamp, as KeyDB
     does.
@@ -96,6 +108,10 @@ class Metadata:
     def key_fields(self, number: i64, key: bytes, entry: Entry) -> list[tuple[bytes, bytes]]:
         """AUX fields that stand before the key."""
         return [(b"mvcc-tstamp", b"%d" % entry.stamp)]
+
+    def later_fields(self, number: i64, key: bytes, entry: Entry) -> LaterFields:
+        """As `key_fields`, for a key with a large value."""
+        return LaterFields(self.key_fields(number, key, entry))
 
     def hidden_field(self, number: i64, key: bytes, entry: Entry) -> bytes | None:
         """A key that shows nothing but is remembered, as the value of a `plexis-hidden` AUX
@@ -147,6 +163,7 @@ class Client:
         """`channels` or `patterns` have changed."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Publisher:
     """Delivers messages to subscribers; node/pubsub.py is the one that does."""
 

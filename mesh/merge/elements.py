@@ -38,8 +38,8 @@ class Members(Rule):
         i = effect.number
         n: i64 = len(arguments)
         while i < n:
-            old = value.dot_of(arguments[i])
-            if old is not None and not saw(row, effect.origin, old.stamp, old.origin):
+            old = value.slot(arguments[i])
+            if isinstance(old, Dot) and not saw(row, effect.origin, old.stamp, old.origin):
                 return self.general(effect, entry, fresh, seen)
             i += 1
         effect.dot = Dot(effect.stamp, effect.origin)

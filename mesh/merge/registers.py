@@ -16,7 +16,17 @@ from mesh.merge.state import Cover, KeyState, newest_claim, surviving
 from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE
 from node.ports import Seen
 from node.store.effect import DROP, WAS_STRING, Effect
-from node.store.entry import ABSENT, HELD, LATER, Claim, Dot, Dots, Entry, Register
+from node.store.entry import (
+    ABSENT,
+    ENCODED,
+    HELD,
+    LATER,
+    Claim,
+    Dot,
+    Dots,
+    Entry,
+    Register,
+)  # fmt: skip
 from node.store.values.hashes import HashValue, plain
 from node.store.values.lists import ListValue
 from node.store.values.sets import SetValue
@@ -68,7 +78,7 @@ class Registers(Rule):
             here = entry.value
             if (
                 entry.dots is not None
-                or entry.flags & ~(HELD | ABSENT | LATER) != 0
+                or entry.flags & ~(HELD | ABSENT | LATER | ENCODED) != 0
                 or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
                 or (not isinstance(here, bytes) and isinstance(here, Value))
             ):

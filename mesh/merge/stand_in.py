@@ -51,7 +51,7 @@ from node.store.effect import (
     ZREM,
     Effect,
 )  # fmt: skip
-from node.store.entry import HELD, LATER, Claim, Dots, Entry, Register
+from node.store.entry import ENCODED, HELD, LATER, Claim, Dots, Entry, Register
 from node.store.values.container import Container
 from node.store.values.groups import CREATE, CREATE_CONSUMER, GroupChange
 from node.store.values.lists import Inserted, Pushed
@@ -210,7 +210,7 @@ class StringPatches(Rule):
             return effect
         if (
             effect.flags & CREATION
-            or entry.flags & ~(HELD | LATER) != 0
+            or entry.flags & ~(HELD | LATER | ENCODED) != 0
             or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
             or slot_of(entry.value) != STRING_SLOT
             or not is_plain(entry)

@@ -15,7 +15,6 @@ from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
 from node.resp.replies import Failure
 from node.store.effect import BITINCR, SETBITS
-from node.store.entry import RAW
 from node.store.events import NEW, NO_EVENT, SETBIT
 from node.store.values.bits import (
     FAIL,
@@ -145,7 +144,7 @@ class Change:
                 self.emit(SETBITS, bit, SETBIT)
             else:
                 self.emit(SETBITS, bit, NO_EVENT if self.existed else NEW)
-        self.ctx.db.set_text_flags(self.key, i64(RAW))  # also where nothing has changed
+        self.ctx.db.set_raw(self.key)  # also where nothing has changed
         return replies
 
     def after(self, part: Part, before: int) -> int | None:

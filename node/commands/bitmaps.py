@@ -18,7 +18,6 @@ from node.commands.context import Context
 from node.commands.strings import TOO_LONG
 from node.resp.replies import Failure
 from node.store.effect import DROP, PUT, SETBITS
-from node.store.entry import RAW
 from node.store.values.bits import (
     COMBINATIONS,
     SHIFTS,
@@ -47,7 +46,7 @@ def setbit(ctx: Context, args: list[bytes]) -> object:
     if before != bit or len(text) <= offset >> 3:
         ctx.emit(SETBITS, args[1], None, i64(offset) * 2 + i64(bit))
     elif value is not None:
-        ctx.db.set_text_flags(args[1], i64(RAW))
+        ctx.db.set_raw(args[1])
     return before
 
 

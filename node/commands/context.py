@@ -22,7 +22,6 @@ from node.store.frequency import Frequency
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
-from node.store.values.scans import Scans
 from node.store.values.sets import SetValue
 from node.store.values.stream_nodes import NodeLimits
 from node.store.values.streams import StreamValue
@@ -132,7 +131,6 @@ class Services:
         self.watch = Watch(self.journal)
         self.blocking = Blocking(self.journal)
         self.notify = Notify(self.journal, self.pubsub)
-        self.scans = Scans()
         self.stream_limits = stream_limits(config)
         self.auth_denied: i64 = 0
         self.member = b""  # this node's member id; b"" for an engine that stands for itself

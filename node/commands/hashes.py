@@ -1,6 +1,6 @@
 """Hashes: HSET, HGET, counters in fields, random fields, HSCAN.  [compiled]
 
-Replies in any order come in the order in which fields were made, up to 10,000
+Replies in any order come in the order in which fields were made, up to 2,000
 (node/store/values/places.py).
 """
 

@@ -1,7 +1,7 @@
 """SSCAN, HSCAN and ZSCAN: one call of an iteration over the members of one value.
 
 Values up to the size that Redis keeps packed are returned in one go, as Redis does; larger ones by
-a cursor that holds whatever else changes (node/store/values/scans.py).
+a cursor that holds whatever else changes (node/store/values/places.py).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def scan_members(
         after = 0
         found = value.names()
     else:
-        after, found = ctx.services.scans.scan(value, cursor, min(options.count, COUNT_MAX))
+        after, found = value.scan(cursor, min(options.count, COUNT_MAX))
     pattern = options.pattern
     if pattern is not None and pattern != b"*":
         found = [member for member in found if matches(pattern, member)]

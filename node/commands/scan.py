@@ -136,10 +136,10 @@ def scan(ctx: Context, args: list[bytes]) -> object:
     following, keys = ctx.db.scan(position, min(options.count, COUNT_MAX))
     found: list[object] = []
     for key in keys:
-        if options.match is not None and not options.match(key):
+        # One past its deadline goes, whether it was asked for or not.
+        if not ctx.db.present(key) or (options.match is not None and not options.match(key)):
             continue
-        value = ctx.db.glance(key)
-        if value is not None and options.type in (b"", type_of(value).text):
+        if not options.type or options.type == type_of(ctx.db.glance(key)).text:
             found.append(key)
     return [b"%d" % following, found]
 

@@ -1,6 +1,6 @@
 """Sets: SADD, SREM, SPOP, the algebra and SSCAN.  [compiled]
 
-Replies in any order come in the order in which members were added, up to 10,000
+Replies in any order come in the order in which members were added, up to 2,000
 (node/store/values/places.py).
 """
 

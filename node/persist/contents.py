@@ -18,7 +18,7 @@ from node.persist.rdb_codes import RdbError
 from node.persist.rdb_encode import Slices
 from node.persist.rdb_packed import is_integer, to_integer
 from node.persist.rdb_records import Opaque
-from node.persist.rdb_streams import opaque_of, stream_of
+from node.persist.rdb_streams import StreamNodes, opaque_of, stream_of
 from node.store.entry import Field
 from node.store.values.container import Container
 from node.store.values.cron import CronValue
@@ -121,7 +121,7 @@ class Reading(Slices):
 
 def large_content_of(value: Value, version: i64) -> tuple[bytes, object]:
     """As `content_of`, for a large value that is written in pieces: a set, hash or sorted set is
-    Reading, in any order.
+    Reading, in any order, a stream StreamNodes.
 
     A hash with deadlines for a version that has none is a copy: it is gone through twice.
     """
@@ -133,6 +133,8 @@ def large_content_of(value: Value, version: i64) -> tuple[bytes, object]:
         return codes.KIND_HASH_TTL, Reading(value, codes.KIND_HASH_TTL)
     if isinstance(value, ZSetValue):
         return codes.KIND_ZSET, Reading(value, codes.KIND_ZSET)
+    if isinstance(value, StreamValue):
+        return codes.KIND_STREAM, StreamNodes(value, version)
     return content_of(value, version)
 
 

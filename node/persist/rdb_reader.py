@@ -70,6 +70,7 @@ class RdbReader:
         self._freq: i64 = -1
         self._stamp: tuple[bytes, bytes] | None = None
         self._key_aux: list[tuple[bytes, bytes]] = []
+        self._more: list[bytes] = []  # further parts of the last of these
         self._held: KeyRecord | None = None
         # The value that is being read.
         self._type: i64 = 0
@@ -206,9 +207,7 @@ class RdbReader:
     def _eof(self) -> None:
         source = self._in
         stop = source.pos
-        checksum: i64 = 0
-        if self.version >= codes.VERSION_CHECKSUM:
-            checksum = source.ms()
+        checksum: i64 = source.ms() if self.version >= codes.VERSION_CHECKSUM else 0
         crc = codes.crc64_update(source.buf, 0, stop, source.crc)
         self.checksum_ok = checksum == 0 or checksum == crc
         if self._verify and not self.checksum_ok:
@@ -222,10 +221,10 @@ class RdbReader:
     def _emit(self, record: Record) -> None:
         """Gives out a record that is no key, after what was held back for a key."""
         self._let_go()
-        if self._key_aux:
-            for name, value in self._key_aux:
-                self._records.append(Aux(name, value))
-            self._key_aux = []
+        self._join_parts()
+        for name, value in self._key_aux:
+            self._records.append(Aux(name, value))
+        self._key_aux = []
         self._records.append(record)
 
     def _let_go(self) -> None:
@@ -253,11 +252,22 @@ class RdbReader:
         elif (
             name.startswith(codes.AUX_OURS) and name != codes.AUX_HIDDEN and name != codes.AUX_MESH
         ):
-            if len(self._key_aux) >= _KEY_AUX_MAX:
+            if len(self._key_aux) + len(self._more) >= _KEY_AUX_MAX:
                 raise self._in.error(f"more than {_KEY_AUX_MAX} fields before one key")
-            self._key_aux.append((name, value))
+            if self._key_aux and self._key_aux[-1][0] == name:
+                self._more.append(value)
+            else:
+                self._join_parts()
+                self._key_aux.append((name, value))
         else:
             self._records.append(Aux(name, value))
+
+    def _join_parts(self) -> None:
+        """A long field comes in parts, one after another under its name."""
+        if self._more:
+            name, first = self._key_aux.pop()
+            self._key_aux.append((name, b"".join([first, *self._more])))
+            self._more = []
 
     # --- keys and their values ---------------------------------------------------------------
 
@@ -298,6 +308,7 @@ class RdbReader:
     def _finish(self, kind: bytes, value: object) -> None:
         """The key is whole but for fields that may follow it."""
         self._let_go()
+        self._join_parts()
         self._state = _OPCODE
         aux = self._key_aux
         stamp = self._stamp
@@ -319,11 +330,9 @@ class RdbReader:
         source = self._in
         if type_number == codes.TYPE_VALKEY_HASH_2 and self.version >= codes.VERSION_VALKEY:
             type_number = _VALKEY_HASH
-        elif (
-            type_number == codes.TYPE_MODULE_PRE_GA
-            or type_number == 8
-            or type_number > codes.TYPE_HASH_LISTPACK_EX
-        ):
+        elif type_number == codes.TYPE_MODULE_PRE_GA or type_number == 8 or (
+            type_number > codes.TYPE_HASH_LISTPACK_EX
+        ):  # fmt: skip
             raise source.error(f"the unknown value type {type_number}", _NEWER)
         least: i64 = 1
         if type_number == codes.TYPE_HASH_METADATA:

@@ -30,6 +30,7 @@ from node.store.values.stream_nodes import DELETED, SAME_FIELDS, Node
 from node.store.values.streams import StreamValue
 
 ID_BYTES: Final = 16
+ALL_NODES: Final[i64] = 1152921504606846976
 
 
 def type_for(version: i64) -> int:
@@ -45,8 +46,33 @@ def opaque_of(stream: StreamValue, version: i64) -> Opaque:
     out = BytesWriter()
     put_length(out, stream.node_count())
     for node in stream.nodes[int(stream.head) :]:
-        put_bytes(out, raw_id(node.master))
-        put_bytes(out, node.listpack())
+        put_node(out, node)
+    put_tail(out, stream, type_number)
+    return Opaque(type_number, out.getvalue())
+
+
+class StreamNodes:
+    """A large stream as it is now, for a file: its nodes are written a few at a time.
+
+    The copies share their bytes with the stream, which does not change bytes but replaces them.
+    """
+
+    def __init__(self, stream: StreamValue, version: i64) -> None:
+        self.type_number = type_for(version)
+        self.nodes = [node.copy() for node in stream.nodes[int(stream.head) :]]
+        out = BytesWriter()
+        put_tail(out, stream, self.type_number)
+        self.tail = out.getvalue()
+
+
+def put_node(out: BytesWriter, node: Node) -> None:
+    """A node with its ID."""
+    put_bytes(out, raw_id(node.master))
+    put_bytes(out, node.listpack())
+
+
+def put_tail(out: BytesWriter, stream: StreamValue, type_number: int) -> None:
+    """What follows the nodes: positions, groups."""
     put_length(out, stream.length)
     put_id(out, stream.last_id)
     if type_number != codes.TYPE_STREAM:
@@ -56,7 +82,6 @@ def opaque_of(stream: StreamValue, version: i64) -> Opaque:
     put_length(out, len(stream.groups))
     for group in stream.groups_in_order():
         put_group(out, group, type_number)
-    return Opaque(type_number, out.getvalue())
 
 
 def raw_id(number: int) -> bytes:
@@ -101,33 +126,58 @@ def put_group(out: BytesWriter, group: Group, type_number: int) -> None:
 
 def stream_of(opaque: Opaque) -> StreamValue:
     """The stream that a file's bytes say. RdbError where they are damaged."""
-    source = RdbInput()
-    source.open(opaque.data)
-    try:
-        stream = read_stream(source, opaque.type_number)
-    except NeedMore:
-        raise RdbError("a stream ends before its end: the data is damaged") from None
-    if source.pos != source.end:
-        raise RdbError("a stream goes on behind its end: the data is damaged")
-    return stream
+    reading = StreamReading(opaque)
+    while not reading.step(ALL_NODES):
+        pass
+    return reading.stream
 
 
-def read_stream(source: RdbInput, type_number: i64) -> StreamValue:
-    """Nodes, positions, groups."""
-    stream = StreamValue()
-    left = source.length()
-    before = -1
-    while left > 0:
+class StreamReading:
+    """A stream on its way from a file's bytes. RdbError where they are damaged."""
+
+    def __init__(self, opaque: Opaque) -> None:
+        self.stream = StreamValue()
+        self._type = opaque.type_number
+        self._source = RdbInput()
+        self._source.open(opaque.data)
+        self._left: i64 = -1
+        self._before = -1
+
+    def step(self, nodes: i64) -> bool:
+        """Reads so many nodes; True: `stream` is whole."""
+        source = self._source
+        try:
+            if self._left < 0:
+                self._left = source.length()
+            while self._left > 0 and nodes > 0:
+                self._node()
+                nodes -= 1
+            if self._left > 0:
+                return False
+            read_rest(source, self.stream, self._before, self._type)
+        except NeedMore:
+            raise RdbError("a stream ends before its end: the data is damaged") from None
+        if source.pos != source.end:
+            raise RdbError("a stream goes on behind its end: the data is damaged")
+        return True
+
+    def _node(self) -> None:
+        source = self._source
+        stream = self.stream
         key = source.string()
         if len(key) != ID_BYTES:
             raise RdbError("a stream's node has no ID")
         node = read_node(int.from_bytes(key, "big"), source.string())
-        if node.master <= before:
+        if node.master <= self._before:
             raise RdbError("the nodes of a stream are out of order")
-        before = node.last
+        self._before = node.last
         stream.do_take_node(node)
         stream.length += node.live
-        left -= 1
+        self._left -= 1
+
+
+def read_rest(source: RdbInput, stream: StreamValue, before: int, type_number: i64) -> None:
+    """What follows the nodes, the last of whose IDs is `before`: positions, groups."""
     length = source.length()
     if length > 0 and not stream.nodes:
         raise RdbError("a stream announces entries and has none")
@@ -148,7 +198,6 @@ def read_stream(source: RdbInput, type_number: i64) -> StreamValue:
             raise RdbError("a stream has a group twice")
         stream.groups[group.name] = group
         left -= 1
-    return stream
 
 
 def read_two(source: RdbInput) -> int:

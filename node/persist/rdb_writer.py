@@ -16,8 +16,16 @@ from mypy_extensions import i64, u8
 
 from node.persist import rdb_codes as codes
 from node.persist.rdb_codes import RdbError
-from node.persist.rdb_encode import has_after, put_after, put_large, put_packed, put_small
-from node.persist.rdb_put import Thresholds, put_aux, put_before, put_bytes, put_length
+from node.persist.rdb_encode import (
+    PIECE_BYTES,
+    has_after,
+    put_after,
+    put_large,
+    put_packed,
+    put_small,
+)
+from node.persist.rdb_put import Thresholds, put_aux, put_before, put_bytes, put_length, put_type
+from node.persist.rdb_streams import StreamNodes, put_node
 
 __all__ = ["BY_SIZE", "UNPACKED", "RdbWriter", "Thresholds", "dump_payload"]
 
@@ -118,14 +126,26 @@ class RdbWriter:
     ) -> Iterator[bytes]:
         """The bytes of `key`, cut into pieces of about 64 kB, each made when it is asked for.
 
-        `value` may be Slices of a collection (rdb_encode.py) too, and must not change meanwhile. A
-        piece may be empty: making it was work enough. Nothing else may be asked of the writer
-        before the last piece.
+        `value` may be Slices of a collection (rdb_encode.py) or StreamNodes too, and must not
+        change meanwhile. A piece may be empty: making it was work enough. Nothing else may be asked
+        of the writer before the last piece.
         """
         out = self._out
         out.truncate(0)
-        put_before(out, deadline_ms, aux)
-        if not put_small(out, kind, key, value, self.version, self._thresholds):
+        put_before(out, deadline_ms, [])
+        for field in aux:
+            put_before(out, 0, [field])
+            if len(out) >= PIECE_BYTES:
+                yield self._take()
+        if isinstance(value, StreamNodes):
+            put_type(out, value.type_number, key)
+            put_length(out, len(value.nodes))
+            for node in value.nodes:
+                put_node(out, node)
+                if len(out) >= PIECE_BYTES:
+                    yield self._take()
+            out.write(value.tail)
+        elif not put_small(out, kind, key, value, self.version, self._thresholds):
             for _ in put_large(out, kind, key, value, self.version, self._thresholds):
                 yield self._take()
         if has_after(kind, aux, self.version):

@@ -12,7 +12,7 @@ from node.persist.rdb_codes import RdbError
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import KeyRecord
 from node.persist.rdb_writer import RdbWriter
-from node.store.entry import RAW, TEXT, Entry
+from node.store.entry import ENCODED, Entry
 from node.store.keyspace import Database
 
 
@@ -24,7 +24,7 @@ def reload(databases: list[Database]) -> int:
         for shard in db.keys.dicts:
             for key, entry in shard.items():
                 entry.value = reread(key, entry)
-                entry.flags = entry.flags & ~(RAW | TEXT)
+                entry.flags = entry.flags & ~ENCODED
                 count += 1
     return count
 

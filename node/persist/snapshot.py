@@ -22,7 +22,7 @@ from node.persist.contents import Reading, content_of, large_content_of, member_
 from node.persist.cron_jobs import job_fields, keydb_fields
 from node.persist.rdb_put import Thresholds
 from node.persist.rdb_writer import RdbWriter
-from node.ports import Metadata
+from node.ports import LaterFields, Metadata
 from node.store.entry import HELD, Entry
 from node.store.keyspace import Database
 from node.store.values.container import Container
@@ -48,7 +48,8 @@ class Large:
         key: bytes,
         value: object,
         deadline_ms: int,
-        fields: list[tuple[bytes, bytes]],
+        fields: LaterFields,
+        more: list[tuple[bytes, bytes]],
     ) -> None:
         self.number = number
         self.kind = kind
@@ -56,6 +57,7 @@ class Large:
         self.value = value
         self.deadline_ms = deadline_ms
         self.fields = fields
+        self.more = more  # fields beside those of the metadata
 
 
 class SnapshotWalk(BeforeChange):
@@ -104,6 +106,7 @@ class SnapshotWalk(BeforeChange):
         # What is being read while it may still change, and whose value it is.
         self._reading: Reading | None = None
         self._read_entry: Entry | None = None
+        self._read_fields: LaterFields | None = None
         self._selected = -1
         self._steps = self._walk()
 
@@ -137,6 +140,7 @@ class SnapshotWalk(BeforeChange):
         self._pieces = None
         self._reading = None
         self._read_entry = None
+        self._read_fields = None
 
     # --- the writer's side --------------------------------------------------------------------
 
@@ -163,8 +167,12 @@ class SnapshotWalk(BeforeChange):
     def _freeze(self) -> None:
         """The value that is being read is about to change."""
         reading = self._reading
+        fields = self._read_fields
         self._reading = None
         self._read_entry = None
+        self._read_fields = None
+        if fields is not None:
+            fields.step(True)
         if reading is not None:
             reading.freeze()
 
@@ -200,16 +208,21 @@ class SnapshotWalk(BeforeChange):
             self._pieces = None
             self._reading = None
             self._read_entry = None
+            self._read_fields = None
         if self._early:
             number, data = self._early.popleft()
             self._put(chunks, number, data)
             return 1
         if self._large:
-            each = self._large.popleft()
+            each = self._large[0]
+            if not each.fields.step(False):
+                return PIECE_KEYS
+            self._large.popleft()
             self._put(chunks, each.number, b"")
             self._pieces = self._slow.pieces(
-                each.kind, each.key, each.value, i64(each.deadline_ms), each.fields
-            )
+                each.kind, each.key, each.value, i64(each.deadline_ms),
+                [*each.fields.fields, *each.more],
+            )  # fmt: skip
             return 1
         return next(self._steps, 0)
 
@@ -252,22 +265,27 @@ class SnapshotWalk(BeforeChange):
             if field is not None:
                 self._early.append((-1, self._small.aux(codes.AUX_HIDDEN, field)))
             return
-        fields = self._metadata.key_fields(i64(number), key, entry)
         value = entry.value
+        more: list[tuple[bytes, bytes]] = []
         if isinstance(value, Container) and value.has_deadlines():
-            fields.extend(member_fields(value))
+            more = member_fields(value)
         elif isinstance(value, CronValue):
-            fields.extend([*job_fields(value), *keydb_fields(key, value)])
+            more = [*job_fields(value), *keydb_fields(key, value)]
         self.keys_written += 1
         if isinstance(value, Value) and value.size() > LARGE:
+            later = self._metadata.later_fields(i64(number), key, entry)
             kind, content = large_content_of(value, self._small.version)
             if isinstance(content, Reading):
                 self._freeze()  # one at a time is read as it stands
                 self._reading = content
                 self._read_entry = entry
-            deadline_ms = int(entry.deadline)
-            self._large.append(Large(number, kind, key, content, deadline_ms, fields))
+                self._read_fields = later
+            else:
+                later.step(True)
+            self._large.append(Large(number, kind, key, content, int(entry.deadline), later, more))
         else:
+            fields = self._metadata.key_fields(i64(number), key, entry)
+            fields.extend(more)
             kind, content = content_of(value, self._small.version)
             data = self._small.key(kind, key, content, entry.deadline, fields)
             self._early.append((number, data))

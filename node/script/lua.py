@@ -87,6 +87,7 @@ class Lua:
             reply = self._run_in_runtime(code, keys, args, name)
         except MemoryError:  # lupa's is one too
             reply = Failure(NO_MEMORY)
+            self._limit_memory(False)
         except lua51.LuaError as error:
             reply = Failure(b"ERR Error running script, " + str(error).encode()[:200])
             self._forget()
@@ -140,16 +141,21 @@ class Lua:
     # --- the runtime --------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Makes the runtime, if there is none."""
+        """Makes the runtime, if there is none, or none with room for a script."""
         if self._runtime is not None:
-            return
+            roomy = self._memory_max // 2
+            if self._runtime.get_memory_used() > roomy:
+                self._runtime.gccollect()  # what earlier scripts have left
+            if self._runtime.get_memory_used() <= roomy:
+                return
+            self._forget()
         self._runtime = lua51.LuaRuntime(
             encoding=None, source_encoding="latin-1", attribute_filter=refuse,
-            register_eval=False, register_builtins=False, max_memory=self._memory_max,
+            register_eval=False, register_builtins=False, max_memory=0,
         )  # fmt: skip
         self._compile, self._run = self._runtime.execute(
-            SANDBOX, self._command, self._logged, sha1_of, self._set_resp, self._is_late,
-            name=b"=sandbox",
+            SANDBOX, self._command, self._logged, self._sha1, self._set_resp, self._is_late,
+            self._limit_memory, name=b"=sandbox",
         )  # fmt: skip
 
     def _forget(self) -> None:
@@ -165,6 +171,7 @@ class Lua:
 
     def _command(self, *words: object) -> object:
         """redis.call. Never raises: Lua would hand the exception to the script."""
+        self._limit_memory(False)
         make = self._runtime.table_from
         if self._is_late():
             return make({b"stop": True})
@@ -174,6 +181,15 @@ class Lua:
         except Exception as error:
             self._broken = error
             return make({b"stop": True})
+
+    def _limit_memory(self, on: bool) -> None:
+        """The limit holds while Lua runs; see node/script/sandbox.py."""
+        self._runtime.set_max_memory(self._memory_max if on else 0)
+
+    def _sha1(self, text: bytes) -> bytes:
+        """redis.sha1hex."""
+        self._limit_memory(False)
+        return sha1(text).hexdigest().encode()
 
     def _set_resp(self, version: int) -> None:
         """redis.setresp."""
@@ -188,7 +204,7 @@ class Lua:
 
 
 def place_of(source: bytes, line: int, code: bytes) -> bytes:
-    """Where an error was raised. Lua does not know the line of a call that a function ends with."""
+    """Where an error was raised. Lua forgets the line of a call that a script ends with."""
     if line > 0:
         return b"%b:%d" % (source, line)
     return CHUNK_NAME if b"\n" in code.strip() else CHUNK_NAME + b":1"
@@ -197,11 +213,6 @@ def place_of(source: bytes, line: int, code: bytes) -> bytes:
 def nobody(words: list[bytes]) -> object:
     """What redis.call is while no script runs."""
     return Failure(b"ERR no script runs")
-
-
-def sha1_of(text: bytes) -> bytes:
-    """redis.sha1hex."""
-    return sha1(text).hexdigest().encode()
 
 
 def refuse(target: object, name: object, is_setting: bool) -> object:

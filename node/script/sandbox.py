@@ -1,11 +1,13 @@
 """What a script finds: Redis's globals and nothing else, as a piece of Lua.
 
-The text is run once in a new runtime with five functions of ours, which no script can reach, and
+The text is run once in a new runtime with six functions of ours, which no script can reach, and
 gives back two of its own: `compile` and `run`. A script sees empty tables in front of the real
 ones, made anew for each run, so it can neither change what the next one finds nor leave anything
 there. A hook looks at the clock every 1,000 instructions, in coroutines too; once the time is up
 every further instruction of the script is an error, so that no pcall can go on for long. A library
-function cannot be interrupted: what bounds it is the runtime's memory.
+function cannot be interrupted: what bounds it is the runtime's memory. The limit of that holds
+while Lua runs and never while Python makes Lua values: Lua would jump out of Python's frames.
+Whatever of ours makes one lifts it, and the sandbox sets it again.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ from __future__ import annotations
 from typing import Final
 
 SANDBOX: Final = rb"""
-local perform, log, sha1, set_resp, is_late = ...
+local perform, log, sha1, set_resp, is_late, limit_memory = ...
 local type, tostring, tonumber, error, select = type, tostring, tonumber, error, select
 local rawget, rawset, next, setmetatable, unpack = rawget, rawset, next, setmetatable, unpack
 local pcall, xpcall, loadstring, setfenv = pcall, xpcall, loadstring, setfenv
-local collectgarbage, floor, randomseed = collectgarbage, math.floor, math.randomseed
+local getmetatable, collectgarbage = getmetatable, collectgarbage
+local floor, randomseed = math.floor, math.randomseed
 local byte, concat, create, resume = string.byte, table.concat, coroutine.create, coroutine.resume
 local sethook, getinfo = debug.sethook, debug.getinfo
 
@@ -68,6 +71,7 @@ local function command(...)
     end
   end
   local ok, reply = pcall(perform, ...)
+  limit_memory(true)
   if not ok or (type(reply) == "table" and rawget(reply, "stop")) then stop() end
   return reply
 end
@@ -100,7 +104,9 @@ local redis = {
     if select("#", ...) ~= 1 then error(failure("wrong number of arguments"), 0) end
     local text = ...
     local kind = type(text)
-    return sha1((kind == "string" or kind == "number") and tostring(text) or "")
+    local digest = sha1((kind == "string" or kind == "number") and tostring(text) or "")
+    limit_memory(true)
+    return digest
   end,
   log = function(...)
     local n = select("#", ...)
@@ -130,7 +136,7 @@ local redis = {
 -- Globals ----------------------------------------------------------------------------------------
 
 local real = {}       -- the table behind each front of this run
-local globals, fronts, environment
+local globals, fronts, environment, of_texts
 
 local function listed(t) return real[t] or t end
 
@@ -161,14 +167,21 @@ end
 
 globals = {
   _VERSION = _VERSION, assert = assert, collectgarbage = collectgarbage, error = error,
-  gcinfo = gcinfo, getmetatable = getmetatable, ipairs = ipairs, rawequal = rawequal,
-  select = select, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring,
-  type = type, unpack = unpack,
+  gcinfo = gcinfo, ipairs = ipairs, rawequal = rawequal, select = select, tonumber = tonumber,
+  tostring = tostring, type = type, unpack = unpack,
   pcall = function(...) return unwrapped(pcall(...)) end,
   xpcall = function(body, handler) return handled(handler, pcall(body)) end,
   next = function(t, key) return next(listed(t), key) end,
   pairs = function(t) return next, listed(t), nil end,
   rawget = function(t, key) return rawget(listed(t), key) end,
+  getmetatable = function(...)
+    if type((...)) == "string" then return of_texts end
+    return getmetatable(...)
+  end,
+  setmetatable = function(t, ...)
+    if real[t] then error(READONLY, 0) end
+    return setmetatable(t, ...)
+  end,
   rawset = function(t, key, value)
     if real[t] then error(READONLY, 0) end
     return rawset(t, key, value)
@@ -198,13 +211,11 @@ fronts = {
     end,
   },
 }
-getmetatable("").__metatable = false
-
 local function front(behind, missing)
   local shown = setmetatable({}, {
     __index = missing or behind,
     __newindex = function() error(READONLY, 2) end,
-    __metatable = false,
+    __metatable = {},
   })
   real[shown] = behind
   return shown
@@ -223,6 +234,7 @@ local function prepare(keys, args)
     return value
   end)
   all._G = environment
+  of_texts = front({__index = all.string})
   return environment
 end
 
@@ -239,11 +251,14 @@ local function explained(problem)
   end
   local level = 2
   local place = getinfo(level, "Sl")
-  while place and (place.what == "C" or place.source == "=sandbox") do
+  while place and (place.what ~= "main" and place.what ~= "Lua" or place.source == "=sandbox") do
     level = level + 1
     place = getinfo(level, "Sl")
   end
-  return {err = text, source = place and place.source, line = place and place.currentline}
+  local at = place and place.short_src .. ":" .. place.currentline or "user_script"
+  text = text:gsub("^ERR sandbox:%d+:", function() return "ERR " .. at .. ":" end)
+  if not place then return {err = text, source = "@user_script", line = 0} end
+  return {err = text, source = place.source, line = place.currentline}
 end
 
 -- A result without metatables, ready to be read: a table is its kind and what is in it.
@@ -298,9 +313,11 @@ local function run(chunk, keys, args)
   collectgarbage("setstepmul", 200)
   randomseed(0)
   sethook(check, "", STEP)
+  limit_memory(true)
   local ok, result = xpcall(chunk, explained)
-  if ok then result = shaped(result, 0) end
+  if ok then ok, result = xpcall(function() return shaped(result, 0) end, explained) end
   sethook()
+  limit_memory(false)
   environment = nil
   if ok then return true, result end
   if type(result) ~= "table" then return false, "ERR " .. tostring(result) end

@@ -13,7 +13,18 @@ from typing import Final, cast
 from mypy_extensions import i64
 
 from node.store.effect import Effect
-from node.store.entry import COUNTED, HELD, LATER, NO_REGISTER, RAW, TEXT, Dot, Entry, Field
+from node.store.entry import (
+    APART,
+    COUNTED,
+    ENCODED,
+    HELD,
+    LATER,
+    NO_REGISTER,
+    TEXT,
+    Dot,
+    Entry,
+    Field,
+)  # fmt: skip
 from node.store.mutate_fields import ExpireFields, LapsePlaces
 from node.store.mutate_lists import Assign, Insert, Push, Remove
 from node.store.mutate_streams import Acknowledge, Deliver, Regroup, Reposition, Xadd, Xdel
@@ -44,20 +55,20 @@ class Put(Mutation):
         value = effect.value
         if isinstance(value, SetValue):
             members = SetValue()
-            members.do_fill_chunks(
-                [dict.fromkeys(chunk, cast(object, effect.dot)) for chunk in value.chunks()]
-            )
+            dot: object = effect.dot
+            members.do_fill_as(value, [dict.fromkeys(chunk, dot) for chunk in value.chunks()])
             members.deadlines = value.deadlines_copy()
             members.take_past(value)
             entry.value = members
         elif isinstance(value, HashValue):
             fields = value.copy()
             if effect.dot is not None:
-                fields.do_fill_chunks(
+                fields.do_fill_as(
+                    fields,
                     [
                         {field: dotted(slot, effect) for field, slot in chunk.items()}
                         for chunk in fields.chunks()
-                    ]
+                    ],
                 )
             entry.value = fields
         elif isinstance(value, Value):
@@ -68,7 +79,7 @@ class Put(Mutation):
             entry.value = twin
         else:
             entry.value = value
-            entry.flags = entry.flags & ~(RAW | TEXT)
+            entry.flags = entry.flags & ~ENCODED
         entry.deadline = effect.number
         return 1
 
@@ -127,9 +138,9 @@ class Incr(Mutation):
                 entry.value = int(effect.number)
                 return effect.number
         entry.value = added(value, effect)
-        entry.flags = entry.flags & ~(RAW | TEXT)
+        entry.flags = entry.flags & ~ENCODED
         if effect.value is not None:
-            entry.flags = entry.flags | TEXT
+            entry.flags = entry.flags | (TEXT if value is None else TEXT | APART)
         shown = entry.value
         return i64(clipped(shown)) if isinstance(shown, int) else 0
 
@@ -145,18 +156,26 @@ class Sadd(Mutation):
         n: i64 = len(arguments)
         dot = effect.dot
         small = value.small
-        if small is not None and len(small) + n - i <= LARGE:
-            held: i64 = len(small)
-            while i < n:
-                small[arguments[i]] = dot
-                i += 1
-            return len(small) - held
-        before: i64 = value.size()
+        if small is None or len(small) + n - i > LARGE:
+            return add_to_large(value, arguments, i, dot)
+        members: dict[bytes, object] = small
+        before: i64 = len(members)
         while i < n:
-            value.do_place(arguments[i], dot)
+            members[arguments[i]] = dot
             i += 1
-        after: i64 = value.size()
-        return after - before
+        return len(members) - before
+
+
+def add_to_large(value: SetValue, arguments: list[bytes], begin: i64, dot: Dot | None) -> i64:
+    """SADD where a set is large, or may become so."""
+    before: i64 = value.size()
+    i = begin
+    n: i64 = len(arguments)
+    while i < n:
+        value.do_place(arguments[i], dot)
+        i += 1
+    after: i64 = value.size()
+    return after - before
 
 
 class Srem(Mutation):
@@ -188,23 +207,21 @@ class Hset(Mutation):
         if not isinstance(value, HashValue):
             value = HashValue()
             entry.value = value
-        before: i64 = value.size()
         arguments = cast(list[bytes], effect.value)
         i: i64 = effect.number
         n: i64 = len(arguments)
         small = value.small
-        if small is not None and before + n - i > LARGE:
-            small = None
+        if small is None or len(small) + n - i > LARGE:
+            return set_in_large(value, effect, arguments)
+        fields: dict[bytes, object] = small
+        before: i64 = len(fields)
         longest = value.longest
         if effect.dot is None:
             while i + 1 < n:
                 text = arguments[i + 1]
                 if len(text) > longest:
                     longest = len(text)
-                if small is not None:
-                    small[arguments[i]] = text
-                else:
-                    value.do_place(arguments[i], text)
+                fields[arguments[i]] = text
                 i += 2
         else:
             stamp = effect.stamp
@@ -216,16 +233,29 @@ class Hset(Mutation):
                 slot = Field(text, stamp, origin)
                 if effect.index != 0:
                     slot.flags = LATER
-                if small is not None:
-                    small[arguments[i]] = slot
-                else:
-                    value.do_place(arguments[i], slot)
+                fields[arguments[i]] = slot
                 i += 2
         value.longest = longest
         if value.deadlines is not None:
             value.do_persist(arguments, int(effect.number), 2)
-        after: i64 = value.size()
-        return after - before
+        return len(fields) - before
+
+
+def set_in_large(value: HashValue, effect: Effect, arguments: list[bytes]) -> i64:
+    """HSET where a hash is large, or may become so."""
+    before: i64 = value.size()
+    i: i64 = effect.number
+    n: i64 = len(arguments)
+    while i + 1 < n:
+        text = arguments[i + 1]
+        if len(text) > value.longest:
+            value.longest = len(text)
+        value.do_place(arguments[i], text if effect.dot is None else dotted(text, effect))
+        i += 2
+    if value.deadlines is not None:
+        value.do_persist(arguments, int(effect.number), 2)
+    after: i64 = value.size()
+    return after - before
 
 
 class Hdel(Mutation):
@@ -357,14 +387,16 @@ def give_dots(entry: Entry, dot: Dot, first: i64) -> i64:
     if isinstance(value, ListValue):
         return value.do_identify(dot.origin, first)
     if isinstance(value, SetValue):
-        value.do_fill_chunks(
+        value.do_fill_as(
+            value,
             [
                 {member: dot if known is None else known for member, known in chunk.items()}
                 for chunk in value.chunks()
-            ]
+            ],
         )
     elif isinstance(value, HashValue):
-        value.do_fill_chunks(
+        value.do_fill_as(
+            value,
             [
                 {
                     field: slot
@@ -373,6 +405,6 @@ def give_dots(entry: Entry, dot: Dot, first: i64) -> i64:
                     for field, slot in chunk.items()
                 }
                 for chunk in value.chunks()
-            ]
+            ],
         )
     return 0

@@ -101,8 +101,8 @@ class Maker:
         words = list(self.command.words)
         if self.rng.random() < 0.1:
             args = self.bent(args)
-        if self.command.words == (b"scan",) and len(args) % 2:
-            args += [b"COUNT", b"1000"]
+        if self.command.words[0].endswith(b"scan"):
+            args += [b"COUNT", b"1000"]  # all of it: cursors are our own
         if self.rng.random() < 0.2:
             words = [word.swapcase() for word in words]
         return words + self.hurried(args)
@@ -187,7 +187,7 @@ class Maker:
 def is_long(arg: bytes) -> bool:
     """A timeout for which a test would wait: more than a moment, or for ever."""
     try:
-        seconds = float(arg)
-    except ValueError:
+        seconds = float.fromhex(arg.decode()) if b"x" in arg.lower() else float(arg)
+    except (ValueError, OverflowError):
         return False
     return seconds == 0.0 or seconds > 0.05

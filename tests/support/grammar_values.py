@@ -80,8 +80,10 @@ def member_of(rng: random.Random) -> bytes:
 
 def duration(rng: random.Random, unit: str) -> bytes:
     """A time to live of an hour and more, rarely one that has passed or is none."""
-    usual = [b"10000", b"20000"] if unit == "seconds" else [b"10000000", b"20000000"]
-    return mixed(rng, usual, [b"0", b"-1", b"abc", b"9223372036854775807", b""], 0.1)
+    # Far apart: of two that are equal the later one may or may not be a millisecond ahead.
+    seconds = 10_000 + 1_000 * rng.randrange(50)
+    usual = b"%d" % (seconds if unit == "seconds" else seconds * 1000)
+    return mixed(rng, [usual], [b"0", b"-1", b"abc", b"9223372036854775807", b""], 0.1)
 
 
 def value_of(
@@ -158,7 +160,7 @@ def counts(rng: random.Random, words: tuple[bytes, ...], group: str, name: str) 
     if name == "timeout":
         return mixed(rng, [b"0.01"], [b"-1", b"abc", b"1e400"], 0.08)
     if name == "count" and words[0].endswith(b"scan"):
-        return mixed(rng, [b"1000"], ODD_INTEGERS[2:5], 0.06)  # all of it: cursors are our own
+        return mixed(rng, [b"1000"], ODD_INTEGERS[2:5], 0.06)
     if name == "cursor":
         return mixed(rng, [b"0"], [b"abc", b"-1", b"1x"], 0.05)
     if name in ("count", "limit", "min-match-len", "len", "num-matches", "entriesread"):

@@ -25,7 +25,8 @@ FIELDS = (
 SUBCOMMANDS = 9
 KEYDB_ONLY = (
     b"expdel", b"expiremember", b"expirememberat", b"pexpirememberat", b"keydb.mexists",
-    b"keydb.hrename", b"keydb.mvccrestore", b"keydb.nhget", b"keydb.nhset", b"replping",
+    b"keydb.cron", b"keydb.hrename", b"keydb.mvccrestore", b"keydb.nhget", b"keydb.nhset",
+    b"replping",
 )  # fmt: skip
 KEYDB_ONLY_SUBCOMMANDS = (b"object|lastmodified",)
 # Redis does not say what these take.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from node.persist import rdb_codes as codes
-from node.persist.rdb_records import CronJob
+from node.persist.rdb_records import Opaque
 from node.persist.rdb_writer import RdbWriter
 from tests.support.ports import free_port
 from tests.support.servers import ROOT, Client, Ours, RealRedis, wait_until
@@ -240,12 +240,26 @@ def refused_start(folder: Path) -> str:
 def test_a_type_we_do_not_have_stops_the_start_and_the_file_stays(tmp_path: Path) -> None:
     writer = RdbWriter(12)
     data = writer.header([]) + writer.select(0, 1, 0)
-    job = CronJob(b"return 1", 0, 1000, [], [])
-    data += writer.key(codes.KIND_CRON, b"job", job, 0, []) + writer.end()
+    value = Opaque(codes.TYPE_MODULE_2, b"\x01\x00")
+    data += writer.key(codes.KIND_MODULE, b"odd", value, 0, []) + writer.end()
     (tmp_path / "dump.rdb").write_bytes(data)
     said = refused_start(tmp_path)
-    assert "dump.rdb: key b'job' in database 0 holds a cron" in said
+    assert "dump.rdb: key b'odd' in database 0 holds a module" in said
     assert (tmp_path / "dump.rdb").read_bytes() == data
+
+
+def test_jobs_run_by_the_clock_and_survive_a_restart() -> None:
+    with Ours(*QUIET, "--save", POINTS) as server:
+        with server.client() as client:
+            counts = 'redis.call("incr", KEYS[1])'
+            client.call("KEYDB.CRON", "often", "REPEAT", "20", counts, "1", "n")
+            client.call("KEYDB.CRON", "once", "SINGLE", "100000", counts, "1", "n")
+            wait_until(lambda: int(client.call("GET", "n").text or b"0") >= 2, "two runs")
+        server.restart()
+        with server.client() as client:
+            client.call("SET", "n", "0")
+            wait_until(lambda: int(client.call("GET", "n").text) >= 2, "two more runs")
+            assert 90_000 < int(client.call("PTTL", "once", "once").text) <= 100_000
 
 
 def test_deadlines_of_fields_and_members_survive_a_restart() -> None:

@@ -50,8 +50,9 @@ class HashValue(Container):
     def copy(self) -> HashValue:
         """The same fields and deadlines without dots, counters as their sum: what COPY puts."""
         twin = HashValue()
-        twin.do_fill_chunks(
-            [{field: plain(slot) for field, slot in chunk.items()} for chunk in self.chunks()]
+        chunks = self.chunks()
+        twin.do_fill_as(
+            self, [{field: plain(slot) for field, slot in chunk.items()} for chunk in chunks]
         )
         twin.deadlines = self.deadlines_copy()
         twin.take_past(self)

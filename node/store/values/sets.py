@@ -30,7 +30,7 @@ class SetValue(Container):
     def copy(self) -> SetValue:
         """The same members and deadlines without dots: what COPY, RENAME and *STORE put."""
         twin = SetValue()
-        twin.do_fill_chunks([dict.fromkeys(chunk) for chunk in self.chunks()])
+        twin.do_fill_as(self, [dict.fromkeys(chunk) for chunk in self.chunks()])
         twin.deadlines = self.deadlines_copy()
         twin.take_past(self)
         return twin

@@ -100,7 +100,7 @@ class ZSetValue(Container):
         """The same members, scores and deadlines: what COPY, RENAME and *STORE put."""
         twin = ZSetValue()
         twin.take_past(self)
-        twin.do_fill_chunks([chunk.copy() for chunk in self.chunks()])
+        twin.do_fill_as(self, [chunk.copy() for chunk in self.chunks()])
         ranking = self._ranking
         twin._ranking = None if ranking is None else ranking.copy()
         twin.deadlines = self.deadlines_copy()
@@ -182,7 +182,7 @@ class ZSetValue(Container):
         for member, score in pairs.items():
             if score == 0.0:
                 pairs[member] = 0.0
-        self.do_fill_chunks([cast(dict[bytes, object], pairs)])
+        self.do_fill_dict(cast(dict[bytes, object], pairs))
         self._ranking = None
 
 

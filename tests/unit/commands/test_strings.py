@@ -143,7 +143,7 @@ def test_increments_leave_the_deadline_alone(node: LocalNode) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("SET k v", 0), ("SET k v EX 10", SET | EXPIRE_SET << 8), ("SET k v KEEPTTL", 0),
+        ("SET k v", 0), ("SET k v EX 10", SET | EXPIRE_SET << 8), ("SET k v KEEPTTL", SET),
         ("SETEX k 10 v", SET | EXPIRE_SET << 8), ("APPEND k v", 0),
         ("SETRANGE k 0 v", 0), ("INCR n", 0), ("INCRBYFLOAT n 1", INCRBYFLOAT),
         ("GETDEL k", 0), ("GETEX k EX 10", 0),

@@ -31,9 +31,18 @@ def written(path: Path, *keys: Key, number: int = 0, extra: bytes = b"") -> Path
     return path
 
 
-def load(node: LocalNode, path: Path, metadata: Metadata | None = None, **options: bool) -> Loaded:
+def load(
+    node: LocalNode,
+    path: Path,
+    metadata: Metadata | None = None,
+    keep_expired: bool = False,
+    verify_checksum: bool = True,
+) -> Loaded:
     """Loads a file into a node."""
-    loader = Loader(node.engine.databases, metadata or Metadata(), NOW_MS, **options)
+    loader = Loader(
+        node.engine.databases, metadata or Metadata(), NOW_MS, keep_expired=keep_expired,
+        verify_checksum=verify_checksum,
+    )  # fmt: skip
     return loader.load(path)
 
 
@@ -106,18 +115,17 @@ def test_an_active_node_is_shown_keys_past_their_deadline(tmp_path: Path) -> Non
     assert node("DBSIZE") == 0 and b"old" in node.engine.databases[0].hidden
 
 
-@pytest.mark.parametrize(
-    ("kind", "value", "word"),
-    [
-        (codes.KIND_CRON, CronJob(b"return 1", i64(1), i64(2), [], []), "cron"),
-        (codes.KIND_MODULE, Opaque(i64(codes.TYPE_MODULE_2), b"\x01\x00"), "module"),
-    ],
-)
-def test_a_type_that_is_not_there_stops_the_start(
-    tmp_path: Path, kind: bytes, value: object, word: str
-) -> None:
-    path = written(tmp_path / "dump.rdb", (kind, b"the:key", value, 0))
-    with pytest.raises(LoadError, match=rf"dump\.rdb: key b'the:key' in database 0 holds a {word}"):
+def test_a_type_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    value = Opaque(i64(codes.TYPE_MODULE_2), b"\x01\x00")
+    path = written(tmp_path / "dump.rdb", (codes.KIND_MODULE, b"the:key", value, 0))
+    with pytest.raises(LoadError, match=r"dump\.rdb: key b'the:key' in database 0 holds a module"):
+        load(LocalNode(), path)
+
+
+def test_a_job_without_an_interval_is_damage(tmp_path: Path) -> None:
+    job = CronJob(b"return 1", i64(1), i64(0), [], [])
+    path = written(tmp_path / "dump.rdb", (codes.KIND_CRON, b"the:key", job, 0))
+    with pytest.raises(LoadError, match="key b'the:key' in database 0: a job has the interval 0"):
         load(LocalNode(), path)
 
 

@@ -1,4 +1,5 @@
-"""Places: one map whether small or large; fair picks; what a copy, a mutation and a file see."""
+"""Places: one map whether small or large; scans that miss nothing and fair picks, whatever else
+changes; what a copy, a mutation and a file see."""
 
 from __future__ import annotations
 
@@ -10,13 +11,13 @@ import pytest
 from node.store.effect import HDEL, HINCR, HSET, PUT, SADD, SREM, Effect
 from node.store.entry import Dot, Entry, Field
 from node.store.mutate import MUTATE, give_dots
-from node.store.shards import SHARDS
+from node.store.shards import CURSOR_MAX, MASK, MULTIPLIER, hash_of
 from node.store.values.hashes import HashValue
-from node.store.values.places import LARGE, Places
+from node.store.values.places import LARGE, MOST_BITS, SHARE_MAX, Places
 from node.store.values.sets import SetValue
 from node.store.values.zsets import ZSetValue
 
-SIZES = [0, 1, 200, int(LARGE), int(LARGE) + 1, 15_000]
+SIZES = [0, 1, 200, int(LARGE), int(LARGE) + 1, 6_500]
 
 
 def names_of(size: int) -> list[bytes]:
@@ -67,7 +68,7 @@ def test_a_slot_may_be_none() -> None:
         assert places.size() == size - 1
 
 
-def test_up_to_ten_thousand_names_keep_the_order_in_which_they_were_made() -> None:
+def test_up_to_two_thousand_names_keep_the_order_in_which_they_were_made() -> None:
     names = names_of(int(LARGE))
     random.Random(1).shuffle(names)
     places = Places()
@@ -75,8 +76,16 @@ def test_up_to_ten_thousand_names_keep_the_order_in_which_they_were_made() -> No
     assert places.names() == names
     assert len(places.chunks()) == 1
     places.do_place(b"one more", None)
-    assert len(places.chunks()) == SHARDS
-    assert max(len(chunk) for chunk in places.chunks()) < 100
+    assert len(places.chunks()) > 8
+
+
+def test_no_dict_of_a_large_value_is_large() -> None:
+    places = Places()
+    for i in range(20_000):
+        places.do_place(b"m%d" % i, None)
+        if i % 997 == 0 and i > LARGE:
+            assert max(len(chunk) for chunk in places.chunks()) <= SHARE_MAX
+    assert len(places.chunks()) < 20_000 * 3 // SHARE_MAX
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -94,13 +103,13 @@ def test_the_order_of_the_names_is_had_again_by_what_is_filled_with_them(size: i
     for name in names:
         one_by_one.do_place(name, 1)
     again = Places()
-    again.do_fill_chunks([chunk.copy() for chunk in places.chunks()])
+    again.do_fill_as(places, [chunk.copy() for chunk in places.chunks()])
     at_once = Places()
-    at_once.do_fill_chunks([dict.fromkeys(names)])
+    at_once.do_fill_dict(dict.fromkeys(names))
     for other in (by_name, by_pair, one_by_one, again, at_once):
         assert other.names() == names
         assert other.size() == len(names)
-        assert len(other.chunks()) == (1 if len(names) <= LARGE else SHARDS)
+        assert (len(other.chunks()) == 1) == (len(names) <= LARGE)
 
 
 def test_a_name_given_twice_is_one() -> None:
@@ -126,15 +135,137 @@ def test_every_number_is_one_name(size: int) -> None:
     ]  # fmt: skip
 
 
-def test_picks_are_fair_where_the_dicts_are_of_different_sizes() -> None:
-    places = filled(11_000)
-    for name in places.names()[20:]:
-        places.do_take(name)
-    rng = random.Random(3)
-    counts = Counter(places.nth(rng.randrange(20)) for _ in range(10_000))
-    assert len(counts) == 20
-    assert min(counts.values()) > 350
-    assert max(counts.values()) < 650
+def draws(places: Places, count: int, rng: random.Random) -> list[bytes]:
+    found: list[bytes] = []
+    tries = 0
+    while len(found) < count:
+        tries += 1
+        name = places.drawn(rng.getrandbits(62))
+        if name is not None:
+            found.append(name)
+    assert tries < 8 * count
+    return found
+
+
+@pytest.mark.parametrize("size", [2_001, 2_700, 3_500])
+def test_draws_are_fair_however_often_the_dicts_were_divided(size: int) -> None:
+    places = filled(size)
+    rounds = 40
+    counts = Counter(draws(places, rounds * size, random.Random(size)))
+    assert len(counts) == size
+    # Far beyond five deviations of a fair draw.
+    assert min(counts.values()) > rounds - 6 * rounds**0.5 + 5
+    assert max(counts.values()) < rounds + 6 * rounds**0.5 + 5
+    by_dict = [sum(counts[name] for name in chunk) / len(chunk) for chunk in places.chunks()]
+    assert max(abs(mean - rounds) for mean in by_dict) < rounds * 0.15
+
+
+def name_of_hash(place: int) -> bytes:
+    """A name of eight bytes that has this hash."""
+    place ^= place >> 33
+    place = place * pow(int(MULTIPLIER), -1, 1 << 62) & int(MASK)
+    place ^= place >> 31
+    return (place ^ 8).to_bytes(8, "little")
+
+
+def test_names_made_to_have_like_hashes_do_no_harm() -> None:
+    """Their dict is not divided for ever; all goes on working."""
+    alike = [name_of_hash((77 << 54) + number) for number in range(700)]
+    assert [hash_of(name) for name in alike[:3]] == [77 << 54, (77 << 54) + 1, (77 << 54) + 2]
+    names = names_of(1_500) + alike
+    places = Places()
+    places.do_fill_names(names, 1)
+    assert max(len(chunk) for chunk in places.chunks()) >= 700
+    assert places.table_bytes() < 9 * 2**MOST_BITS + 100 * len(names)
+    assert sorted(places.names()) == sorted(names)
+    assert all(places.has(name) for name in names)
+    assert sorted(whole(places, 100)) == sorted(names)
+    assert sorted(places.at(list(range(2_200)))) == sorted(names)
+    again = Places()
+    again.do_fill_names(places.names(), 1)
+    assert again.names() == places.names()
+
+
+# --- scans --------------------------------------------------------------------------------------
+
+
+def whole(places: Places, count: int) -> list[bytes]:
+    cursor, found = places.scan(0, count)
+    while cursor != 0:
+        cursor, more = places.scan(cursor, count)
+        found += more
+    return found
+
+
+@pytest.mark.parametrize("size", [0, 1, 300, 2_000, 3_000])
+@pytest.mark.parametrize("count", [2, 13, 5_000])
+def test_a_scan_returns_each_name_once(size: int, count: int) -> None:
+    places = filled(size)
+    found = whole(places, count)
+    assert len(found) == size
+    assert sorted(found) == sorted(places.names())
+
+
+@pytest.mark.parametrize("size", [700, 4_000])
+@pytest.mark.parametrize("count", [1, 10, 100, 300])
+def test_a_call_returns_what_was_asked_for_and_little_more(size: int, count: int) -> None:
+    places = filled(size)
+    cursor, found = places.scan(0, count)
+    calls = 1
+    while cursor != 0:
+        assert count <= len(found) <= 2 * count + 30
+        cursor, found = places.scan(cursor, count)
+        calls += 1
+    assert calls > size / (count * 1.5 + 8)
+
+
+@pytest.mark.parametrize("size", [700, 1_990, 4_000])
+def test_what_stays_is_returned_once_whatever_else_changes(size: int) -> None:
+    """Others come and go, the value grows large, and several scan at once."""
+    places = filled(size)
+    stays = set(places.names()[::2])
+    rng = random.Random(size)
+    under_way: list[tuple[int, list[bytes]]] = [(0, []) for _ in range(5)]
+    done = 0
+    step = 0
+    while done < 8:
+        at = rng.randrange(len(under_way))
+        cursor, seen = under_way[at]
+        cursor, names = places.scan(cursor, rng.choice([1, 50, 300]))
+        assert all(places.has(name) for name in names)
+        seen += names
+        if cursor == 0:
+            assert sorted(name for name in seen if name in stays) == sorted(stays)
+            done += 1
+            seen = []
+        under_way[at] = (cursor, seen)
+        step += 1
+        if step % 3 == 0:
+            places.do_place(b"new%d" % step, None)
+        else:
+            name = places.nth(rng.randrange(places.size()))
+            if name not in stays:
+                places.do_take(name)
+
+
+@pytest.mark.parametrize("cursor", [-1, CURSOR_MAX + 1, 1 << 70])
+def test_a_cursor_that_is_none_ends_the_scan(cursor: int) -> None:
+    assert filled(300).scan(cursor, 10) == (0, [])
+
+
+@pytest.mark.parametrize("size", [300, 12_000])
+def test_any_cursor_goes_on_at_its_hash(size: int) -> None:
+    places = filled(size)
+    rng = random.Random(5)
+    hashes = {name: hash_of(name) for name in places.names()}
+    for _ in range(50):
+        cursor = rng.randrange(CURSOR_MAX + 1)
+        after, found = places.scan(cursor, 20)
+        end = after or CURSOR_MAX + 1
+        assert sorted(found) == sorted(n for n, place in hashes.items() if cursor <= place < end)
+
+
+# --- freeing and measuring ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [1000, 12_000])
