@@ -28,6 +28,7 @@ from mesh.metadata import MeshMetadata
 from mesh.replication import Replication
 from mesh.report import mesh_status
 from mesh.spill import FileSpill
+from mesh.staging import StagingError
 from mesh.status import IN_SYNC, LAGGING, MeshStatus
 from node.commands.command import Command
 from node.engine import Engine
@@ -342,6 +343,15 @@ class Agent(Extension):
             return
         if self.engine.writer.walk is not None:
             self._loop.call_later(WALK_POLL_S, self.switch, link)
+            return
+        try:
+            if self.member.staging is not None and not self.member.staging.work():
+                self._loop.call_soon(self.switch, link)
+                return
+        except StagingError as error:
+            self.member.abandon()
+            self.staging_ended()
+            link.unstaged(error)
             return
         self.wake()
         self.member.switch()

@@ -166,6 +166,7 @@ def put_set(
         out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
         write_i32_le(out, i32(value.size()))
         runs = Runs()
+        done: i64 = 0
         for chunk in value.chunks():
             slots = list(chunk.values())
             if not is_shown:
@@ -174,7 +175,9 @@ def put_set(
                 runs.put(out, [value.dot_of(member) for member in file_order(value)])
             else:  # the file's order is that of the dicts
                 runs.put(out, slots)
-            if places != ALL:
+            done += len(slots)
+            if done >= places:
+                done = 0
                 yield None
         runs.end(out)
     rivals = [name for name in state.rivals if name.startswith(SET_RIVALS)]
@@ -263,9 +266,12 @@ def put_hash(
         return
     out.append(u8(SHOWN_PLACES if is_shown else OWN_PLACES))
     write_i32_le(out, i32(value.size()))
+    done: i64 = 0
     for chunk in value.chunks():
         put_fields(out, state, list(chunk.items()), is_shown)
-        if places != ALL:
+        done += len(chunk)
+        if done >= places:
+            done = 0
             yield None
 
 

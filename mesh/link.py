@@ -286,6 +286,7 @@ class Link(asyncio.Protocol):
         if not reader.done:
             for record in reader.feed(data):
                 staging.add(record)
+            staging.work()
             if not reader.done:
                 return
             data = reader.rest
@@ -303,6 +304,12 @@ class Link(asyncio.Protocol):
         self.pause(True)
         LOG.info("transfer_staged", peer=self.address, bytes=self.transfer_bytes)
         self.agent.switch(self)
+
+    def unstaged(self, error: StagingError) -> None:
+        """The last of the snapshot could not be staged: the link is tried again."""
+        self._switching = False
+        self._failed(f"StagingError: {error}", DOWN)
+        self._drop("staging failed")
 
     def switched(self) -> None:
         """The snapshot counts now; its keys are merged while frames flow again."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 from array import array
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -85,6 +86,7 @@ class Shelf:
             [{} for _ in range(SHARDS)] for _ in range(databases)
         ]
         self._aside: list[list[Aside]] = [[] for _ in range(databases)]
+        self._writing: deque[Writing] = deque()
 
     def put(self, number: int, key: bytes, staged: Staged, content: object) -> None:
         """One key. `content` is what its record held, for the file. OSError: see Spill."""
@@ -94,14 +96,40 @@ class Shelf:
             return
         if self._spill is None:
             self._spill = self._open()
-        place = write(self._spill, key, staged, content)
+        self.records_aside += 1
+        if staged.parts is None:
+            self._note(number, key, write(self._spill, key, staged, content, []))
+        else:
+            self._writing.append(Writing(number, key, staged))
+
+    def work(self, parts: int) -> bool:
+        """Writes so many parts of large records to the file; True: nothing is left to be written.
+
+        Until then nothing may be asked for. OSError: see Spill.
+        """
+        while self._writing and parts > 0:
+            first = self._writing[0]
+            spill = self._spill
+            assert spill is not None and first.staged.parts is not None
+            part = next(first.staged.parts, None)
+            if part is None:
+                place = write(spill, first.key, first.staged, None, first.places)
+                self._note(first.number, first.key, place)
+                self._writing.popleft()
+            else:
+                elements: list[Any] = part
+                first.places.append(append(spill, elements))
+                parts -= 1
+        return not self._writing
+
+    def _note(self, number: int, key: bytes, place: int) -> None:
+        """A record is in the file."""
         if place > PLACE_MASK:
             raise OSError("a staged snapshot cannot have more than a terabyte")
         if not self._aside[number]:
             self._aside[number] = [Aside() for _ in range(SHARDS)]
         h = int(hash_of(key))
         self._aside[number][h >> SHARD_SHIFT].add(tag_of(h), place)
-        self.records_aside += 1
 
     def take(self, number: int, key: bytes) -> Staged | None:
         """What is staged of a key; it is not here any more then. OSError: it cannot be read."""
@@ -153,6 +181,16 @@ class Shelf:
         if self._spill is not None:
             self._spill.close()
             self._spill = None
+
+
+class Writing:
+    """A large record on its way to the file: its parts first, in any company."""
+
+    def __init__(self, number: int, key: bytes, staged: Staged) -> None:
+        self.number = number
+        self.key = key
+        self.staged = staged
+        self.places: list[int] = []
 
 
 class Aside:
@@ -243,63 +281,52 @@ def text_bytes(element: object) -> int:
 # --- records in the file ------------------------------------------------------------------------
 
 
-def write(spill: Spill, key: bytes, staged: Staged, content: object) -> int:
-    """A record, and its elements in parts where it is large; its place."""
+def append(spill: Spill, content: Any) -> int:
+    """Something that marshal knows, with its size before it; its place."""
+    data = marshal.dumps(content)
+    return spill.append(len(data).to_bytes(SIZE_BYTES, "big") + data)
+
+
+def write(spill: Spill, key: bytes, staged: Staged, content: object, parts: list[int]) -> int:
+    """A record whose elements are in these parts, or in itself; its place."""
     held: Any = content  # nothing that marshal does not know, by is_plain
-    parts = 0
     if isinstance(content, Opaque):
         held = (int(content.type_number), content.data)
-    elif staged.parts is not None:
-        held = None
-        parts = (staged.places + PART - 1) // PART
-    fields: tuple[Any, ...] = (
-        key, staged.kind, held, staged.dots, staged.hidden, staged.aux, parts, staged.places,
-    )  # fmt: skip
-    head = marshal.dumps(fields)
-    place = spill.append(len(head).to_bytes(SIZE_BYTES, "big") + head)
-    if staged.parts is not None:
-        for part in staged.parts:
-            elements: list[Any] = part
-            data = marshal.dumps(elements)
-            spill.append(len(data).to_bytes(SIZE_BYTES, "big") + data)
-    return place
+    return append(
+        spill,
+        (key, staged.kind, held, staged.dots, staged.hidden, staged.aux, parts, staged.places),
+    )
 
 
 def read(spill: Spill, place: int) -> tuple[bytes, Staged]:
     """The record at a place: its key, and what is staged of it. OSError: it cannot be read."""
-    data, after = read_one(spill, place)
-    try:
-        key, kind, held, dots, hidden, aux, parts, places = marshal.loads(data)
-    except (EOFError, ValueError, TypeError) as error:
-        raise OSError(f"the file of staged records was damaged: {error}") from error
+    key, kind, held, dots, hidden, aux, parts, places = read_one(spill, place)
     if isinstance(held, tuple):
         held = Opaque(*held)
     staged = Staged(kind, held, dots, hidden)
     staged.aux = aux
     staged.places = places
     if parts:
-        staged.parts = read_parts(spill, after, parts)
+        staged.parts = read_parts(spill, parts)
     return key, staged
 
 
-def read_parts(spill: Spill, place: int, count: int) -> Iterator[list[object]]:
+def read_parts(spill: Spill, places: list[int]) -> Iterator[list[object]]:
     """The elements of a large record."""
-    for _ in range(count):
-        data, place = read_one(spill, place)
-        part: list[object] = marshal.loads(data)
-        yield part
+    for place in places:
+        yield read_one(spill, place)
 
 
-def read_one(spill: Spill, place: int) -> tuple[bytes, int]:
-    """What was written at a place, and the place behind it."""
+def read_one(spill: Spill, place: int) -> Any:
+    """What was appended at a place. OSError: it cannot be read."""
     data = spill.read(place, READ_AHEAD)
-    size = int.from_bytes(data[:SIZE_BYTES], "big")
-    end = SIZE_BYTES + size
+    end = SIZE_BYTES + int.from_bytes(data[:SIZE_BYTES], "big")
     if end > len(data):
         data += spill.read(place + len(data), end - len(data))
-    if len(data) < end:
-        raise OSError("the file of staged records ends too early")
-    return data[SIZE_BYTES:end], place + end
+    try:
+        return marshal.loads(data[SIZE_BYTES:end])
+    except (EOFError, ValueError, TypeError) as error:
+        raise OSError(f"the file of staged records was damaged: {error}") from error
 
 
 def is_large(kind: bytes, content: object, large: int) -> bool:

@@ -39,6 +39,7 @@ from node.store.writer import BeforeChange, other_phase
 # Values of more places than this are merged in slices.
 LARGE = 5000
 NODES = 20  # of a stream, of up to 100 entries each, that are read at once
+WRITTEN_AT_ONCE = 10  # parts of a large record: 2 ms, and more than came in meanwhile
 ALL_PLACES = int(ALL)
 ENDED = object()
 
@@ -102,10 +103,18 @@ class Staging:
         try:
             self.shelf.put(number, key, staged, content)
         except OSError as error:
-            raise StagingError(
-                f"the snapshot cannot be staged in a temporary file: {error}: make room in `dir`,"
-                " or raise mesh-staging-memory"
-            ) from error
+            raise unwritten(error) from error
+
+    def work(self, parts: int = WRITTEN_AT_ONCE) -> bool:
+        """Puts a piece of a large record into the file; True: all is in its place.
+
+        Called between the pieces of the snapshot, and then until it is True. StagingError: the disk
+        is full.
+        """
+        try:
+            return self.shelf.work(parts)
+        except OSError as error:
+            raise unwritten(error) from error
 
     def _add_field(self, record: Aux) -> None:
         if record.name == HEAD:
@@ -144,6 +153,7 @@ class Staging:
         """
         if not self.headed:
             raise StagingError("the snapshot has no plexis-mesh field: the peer is no member")
+        self.work(ALL_PLACES)
         memory = self.memory
         incoming = self.incoming
         mine = Cover(memory.streams.vector_row(), NOBODY)
@@ -171,6 +181,14 @@ class Staging:
         for stream in streams.all:
             stream.uncovered = not streams.covers(stream)
         self.backlog.vector_moved = True
+
+
+def unwritten(error: OSError) -> StagingError:
+    """The file cannot be written."""
+    return StagingError(
+        f"the snapshot cannot be staged in a temporary file: {error}: make room in `dir`, or raise"
+        " mesh-staging-memory"
+    )
 
 
 class Waiting:
@@ -367,7 +385,7 @@ class MergeWalk(Merging):
                 else:
                     for _ in self._read(staged, peer, places):
                         yield None
-            except (OSError, EOFError, RdbError, ValueError) as error:
+            except (OSError, RdbError, ValueError) as error:
                 self._note(number, key, error)
                 return
         merge = KeyMerge(self.memory, entry, fresh, peer, self.mine, self.theirs, places)

@@ -80,6 +80,7 @@ class KeyMerge:
         self.differs = 0
         self.effect: Effect | None = None
         self._dot = Dot(0, 0)
+        self._joined: i64 = 0
 
     def slices(self) -> Iterator[None]:
         """Does the work, and yields between two slices of it; then `effect` is there."""
@@ -116,12 +117,20 @@ class KeyMerge:
         effect.flags = QUIET
         self.effect = effect
 
-    def _carry_out(self) -> None:
-        """The steps so far are done: so they do not pile up, nor are all of them done at once."""
+    def _is_slice(self, count: i64) -> bool:
+        """So many places more were joined. Is that enough for a slice?
+
+        Then the steps so far are carried out: so they do not pile up, nor are all done at once.
+        """
+        self._joined += count
+        if self._joined < self.places:
+            return False
+        self._joined = 0
         steps = self.state.steps
         self.state.steps = []
         for step in steps:
             step.carry_out()
+        return True
 
     # --- members --------------------------------------------------------------------------------
 
@@ -133,14 +142,12 @@ class KeyMerge:
             for chunk in value.chunks():
                 for names in parts(list(chunk), self.places):
                     self._join_members(value, chunk, names, takes_theirs)
-                    if self.places != ALL:
-                        self._carry_out()
+                    if self._is_slice(len(names)):
                         yield None
         for chunk in self.peer.members.chunks():
             for names in parts(list(chunk), self.places):
                 self._take_members(chunk, names)
-                if self.places != ALL:
-                    self._carry_out()
+                if self._is_slice(len(names)):
                     yield None
 
     def _takes_theirs(self, slot: int) -> bool:
@@ -210,15 +217,13 @@ class KeyMerge:
             for chunk in value.chunks():
                 for names in parts(list(chunk), self.places):
                     self._join_fields(value, chunk, names, takes_theirs)
-                    if self.places != ALL:
-                        self._carry_out()
+                    if self._is_slice(len(names)):
                         yield None
         for others in (self.peer.texts, self.peer.fields):
             for chunk in others.chunks():
                 for names in parts(list(chunk), self.places):
                     self._take_fields(names)
-                    if self.places != ALL:
-                        self._carry_out()
+                    if self._is_slice(len(names)):
                         yield None
 
     def _join_fields(

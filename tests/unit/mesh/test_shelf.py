@@ -95,6 +95,12 @@ def test_a_large_collection_comes_back_in_parts(spill: FileSpill, limit: int) ->
     staged.places = len(content)
     staged.parts = parts_of(content)
     shelf.put(0, b"z", staged, content)
+    if limit == 0:
+        assert not shelf.work(2) and len(content) == len(expected) - 2 * PART
+        shelf.put(0, b"between", text(b"v"), b"v")
+        assert not shelf.work(2) and shelf.work(1)
+        assert shelf.take(0, b"between") is not None
+    assert shelf.work(1)
     assert bool(content) == (limit != 0), "what is in the file is let go"
     found = shelf.take(0, b"z")
     assert found is not None and found.parts is not None and found.places == len(expected)

@@ -8,7 +8,7 @@ import pytest
 
 from mesh.metadata import HEAD, HIDDEN
 from mesh.spill import FileSpill, Spill
-from mesh.staging import Staging, StagingError
+from mesh.staging import MergeWalk, Staging, StagingError
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord, Record
 from tests.support.simnode import HeldSpill, SimNode
@@ -278,6 +278,11 @@ def test_a_large_key_is_merged_in_slices_as_at_once(limit: str) -> None:
     assert one("SCARD", "set") == SIZE + SIZE // 2
 
 
+def begun_key(walk: MergeWalk) -> bytes | None:
+    """The large key that the walk is in the middle of."""
+    return None if walk._begun is None else walk._begun.key
+
+
 @pytest.mark.parametrize("touching", LARGE_KEYS)
 def test_a_touch_finishes_what_was_begun(touching: str) -> None:
     one = merged(False)
@@ -285,10 +290,10 @@ def test_a_touch_finishes_what_was_begun(touching: str) -> None:
     other = merged(True)
     walk = other.member.merging
     assert walk is not None
-    while walk._begun is None or walk._begun.key != touching.encode():
+    while begun_key(walk) != touching.encode():
         assert not other.member.merge_step(1)
     other.member.merge_step(1)
-    assert walk._begun is not None and walk._begun.key == touching.encode()
+    assert begun_key(walk) == touching.encode()
     assert other.member.merging is not None
     assert other("EXISTS", touching) == 1
     assert walk._begun is None

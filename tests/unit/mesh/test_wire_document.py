@@ -191,9 +191,10 @@ def test_the_fields_of_the_document_are_read_so() -> None:
     pairs = HashValue()
     pairs.do_fill_pairs([(b"f", b"v"), (b"n", b"7")])
     peer = read_key(fields, origins, 0, b"h", pairs)
-    text, number = peer.field(b"f"), peer.field(b"n")
-    assert text is not None and number is not None
-    assert [(each.stamp, each.value) for each in text.registers] == [(STAMP, b"v")]
+    plain, number = peer.field(b"f"), peer.field(b"n")
+    assert plain is not None
+    assert number is not None
+    assert [(each.stamp, each.value) for each in plain.registers] == [(STAMP, b"v")]
     assert sorted((each.origin, each.delta) for each in number.increments) == [
         (0, 4), (1, 3),
     ]  # fmt: skip
