@@ -247,12 +247,11 @@ class Pair:
         """A unit tells its events at its end, and a miss at once: in a transaction others come
         between in Redis. SORT looks for keys in the order of Redis's hash table."""
         name = words[0].lower() if words else b""
-        if name in (b"sort", b"sort_ro"):
-            return len(ours) == len(theirs)
-        if self.waits or not words:  # who waits looks at all its keys again, we at what was written
-            ours = [event for event in ours if b":keymiss " not in event]
-            theirs = [event for event in theirs if b":keymiss " not in event]
-            return ours == theirs
+        if without_misses(ours) != without_misses(theirs):
+            return False
+        # Who waits looks at all its keys again, we at what was written.
+        if self.waits or not words or name in (b"sort", b"sort_ro"):
+            return True
         return name == b"exec" and sorted(ours) == sorted(theirs)
 
     def compare_all(self) -> None:
@@ -295,6 +294,11 @@ class Pair:
         for words, theirs in zip(questions, answers, strict=True):
             self.compare(words, self.ours.call(CLIENT, words), theirs)
         return answers
+
+
+def without_misses(events: list[bytes]) -> list[bytes]:
+    """All events but keymiss."""
+    return [event for event in events if b":keymiss " not in event]
 
 
 def full_name(words: list[bytes]) -> str:

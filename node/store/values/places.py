@@ -14,7 +14,6 @@ at most LARGE names in it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from itertools import islice
 from sys import getsizeof
 from typing import Final
@@ -174,23 +173,9 @@ class Places(Value):
         raise IndexError("a name is asked for by a number that is none")
 
     def at(self, numbers: list[int]) -> list[bytes]:
-        """The names of many numbers, in the order of these; every dict is listed once at most."""
-        chunks = self.chunks()
-        ends: list[int] = []
-        total = 0
-        for chunk in chunks:
-            total += len(chunk)
-            ends.append(total)
-        lists: dict[int, list[bytes]] = {}
-        found: list[bytes] = []
-        for number in numbers:
-            place = bisect_right(ends, number)
-            listed = lists.get(place)
-            if listed is None:
-                listed = list(chunks[place])
-                lists[place] = listed
-            found.append(listed[number - ends[place]])  # counted from the dict's end
-        return found
+        """The names of many numbers, in the order of these; all names are listed once for it."""
+        names = self.names()
+        return [names[number] for number in numbers]
 
     def release_places(self, places: i64) -> i64:
         """Of `release`: frees up to so many names; how many more it could have been."""
