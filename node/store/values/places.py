@@ -29,6 +29,7 @@ LARGE: Final[i64] = 2000
 SHARE_MAX: Final[i64] = 256
 HASH_BITS: Final[i64] = 62
 FIRST_BITS: Final[i64] = 4
+FIRST_DICTS: Final = 16  # 2 to the power of that
 # At most 65,536 dicts, so that names made to have like hashes do no harm: of more than 16 million
 # names, or of such, dicts grow larger.
 MOST_BITS: Final[i64] = 16
@@ -290,7 +291,7 @@ class Places(Value):
 
     def _spread(self, small: dict[bytes, object]) -> None:
         """Becomes large. Whoever still reads the one dict has it as it was."""
-        dicts: list[dict[bytes, object]] = [{} for _ in range(1 << int(FIRST_BITS))]
+        dicts: list[dict[bytes, object]] = [{} for _ in range(FIRST_DICTS)]
         shift = HASH_BITS - FIRST_BITS
         for name, slot in small.items():
             dicts[hash_of(name) >> shift][name] = slot
