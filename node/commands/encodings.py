@@ -19,7 +19,7 @@ from node.persist import rdb_codes as codes
 from node.persist.rdb_lists import Nodes
 from node.persist.rdb_put import Thresholds
 from node.persist.rdb_writer import UNPACKED
-from node.store.entry import APART, RAW, TEXT
+from node.store.entry import RAW, TEXT
 from node.store.values.container import Container
 from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue, plain
@@ -34,8 +34,6 @@ from node.store.values.zsets import ZSetValue
 # are left for the two, a deadline takes eight of them (observed).
 EMBEDDED_MAX: Final = 41
 EMBEDDED_DEADLINE: Final = 8
-# What INCRBYFLOAT makes is kept apart from its key.
-APART_MAX: Final = 44
 # More elements than fit into the largest node that can be configured, at two bytes each.
 NODE_ELEMENTS_MAX: Final = 32768
 LISTPACK: Final = b"listpack"
@@ -65,11 +63,9 @@ def encoding_at(ctx: Context, key: bytes, value: object, limits: Thresholds) -> 
 
 
 def encoding_of_string(key: bytes, value: object, deadline_ms: i64, flags: i64) -> bytes:
-    """int, embstr or raw; `flags` are RAW, TEXT and APART of node/store/entry.py."""
+    """int, embstr or raw; `flags` are RAW and TEXT of node/store/entry.py."""
     if flags & i64(RAW):
         return b"raw"
-    if flags & i64(APART):
-        return b"embstr" if len(shown(value)) <= APART_MAX else b"raw"
     if not flags & i64(TEXT) and integer_of(value) is not None:
         return b"int"
     size = len(key) + len(shown(value))

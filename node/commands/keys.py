@@ -17,9 +17,10 @@ from node.commands.command import (
     span,
 )  # fmt: skip
 from node.commands.context import Context
-from node.commands.encodings import encoding_at, thresholds_of
+from node.commands.encodings import encoding_at, encoding_of_string, thresholds_of
 from node.resp.replies import OK, Failure, Simple
 from node.store.effect import DROP, PUT
+from node.store.entry import RAW
 from node.store.events import COPY_TO, MOVE_FROM, MOVE_TO, RENAME_FROM, RENAME_TO
 from node.store.values.strings import shown
 from node.store.values.value import Value
@@ -117,11 +118,22 @@ def transfer(
     there.find(target)  # one past its deadline goes now, as a unit of its own
     value = ctx.find(source)
     deadline = ctx.deadline(source)
-    flags = ctx.db.text_flags(source)
+    flags = form_of(ctx, source, value)
     ctx.reworded()
     ctx.emit(DROP, source, None, 0, leaving)
     there.emit(PUT, target, carried(value), deadline, coming)
     there.db.set_text_flags(target, flags)
+
+
+def form_of(ctx: Context, key: bytes, value: object) -> i64:
+    """What OBJECT ENCODING must know of a string that gets another key: one that is raw stays so,
+    also where it would fit into the new key's piece."""
+    flags = ctx.db.text_flags(key)
+    if isinstance(value, Value):
+        return flags
+    if encoding_of_string(key, value, ctx.deadline(key), flags) == b"raw":
+        return flags | i64(RAW)
+    return flags
 
 
 def carried(value: object) -> object:
@@ -182,7 +194,7 @@ def copy(ctx: Context, args: list[bytes]) -> object:
     if isinstance(twin, Value):
         twin = twin.copy()  # later commands of a transaction may change the source
     there.emit(PUT, args[2], twin, deadline, COPY_TO)
-    there.db.set_text_flags(args[2], ctx.db.text_flags(args[1]))
+    there.db.set_text_flags(args[2], form_of(ctx, args[1], value))
     return 1
 
 

@@ -22,8 +22,7 @@ LATER: Final[i16] = 16  # written by a later effect of its unit: its dot may hav
 HELD: Final[i16] = 8  # the snapshot walk has this entry, or it was made after the walk began
 RAW: Final[i16] = 32  # a string that was changed in place: OBJECT ENCODING says raw
 TEXT: Final[i16] = 64  # a float counter: OBJECT ENCODING does not say int
-APART: Final[i16] = 128  # a float counter that took another value's place: kept apart from its key
-ENCODED: Final[i16] = 224  # these three: only OBJECT ENCODING asks for them
+ENCODED: Final[i16] = 96  # these two: only OBJECT ENCODING asks for them
 
 
 @mypyc_attr(acyclic=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 from mypy_extensions import i16, i32, i64, mypyc_attr
 
-from node.store.entry import APART, ENCODED, RAW, Entry
+from node.store.entry import ENCODED, RAW, Entry
 from node.store.expiry import Deadlines, TimedKeys
 from node.store.frequency import Frequency, clock_of
 from node.store.shards import SHARD_SHIFT, SHARDS, Shards, shard_of
@@ -212,7 +212,7 @@ class Database:
         return int(frequency.counter(i64(entry.clock), i64(self.now.seconds)))
 
     def text_flags(self, key: bytes) -> i64:
-        """RAW, TEXT and APART of a string; 0 where there is no such key."""
+        """RAW and TEXT of a string; 0 where there is no such key."""
         entry = self.keys.get(key)
         return 0 if entry is None else i64(entry.flags & ENCODED)
 
@@ -220,7 +220,7 @@ class Database:
         """A string that was put is that of another key: it is RAW or TEXT as that was (RENAME)."""
         entry = self.keys.get(key)
         if entry is not None and flags != 0:
-            entry.flags = entry.flags | (i16(flags) & ~APART)
+            entry.flags = entry.flags | i16(flags)
 
     def set_raw(self, key: bytes) -> None:
         """A string was made or looked at by a command after which Redis does not encode it (BITOP,

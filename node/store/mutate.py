@@ -14,7 +14,6 @@ from mypy_extensions import i64
 
 from node.store.effect import Effect
 from node.store.entry import (
-    APART,
     COUNTED,
     ENCODED,
     HELD,
@@ -140,7 +139,7 @@ class Incr(Mutation):
         entry.value = added(value, effect)
         entry.flags = entry.flags & ~ENCODED
         if effect.value is not None:
-            entry.flags = entry.flags | (TEXT if value is None else TEXT | APART)
+            entry.flags = entry.flags | TEXT
         shown = entry.value
         return i64(clipped(shown)) if isinstance(shown, int) else 0
 

@@ -193,6 +193,23 @@ def test_so_many_picks_that_the_server_would_stand_still_are_refused(node: Local
     assert reply.text == b"ERR value is out of range"
 
 
+def test_picks_of_a_large_set_are_members_and_of_one_that_shrank_too(node: LocalNode) -> None:
+    members = set(fill(node, "s", 3000))
+    few = items(node("SRANDMEMBER s 50"))
+    assert len(set(few)) == 50
+    assert set(few) <= members
+    assert set(items(node("SRANDMEMBER s -50"))) <= members
+    popped = items(node("SPOP s 200"))
+    assert len(set(popped)) == 200
+    assert node("SCARD s") == 2800
+    left = members - set(popped)
+    kept = set(sorted(left)[:3])
+    node.call(0, [b"SREM", b"s", *(left - kept)])
+    assert {node("SRANDMEMBER s") for _ in range(100)} == kept
+    assert {node("SPOP s") for _ in range(3)} == kept
+    assert node("EXISTS s") == 0
+
+
 def scanned(node: LocalNode, change: bool) -> list[bytes]:
     """All of a scan's members, while others come and go if `change` is set."""
     found: list[bytes] = []
