@@ -62,6 +62,7 @@ def is_list(ctx: Context, key: bytes) -> bool:
 def pop_or_wait(ctx: Context, args: list[bytes], at_head: bool) -> object:
     """BLPOP and BRPOP: the key and its element."""
     until_ms = deadline_of(ctx, args[-1])
+    ctx.reworded()
     keys = args[1:-1]
     reply = pop_first(ctx, keys, at_head)
     return block(ctx, WaitingPop(ctx, keys, until_ms, at_head)) if reply is None else reply
@@ -81,6 +82,7 @@ def blmpop(ctx: Context, args: list[bytes]) -> object:
     """BLMPOP: as LMPOP."""
     pops = many_pops(args, 2)
     until_ms = deadline_of(ctx, args[1])
+    ctx.reworded()
     reply = pops.run(ctx)
     return block(ctx, WaitingPops(ctx, pops, until_ms)) if reply is None else reply
 
@@ -91,6 +93,7 @@ def move_or_wait(ctx: Context, move: Move, timeout: bytes) -> object:
     Inside MULTI the null bulk where there is none; after a timeout it is the null array.
     """
     until_ms = deadline_of(ctx, timeout)
+    ctx.reworded()
     item = move.run(ctx)
     if item is not None or ctx.services.nested != 0:
         return item
