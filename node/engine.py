@@ -276,6 +276,7 @@ class Engine(Services):
     def tick(self, seconds: float) -> bool:
         """Time passes: expiry, timeouts, freeing. True: there is more to do at once."""
         self.wake(seconds)
+        self.commit.end = 0  # a refused command may have left its bytes; no unit of ours says them
         if self.blocking.pending:  # written by a merge walk
             self.blocking.serve()
         more = self.writer.free(FREE_PER_TICK)
