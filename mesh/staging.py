@@ -36,10 +36,8 @@ from node.store.values.sets import SetValue
 from node.store.values.value import Value
 from node.store.writer import BeforeChange, other_phase
 
-# Values of more places than this are merged in slices. No value has so many: in the compiled build
-# slices have lost fields of a hash while two transfers came in (tests/wire/test_mesh_three.py), and
-# until that is understood a key is merged in one step, however long it takes.
-LARGE = 1 << 40
+# Values of more places than this are merged in slices.
+LARGE = 5000
 NODES = 20  # of a stream, of up to 100 entries each, that are read at once
 WRITTEN_AT_ONCE = 10  # parts of a large record: 2 ms, and more than came in meanwhile
 ALL_PLACES = int(ALL)
