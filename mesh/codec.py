@@ -15,22 +15,22 @@ from typing import Final, cast
 
 from librt.strings import (
     BytesWriter,
-    write_i16_le,
     write_i32_le,
     write_i64_le,
 )  # fmt: skip
-from mypy_extensions import i16, i32, i64, u8
+from mypy_extensions import i32, i64, u8
 
 from mesh.merge.increments import Increment
+from mesh.merge.kinds.table import KINDS
 from mesh.merge.opening import open_state
 from mesh.merge.rule import Memory
 from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT
 from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState
+from mesh.packing import put_dot, put_text
 from node.persist.canon import payload_of
 from node.persist.contents import SORTED_MAX, file_order
 from node.store.entry import COUNTED, Claim, Dot, Entry, Field
 from node.store.keyspace import ALL
-from node.store.values.lists import ListValue
 from node.store.values.strings import shown
 from node.store.values.value import Value
 
@@ -60,7 +60,7 @@ class KeyBytes:
         What the RDB record says as well is only referred to.
         """
         out, state, value = self.out, self._state, self._value
-        opaque = [slot for slot in OPAQUE_SLOTS if is_kept(state.opaque.get(slot))]
+        opaque = [slot for slot in OPAQUE_SLOTS if is_kept(slot, state.opaque.get(slot))]
         deadlines = hidden_deadlines(state, value)
         more = len(opaque) > 0 or len(deadlines) > 0
         out.append(u8(FORMAT_OPAQUE if more else FORMAT))
@@ -109,9 +109,9 @@ def put_registers(out: BytesWriter, state: KeyState, value: object) -> None:
             put_text(out, shown(held))
 
 
-def is_kept(value: Value | None) -> bool:
+def is_kept(slot: int, value: Value | None) -> bool:
     """Is there a value to write? One that was emptied is known by its claim."""
-    return value is not None and value.is_shown()
+    return value is not None and KINDS[slot].remembers(value)
 
 
 def hidden_deadlines(state: KeyState, shown_value: object) -> list[tuple[int, bytes, int]]:
@@ -122,18 +122,6 @@ def hidden_deadlines(state: KeyState, shown_value: object) -> list[tuple[int, by
         if value is not None and value is not shown_value:
             found += [(slot, place, ms) for place, ms in value.deadline_items()]
     return found
-
-
-def put_dot(out: BytesWriter, stamp: i64, origin: i64) -> None:
-    """Eight bytes of stamp, two of stream number."""
-    write_i64_le(out, stamp)
-    write_i16_le(out, i16(origin))
-
-
-def put_text(out: BytesWriter, text: bytes) -> None:
-    """Four bytes of length, then the text."""
-    write_i32_le(out, i32(len(text)))
-    out.write(text)
 
 
 def put_increments(out: BytesWriter, increments: list[Increment]) -> None:
@@ -239,12 +227,7 @@ def put_opaque(out: BytesWriter, slot: int, value: Value, is_shown: bool) -> Non
     else:
         out.append(OWN_PLACES)
         put_text(out, payload_of(value))
-    if isinstance(value, ListValue):
-        runs = value.runs()
-        write_i32_le(out, i32(len(runs)))
-        for run in runs:
-            put_dot(out, run.first, run.origin)
-            write_i32_le(out, i32(run.count if run.step >= 0 else -run.count))
+    KINDS[slot].put(out, value)
 
 
 def put_hash(

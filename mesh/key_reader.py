@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from librt.strings import read_i16_le, read_i32_le, read_i64_le
 from mypy_extensions import i64
 
 from mesh.codec import (
@@ -21,9 +20,11 @@ from mesh.codec import (
     first_of,
 )
 from mesh.merge.increments import Increment
+from mesh.merge.kinds.table import KINDS
 from mesh.merge.peer_key import PeerKey
 from mesh.merge.slots import OPAQUE_SLOTS, slot_of
 from mesh.merge.state import FieldState
+from mesh.packing import Source
 from node.persist.canon import restored
 from node.persist.canon_words import CanonError
 from node.persist.contents import file_order
@@ -31,61 +32,9 @@ from node.persist.rdb_codes import RdbError
 from node.store.entry import Claim, Register
 from node.store.keyspace import ALL
 from node.store.values.hashes import HashValue, plain
-from node.store.values.lists import ListValue
 from node.store.values.places import Places
-from node.store.values.runs import Run, nameless
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
-
-
-class Source:
-    """Reads what was written, with the writing process's stream numbers turned into ours.
-
-    ValueError where the bytes are cut short or of another format.
-    """
-
-    def __init__(self, data: bytes, origins: list[int]) -> None:
-        self.data = data
-        self.pos: i64 = 0
-        self.origins = origins
-        self.stamp: i64 = 0
-        self.origin: i64 = 0
-
-    def need(self, size: i64) -> i64:
-        """The position of the next `size` bytes; stands behind them then."""
-        pos = self.pos
-        if size < 0 or pos + size > len(self.data):
-            raise ValueError("a plexis-dots field is cut short")
-        self.pos = pos + size
-        return pos
-
-    def byte(self) -> i64:
-        """One byte."""
-        pos = self.need(1)
-        return i64(self.data[pos])
-
-    def count(self) -> i64:
-        """Four bytes."""
-        return i64(read_i32_le(self.data, self.need(4)))
-
-    def number(self) -> i64:
-        """Eight bytes."""
-        return read_i64_le(self.data, self.need(8))
-
-    def dot(self) -> None:
-        """A stamp and a stream, into `stamp` and `origin`."""
-        pos = self.need(10)
-        self.stamp = read_i64_le(self.data, pos)
-        number = i64(read_i16_le(self.data, pos + 8))
-        if number < 0 or number >= len(self.origins):
-            raise ValueError(f"a plexis-dots field names stream {number}, which the file lacks")
-        self.origin = self.origins[number]
-
-    def text(self) -> bytes:
-        """Length and text."""
-        size = self.count()
-        pos = self.need(size)
-        return self.data[pos : pos + size]
 
 
 def read_key(data: bytes, origins: list[int], db: int, key: bytes, value: object) -> PeerKey:
@@ -301,17 +250,7 @@ def read_opaque(source: Source, peer: PeerKey, value: object) -> None:
             raise ValueError(f"a plexis-dots field's hidden value is damaged: {error}") from error
     if not isinstance(found, Value) or slot not in OPAQUE_SLOTS or slot_of(found) != slot:
         raise ValueError("a plexis-dots field tells of another type than the key has")
-    if isinstance(found, ListValue):
-        runs: list[Run] = []
-        for _ in range(int(source.count())):
-            source.dot()
-            count = source.count()
-            step: i64 = 1 if count >= 0 else -1
-            if source.stamp == 0:
-                runs.append(nameless(count * step))
-            else:
-                runs.append(Run(source.origin, source.stamp, step, count * step))
-        found.do_set_runs(runs)
+    KINDS[slot].read(source, found)
     peer.opaque[slot] = found
 
 

@@ -14,8 +14,10 @@ from conf import Config
 from mesh.backlog import Backlog
 from mesh.dots import Stream, Streams
 from mesh.inbox import Control, Inbox
+from mesh.merge.kinds.table import KINDS
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory
+from mesh.merge.slots import is_opaque, slot_of
 from mesh.metadata import MeshMetadata
 from mesh.shelf import PART, Shelf
 from mesh.spill import Spill
@@ -65,8 +67,13 @@ class Activation(BeforeChange):
         if entry.stamp == 0:
             entry.stamp = self.engine.clock.next()
         memory = self.memory
-        memory.list_inserts += give_dots(entry, Dot(entry.stamp, 0), memory.list_inserts + 1)
-        if isinstance(entry.value, Value):
+        give_dots(entry, Dot(entry.stamp, 0))
+        value = entry.value
+        if isinstance(value, Value):
+            slot = slot_of(value)
+            if is_opaque(slot):
+                first = memory.list_inserts + 1
+                memory.list_inserts += KINDS[slot].give_dots(value, entry.stamp, 0, first)
             dots = Dots()
             dots.ttls = [Claim(entry.stamp, 0, entry.deadline)]
             entry.dots = dots

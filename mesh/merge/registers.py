@@ -10,6 +10,7 @@ from __future__ import annotations
 from mypy_extensions import i16, i64
 
 from mesh.conflicts import STAND_IN_CONFLICT
+from mesh.merge.kinds.table import KINDS
 from mesh.merge.rule import Rule, carried_out, saw
 from mesh.merge.slots import is_opaque, slot_of
 from mesh.merge.state import Cover, KeyState, newest_claim, surviving
@@ -116,7 +117,7 @@ class Registers(Rule):
         """The result of COPY, RENAME or *STORE: every place gets this effect's dot."""
         slot = slot_of(value)
         opaque = is_opaque(slot)
-        known = not opaque or state.is_seen(slot, cover)
+        known = not opaque or KINDS[slot].by_places or state.is_seen(slot, cover)
         state.clear_string(cover)
         state.clear_claims(cover)
         state.clear_ttls(cover)
@@ -128,8 +129,15 @@ class Registers(Rule):
             self._put_fields(state, effect, cover, value)
         else:
             state.clear_fields(cover)
-        if opaque and not self.drops(effect, []):
-            self._put_opaque(state, effect, known, slot)
+        if opaque and KINDS[slot].by_places:
+            here = state.opaque.pop(slot, None)
+            made = KINDS[slot].overwrite(here, effect, cover, self.memory.removals)
+            state.clear_opaque(cover)
+            state.opaque[slot] = made
+        else:
+            state.clear_opaque(cover)
+            if opaque and not self.drops(effect, []):
+                self._put_opaque(state, effect, known, slot)
         if not self.drops(effect, [(TYPE, b"")]):
             state.claims.append(Claim(effect.stamp, effect.origin, slot))
         if not self.drops(effect, [(TTL, b"")]):

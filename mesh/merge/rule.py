@@ -14,7 +14,7 @@ from mesh.conflicts import COUNTER_OVERFLOW, OVERWRITE, TYPE_CLASH, Conflicts
 from mesh.dots import Streams
 from mesh.merge.increments import Ledger
 from mesh.merge.opening import open_state
-from mesh.merge.slots import SET_SLOT
+from mesh.merge.slots import HASH_SLOT, SET_SLOT
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import beyond
 from mesh.removals import KEY, TTL, TYPE, Pending, Removals
@@ -96,10 +96,11 @@ class Rule:
         if effect.flags & CREATION:
             state.clear_string(cover)
             state.clear_ttls(cover)
-            if slot == SET_SLOT:
+            if slot != HASH_SLOT:
                 state.clear_fields(cover)
-            else:
+            if slot != SET_SLOT:
                 state.clear_members(cover)
+            state.clear_opaque(cover)
             if not self.drops(effect, [(TTL, b"")]):
                 state.ttls.append(Claim(effect.stamp, effect.origin, 0))
         state.clear_claims(cover)

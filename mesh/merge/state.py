@@ -18,6 +18,7 @@ from mesh.dots import Streams
 from mesh.merge.covers import Cover as Cover
 from mesh.merge.covers import fields_are_covered, members_are_covered
 from mesh.merge.increments import DEAD, Increment, Ledger, base_of
+from mesh.merge.kinds.table import KINDS
 from mesh.merge.slots import (
     HASH_SLOT,
     OPAQUE_SLOTS,
@@ -90,7 +91,7 @@ class KeyState:
         self.clear_ttls(cover)
         self.clear_members(cover)
         self.clear_fields(cover)
-        self.shed()
+        self.clear_opaque(cover)
 
     def clear_string(self, cover: Cover) -> None:
         """Clears the string slot: registers and increments."""
@@ -109,10 +110,22 @@ class KeyState:
         """Is a claim of this type left?"""
         return any(each.number == slot for each in self.claims)
 
+    def clear_opaque(self, cover: Cover) -> None:
+        """Clears the slots of lists, sorted sets and streams."""
+        for slot, value in self.opaque.items():
+            KINDS[slot].clear(value, cover)
+        self.shed()
+
     def shed(self) -> None:
-        """An opaque value lives exactly as long as a claim of its type does."""
+        """A value that is one thing lives exactly as long as a claim of its type does, one of many
+        places as long as anything of it is remembered."""
         for slot in OPAQUE_SLOTS:
-            if slot in self.opaque and not self.claims_slot(slot):
+            value = self.opaque.get(slot)
+            if value is None:
+                continue
+            kind = KINDS[slot]
+            kept = kind.remembers(value) if kind.by_places else self.claims_slot(slot)
+            if not kept:
                 del self.opaque[slot]
 
     def is_seen(self, slot: int, cover: Cover) -> bool:
@@ -313,7 +326,7 @@ class KeyState:
         dots = Dots()
         hidden: list[object] = []
         for other in SHOWN_ORDER:
-            if other != slot and self._holds(other):
+            if other != slot and self._keeps(other):
                 hidden.append(self.value_of(other))
         if hidden:
             dots.hidden = hidden
@@ -392,6 +405,13 @@ class KeyState:
             return self.fields > 0
         value = self.opaque.get(slot)
         return value is not None and value.is_shown()
+
+    def _keeps(self, slot: int) -> bool:
+        """Is there anything of a type to be remembered, strings apart?"""
+        value = self.opaque.get(slot)
+        if value is None:
+            return self._holds(slot)
+        return KINDS[slot].remembers(value)
 
     def _show_string(self, entry: Entry, dots: Dots) -> None:
         base: object = None

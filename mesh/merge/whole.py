@@ -15,6 +15,7 @@ from mypy_extensions import i64
 
 from mesh.conflicts import IMPORT_CONFLICT, STAND_IN_CONFLICT, TYPE_CLASH
 from mesh.merge.increments import Increment, Log, field_place
+from mesh.merge.kinds.table import KINDS
 from mesh.merge.late import late_removals
 from mesh.merge.likeness import Likeness
 from mesh.merge.opening import open_state
@@ -91,6 +92,8 @@ class KeyMerge:
             self.chosen[slot] = choose(state, peer, slot, self.mine, self.theirs)
         state.claims = join_claims(state.claims, peer.claims, self.mine, self.theirs)
         for slot in OPAQUE_SLOTS:
+            if KINDS[slot].by_places:
+                continue
             choice = self.chosen[slot]
             if choice == NEWER_HERE or choice == NEWER_THERE:
                 likeness = Likeness(state.opaque.get(slot), peer.opaque.get(slot))
@@ -99,7 +102,7 @@ class KeyMerge:
                 if not likeness.same:
                     memory.conflicts.count(STAND_IN_CONFLICT)
                     self.differs += 1
-        join_opaque(state, peer, self.chosen)
+        self.differs += join_opaque(state, peer, self.chosen, self.mine, self.theirs)
         state.ttls = join_claims(state.ttls, peer.ttls, self.mine, self.theirs)
         if state.set is not None or peer.members.size() > 0:
             for _ in self._members():
@@ -345,14 +348,32 @@ def last_changes(claims: list[Claim], slot: int) -> list[Claim]:
     return [each for each in claims if each.number == slot or each.number == TOUCH]
 
 
-def join_opaque(state: KeyState, peer: PeerKey, chosen: dict[int, int]) -> None:
-    """Lists, sorted sets and streams, each as a whole."""
+def join_opaque(
+    state: KeyState, peer: PeerKey, chosen: dict[int, int], mine: Cover, theirs: Cover
+) -> int:
+    """Lists, sorted sets and streams: place by place, or each as a whole.
+
+    Returns how many places have two values that had not met.
+    """
+    differs = 0
     for slot in OPAQUE_SLOTS:
+        kind = KINDS[slot]
+        here = state.opaque.get(slot)
+        there = peer.opaque.get(slot)
         choice = chosen[slot]
-        if choice == THERE or choice == NEWER_THERE:
-            there = peer.opaque.get(slot)
+        if kind.by_places:
+            if here is None and there is None:
+                continue
+            differs += kind.differs(here, there)
+            joined = kind.join(here, there, mine, theirs, state.streams)
+            if joined is not None:
+                state.opaque[slot] = joined
+            elif here is not None:
+                del state.opaque[slot]
+        elif choice == THERE or choice == NEWER_THERE:
             state.opaque[slot] = empty_value(slot) if there is None else there
     state.shed()
+    return differs
 
 
 def join_registers(
@@ -452,15 +473,17 @@ def apply_pending(memory: Memory, entry: Entry, db: int, key: bytes, pending: Pe
             state.revise_member(place, cover, None)
         elif kind == FIELD:
             state.clear_field(place, cover)
+    for slot, value in state.opaque.items():
+        KINDS[slot].clear_scopes(value, pending.scopes, cover, memory.streams)
     for removal in late_removals(db, key, pending, memory.streams):
         slot = LIST_SLOT
         if removal.op == ZREM:
             slot = ZSET_SLOT
         elif removal.op == XDEL:
             slot = STREAM_SLOT
-        value = state.opaque.get(slot)
-        if value is not None:
-            after = carried_out(value, removal)
+        held = state.opaque.get(slot)
+        if held is not None and not KINDS[slot].by_places:
+            after = carried_out(held, removal)
             state.opaque[slot] = after if isinstance(after, Value) else empty_value(slot)
     effect = Effect(MERGE, db, key, state.close(), 0, memory.streams.own.seen, 0, 0)
     effect.flags = QUIET

@@ -375,16 +375,12 @@ MUTATE: Final[list[Mutation]] = [
 ]  # fmt: skip
 
 
-def give_dots(entry: Entry, dot: Dot, first: i64) -> i64:
-    """A node becomes active: every place of the entry without a dot gets this one.
+def give_dots(entry: Entry, dot: Dot) -> None:
+    """A node becomes active: every member or field of the entry without a dot gets this one.
 
-    A counter becomes a register: its value stays, with the entry's stamp (semantics.md 7). The
-    elements of a list get the numbers first, first + 1, ... of the dot's stream; returns how many
-    of these were given.
+    A counter becomes a register: its value stays, with the entry's stamp (semantics.md 7).
     """
     value = entry.value
-    if isinstance(value, ListValue):
-        return value.do_identify(dot.origin, first)
     if isinstance(value, SetValue):
         value.do_fill_as(
             value,
@@ -406,4 +402,3 @@ def give_dots(entry: Entry, dot: Dot, first: i64) -> i64:
                 for chunk in value.chunks()
             ],
         )
-    return 0

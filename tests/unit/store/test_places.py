@@ -350,7 +350,7 @@ def test_an_activated_node_gives_dots_to_all_who_have_none(size: int) -> None:
     members = SetValue()
     members.do_fill_names(names_of(size), None)
     members.do_place(b"known", Dot(3, 4))
-    give_dots(Entry(members, 1, 0), Dot(9, 0), 1)
+    give_dots(Entry(members, 1, 0), Dot(9, 0))
     known = members.dot_of(b"known")
     other = members.dot_of(b"m1")
     assert known is not None
@@ -358,7 +358,7 @@ def test_an_activated_node_gives_dots_to_all_who_have_none(size: int) -> None:
     assert (known.stamp, other.stamp) == (3, 9)
     fields = HashValue()
     fields.do_fill_names(names_of(size), b"v")
-    give_dots(Entry(fields, 1, 0), Dot(9, 0), 1)
+    give_dots(Entry(fields, 1, 0), Dot(9, 0))
     slot = fields.slot(b"m2")
     assert isinstance(slot, Field)
     assert (slot.value, slot.stamp) == (b"v", 9)
