@@ -209,13 +209,14 @@ def redis(core: int | None = SERVER_CORE) -> Process:
 
 
 def keydb(name: str, *options: str) -> Process | None:
-    """KeyDB, None unless KEYDB_SERVER names one. Unpinned: its threads spin for one another."""
+    """KeyDB, None unless KEYDB_SERVER names one; one thread on the server's core, as the others."""
     program = os.environ.get("KEYDB_SERVER", "")
     if not program:
         return None
     if not Path(program).is_file():
         raise BenchError(f"KEYDB_SERVER is {program}, which is no file")
-    return Process(name, [program], ["--appendonly", "no", *options], None, {})
+    one = ["--appendonly", "no", "--server-threads", "1"]
+    return Process(name, [program], [*one, *options], SERVER_CORE, {})
 
 
 def await_follower(source: Process, follower: Process) -> None:
