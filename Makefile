@@ -109,6 +109,7 @@ soak: build  ## the convergence test with many seeds, the differential test with
 docs: $(STAMP)  ## make what is made in docs/ and conf/examples/ anew from the tables of directives and commands
 	$(BIN)/python -m conf.document
 	$(BIN)/python -m node.commands.document
+	$(BIN)/python -m mesh.document
 
 rewrite: $(STAMP)  ## what the transcripts would say if the servers were right, as a diff
 	PLEXIS_REWRITE=1 $(PYTEST) tests/commands/test_transcripts.py -k 'test_on' -s $(PYTEST_ARGS)

@@ -28,13 +28,14 @@ from conf.mesh_model import (
     MeshNode,
     Thresholds,
 )
+from conf.mesh_shapes import SHAPES, check_hub, check_shape, hub_names, pairs_of
 from conf.mesh_table import LATER, MeshTable
 from conf.parse import read_file
 from conf.toml_lines import Problems, find_spans
 
 SCHEMA: Final = 1
 NODES_MAX: Final = 64
-"""Links grow with the square of the nodes; a full mesh of more than this is a mistake."""
+"""Links grow with the square of the nodes; a mesh of more than this is a mistake."""
 DEFAULT_PORT: Final = 6379
 DEFAULT_ADMIN: Final = ("127.0.0.1", 8379)
 _VERSION_MAX: Final = 2**31 - 1
@@ -89,6 +90,8 @@ class MeshConfig:
             ["replica-announce-port", str(node.peer_port)],
             ["admin-bind", node.admin],
         ]
+        if self.mesh.topology == "custom":  # whose links may be one-way: no others are made
+            rows += [["mesh-dial-back", "no"]]
         rows += [["dir", node.dir]] if node.dir else []
         rows += [["maxmemory", memory_text(node.maxmemory_bytes)]] if node.maxmemory_bytes else []
         rows += [["mesh-heartbeat-ms", str(self.heartbeat_ms)]] if self.heartbeat_ms else []
@@ -162,7 +165,7 @@ class _Reader:
         self.link_defaults.choice("compression", ("none",), ("zstd",))
         if self.link_defaults.yes("tls", False):
             self.link_defaults.error("tls", f"tls {LATER}; links are not encrypted yet")
-        links = self._links(nodes, common)
+        links = self._links(mesh, nodes, common)
         self.top.later("tls", "conflicts")
         for table in (self.defaults, self.link_defaults, self.top):
             table.finish()
@@ -183,12 +186,13 @@ class _Reader:
         table = self._table(self.top, "mesh", "[mesh]")
         if not self.top.has("mesh"):
             self.problems.error((), "[mesh] is missing; it gives the mesh its name")
-            return MeshInfo("", "development", "full", "observed-remove", "merge")
-        table.later("hub")
+            return MeshInfo("", "development", "full", (), "observed-remove", "merge")
+        topology = table.choice("topology", SHAPES)
         info = MeshInfo(
             name=table.needed_text("name"),
             environment=table.choice("environment", ("development", "staging", "production")),
-            topology=table.choice("topology", ("full",), ("ring", "hub", "custom")),
+            topology=topology,
+            hub=hub_names(table, topology),
             conflict_policy=table.choice("conflict_policy", ("observed-remove",), ("newest-wins",)),
             bootstrap=table.choice("bootstrap", ("merge",), ("empty",)),
         )
@@ -251,7 +255,7 @@ class _Reader:
             )
             table.finish()
         if len(tables) > NODES_MAX:
-            tables[NODES_MAX].error("", f"a full mesh has at most {NODES_MAX} nodes")
+            tables[NODES_MAX].error("", f"a mesh has at most {NODES_MAX} nodes")
         if not tables:
             self.problems.error((), "there is no [[node]]; a mesh needs at least one")
         check_nodes(nodes, tables)
@@ -276,8 +280,10 @@ class _Reader:
         table.error("site", "site must be [latitude, longitude] in degrees")
         return None
 
-    def _links(self, nodes: tuple[MeshNode, ...], common: Thresholds) -> tuple[MeshLink, ...]:
-        """Every ordered pair of nodes; a [[link]] changes the thresholds of one of them."""
+    def _links(
+        self, mesh: MeshInfo, nodes: tuple[MeshNode, ...], common: Thresholds
+    ) -> tuple[MeshLink, ...]:
+        """The links of the shape; a [[link]] changes one's thresholds, or makes it if `custom`."""
         own: dict[tuple[str, str], Thresholds] = {}
         tables = self._array("link")
         for table in tables:
@@ -287,12 +293,19 @@ class _Reader:
             check_links(ends, own, nodes, table)
             own[ends] = thresholds_of(table, common)
             table.finish()
-        return tuple(
-            MeshLink(source.name, target.name, own.get((source.name, target.name), common))
-            for target in nodes
-            for source in nodes
-            if source.name != target.name
-        )
+        pairs = pairs_of(mesh.topology, mesh.hub, nodes, own)
+        names = {node.name for node in nodes}
+        for table, ends in zip(tables, own, strict=False):
+            if ends not in pairs and set(ends) <= names and ends[0] != ends[1]:
+                table.error(
+                    "from",
+                    f'topology "{mesh.topology}" has no link from "{ends[0]}" to "{ends[1]}"',
+                )
+        head = self._table(self.top, "mesh", "[mesh]")
+        check_hub(mesh.hub, nodes, head)
+        if not self.problems.has_errors():
+            check_shape(mesh.topology, nodes, pairs, head)
+        return tuple(MeshLink(*pair, own.get(pair, common)) for pair in pairs)
 
     def _table(self, parent: MeshTable, key: str, label: str) -> MeshTable:
         """A table inside another; an absent one is empty."""

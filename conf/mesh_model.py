@@ -16,6 +16,7 @@ class MeshInfo:
     name: str
     environment: str
     topology: str
+    hub: tuple[str, ...]
     conflict_policy: str
     bootstrap: str
 

@@ -107,14 +107,14 @@ TABLE_TEXT: Final = """\
 - rdbfuzz-mode | rows 0 16 | - | file | KeyDB: test aid
 
 ## Append-only file
-- appendonly | yes-no | no | runtime | log every write to a file
-- appendfilename | file-name appendfilename filename | appendonly.aof | start | its base name
-- appenddirname | file-name appenddirname dirname | appendonlydir | start | its directory in dir
-- appendfsync | enum everysec always no | everysec | runtime | when the log is flushed to disk
-- no-appendfsync-on-rewrite | yes-no | no | runtime | do not flush during a rewrite
-- auto-aof-rewrite-percentage | int 0..max | 100 | runtime | growth that starts a rewrite
-- auto-aof-rewrite-min-size | memory 0..long | 64mb | runtime | smallest log that is rewritten
-- aof-load-truncated | yes-no | yes | runtime | load a log whose end is cut off
++ appendonly | yes-no | no | runtime | log every write to a file
++ appendfilename | file-name appendfilename filename | appendonly.aof | start | its base name
++ appenddirname | file-name appenddirname dirname | appendonlydir | start | its directory in dir
++ appendfsync | enum everysec always no | everysec | runtime | when the log is flushed to disk
++ no-appendfsync-on-rewrite | yes-no | no | runtime | do not flush during a rewrite
++ auto-aof-rewrite-percentage | int 0..max | 100 | runtime | growth that starts a rewrite
++ auto-aof-rewrite-min-size | memory 0..long | 64mb | runtime | smallest log that is rewritten
++ aof-load-truncated | yes-no | yes | runtime | load a log whose end is cut off
 - aof-use-rdb-preamble | yes-no | yes | runtime | begin a rewritten log with a snapshot
 - aof-rewrite-incremental-fsync | yes-no | yes | runtime | flush while rewriting
 - aof-timestamp-enabled | yes-no | no | runtime | write times into the log
@@ -156,10 +156,15 @@ TABLE_TEXT: Final = """\
 + admin-password | text | "" | start | password of the admin page
 + mesh-dial-back | yes-no | yes | runtime | link back to active nodes that dial us
 + mesh-unstable-max-bytes | memory 0..long | 256mb | runtime | conflict records to hold at most
++ mesh-forget | yes-no | no | start | forget what all members have on disk; alike on all nodes
 + mesh-staging-memory | memory 0..long | 256mb | runtime | of a snapshot taken in; more goes to dir
 + mesh-max-unit-bytes | memory 1kb..long | 64mb | runtime | largest replicated unit
 + mesh-clock-guard-ms | int 0..max | 500 | runtime | peer clock ahead by more: alarm
 + mesh-clock-refuse-ms | int 0..max | 60000 | runtime | peer clock ahead by more: no link
++ mesh-xadd-mode | enum strict semi liberal | semi | runtime | which stream IDs clients may choose
++ mesh-conflicts-max | int 0..1000000 | 1000 | runtime | last conflicts to remember; 0 = none
++ mesh-conflicts-value-bytes | int 0..65536 | 128 | runtime | of each value in a conflict to keep
++ mesh-wait-max-ms | int 1..max | 300000 | runtime | longest WAIT and MESH WAIT; stands for 0
 + mesh-heartbeat-ms | int 10..max | 1000 | runtime | milliseconds between heartbeats
 + mesh-member-id-file | file-name mesh-member-id-file filename | plexis-member.id | start \
 | file in dir with this member's identity

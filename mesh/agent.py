@@ -17,19 +17,25 @@ import structlog
 from librt.time import time as now_s
 
 from conf import Config
+from mesh.clocks import Clocks
+from mesh.conflicts import set_conflict_limits
 from mesh.dots import Streams
 from mesh.feed import Feed
 from mesh.handshake import Identity
-from mesh.identity import member_id
+from mesh.identity import earlier_streams, member_id
 from mesh.link import Link
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
+from mesh.mesh_commands import MeshCommands
 from mesh.metadata import MeshMetadata
+from mesh.peers_commands import PeersCommands
 from mesh.replication import Replication
 from mesh.report import mesh_status
+from mesh.roster import Roster
 from mesh.spill import FileSpill
 from mesh.staging import StagingError
 from mesh.status import IN_SYNC, LAGGING, MeshStatus
+from mesh.waiting import Waits
 from node.commands.command import Command
 from node.engine import Engine
 from node.persist.snapshot import Snapshots
@@ -45,11 +51,10 @@ FLUSH_S = 0.001
 MERGE_KEYS = 200
 # A switch waits for our own walk (a save, a snapshot for another) by looking this often.
 WALK_POLL_S = 0.01
-# A peer that called us is called back after this time, unless a link to it comes up before.
-DIAL_BACK_S = 1.0
-# How long a member may lack what a linked peer says it has, before the link is asked again.
-LACK_S = 2.0
 WARN_LAG_MS = 1000.0
+# Places looked at in one slice of forgetting, about half a millisecond, and the pause after it.
+FORGET_PLACES = 500
+FORGET_PAUSE_S = 0.002
 
 
 class Agent(Extension):
@@ -77,11 +82,11 @@ class Agent(Extension):
         self.replication_id = os.urandom(20).hex().encode()
         self.timeout_s = 5.0
         self.warn_lag_ms = WARN_LAG_MS
-        self.clock_refuse_ms = config.number("mesh-clock-refuse-ms")
+        self.clocks = Clocks(self)
+        set_conflict_limits(config, self.member.memory.conflicts)
         self.feed_limit_bytes = 0
         self._set_feed_limit()
         self.identity = self._identity()
-        self.undialed: set[bytes] = set()
         self.held_data = False
         self._heartbeat_s = 0.0
         self.silence_s = 0.0
@@ -92,13 +97,21 @@ class Agent(Extension):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._staging_link: Link | None = None
-        self._lacking: dict[str, float] = {}
-        self._dialing: dict[bytes, float] = {}
-        self._stopped = False
+        self.stopped = False
         self._unstable_warned = False
+        self._forgetting = False
+        # What this node's disk has, by stream; None where that is not known.
+        self.held_on_disk: Callable[[], dict[bytes, int] | None] = dict
+        if config.yes("mesh-forget"):
+            self._forget_what_is_stable(f"{path}.streams")
+        self.roster = Roster(self)
+        self.waits = Waits(self)
         self.replication = Replication(self)
-        self.commands: tuple[Command, ...] = self.replication.commands
-        self.member.guard = self.guard
+        self.mesh_commands = MeshCommands(self)
+        self.commands: tuple[Command, ...] = (
+            *self.replication.commands, *self.mesh_commands.commands, *PeersCommands(self).commands,
+        )  # fmt: skip
+        self.member.guard = self.clocks.stamp
         self.member.open_spill = self._open_spill
         self.packed_status: Callable[[], bytes] | None = None
 
@@ -125,7 +138,7 @@ class Agent(Extension):
         self._beat()
 
     async def stop(self) -> None:
-        self._stopped = True
+        self.stopped = True
         if self._timer is not None:
             self._timer.cancel()
         self.member.backlog.flush()
@@ -167,6 +180,11 @@ class Agent(Extension):
         self.member.activate()
         self._activate()
 
+    def activate_now(self) -> None:
+        """Gives dots to all that was loaded, at once: no client is served yet."""
+        while self.member.activation is not None and not self.member.activation_step(1 << 30):
+            pass
+
     def configure(self, name: str) -> str:
         """CONFIG SET has changed a directive: acts on the mesh's own. Why it cannot be, or ""."""
         config = self.config
@@ -179,7 +197,8 @@ class Agent(Extension):
             self.member.resize_backlog()
         elif name == "mesh-heartbeat-ms":
             self._set_heartbeat()
-        self.clock_refuse_ms = config.number("mesh-clock-refuse-ms")
+        self.clocks.configure()
+        set_conflict_limits(config, self.member.memory.conflicts)
         self._set_feed_limit()
         self.identity = self._identity()
         return ""
@@ -205,7 +224,7 @@ class Agent(Extension):
 
     def _beat(self) -> None:
         """Once a second: heartbeat, ACKs, silence, what is lacked, who should be called back."""
-        if self._stopped:
+        if self.stopped:
             return
         assert self._loop is not None
         self._timer = self._loop.call_later(self._heartbeat_s, self._beat)
@@ -216,15 +235,35 @@ class Agent(Extension):
         self.wake()
         if not self.member.started:
             return
-        self.member.heartbeat()
+        if self.clocks.settle():  # else its stamps would go farther ahead with each one
+            self.member.heartbeat()
         for link in self.links:
             link.ack()
+            link.ask_time()
             link.check_silence()
         for feed in self.feeds:
             feed.keepalive()
-        self._ask_for_what_is_lacked()
-        self._dial_back()
+        self.roster.beat()
         self._watch_memory()
+        if not self._forgetting:
+            self._forgetting = True
+            self._forget()
+
+    def _forget_what_is_stable(self, streams_path: str) -> None:
+        """From now on writes are noted, and what all members have on disk is forgotten."""
+        member = self.member
+        stability = member.stability
+        stability.active = True
+        stability.members = member.membership.ids
+        stability.held = lambda: self.held_on_disk() or {}
+        member.older = earlier_streams(streams_path, self.streams.own.uuid)
+
+    def _forget(self) -> None:
+        """A slice of what has become stable; half a millisecond, with pauses for clients."""
+        if self.stopped or self.member.forget_step(FORGET_PLACES):
+            self._forgetting = False
+        else:
+            self.call_later(FORGET_PAUSE_S, self._forget)
 
     def wake(self) -> None:
         """The engine sees the time."""
@@ -233,6 +272,10 @@ class Agent(Extension):
     def now_ms(self) -> int:
         """Wall clock."""
         return time.time_ns() // 1_000_000
+
+    def now_us(self) -> int:
+        """Wall clock in microseconds."""
+        return time.time_ns() // 1000
 
     def loop_s(self) -> float:
         """The loop's own clock."""
@@ -272,42 +315,6 @@ class Agent(Extension):
                 return link
         return None
 
-    def _dial_back(self) -> None:
-        """A member that follows us and that we do not follow is called at its announced address."""
-        if not self.config.yes("mesh-dial-back"):
-            return
-        for feed in self.feeds:
-            name = feed.member_id
-            known = self.link_of(name) is not None or any(
-                link.address == feed.address for link in self.links
-            )
-            if known or name in self.undialed:
-                self._dialing.pop(name, None)
-                continue
-            first = self._dialing.setdefault(name, self.loop_s())
-            if self.loop_s() - first >= DIAL_BACK_S:
-                LOG.info("dial_back", peer=feed.address)
-                self._dialing.pop(name, None)
-                self.add_link(feed.host, feed.port, False)
-
-    def _ask_for_what_is_lacked(self) -> None:
-        """A linked peer has frames of a third stream that do not come to us by themselves."""
-        now = self.loop_s()
-        for link in self.links:
-            stream = self.streams.known(link.peer_stream) if link.live else None
-            lacks = stream is not None and any(
-                stamp > self.streams.of(name).seen
-                for name, stamp in self.streams.row_marks(stream).items()
-                if name != self.streams.own.uuid
-            )
-            if not lacks:
-                self._lacking.pop(link.address, None)
-                continue
-            since = self._lacking.setdefault(link.address, now)
-            if now - since >= LACK_S:
-                self._lacking.pop(link.address, None)
-                link.restart("it has what we lack")
-
     # --- transfers ------------------------------------------------------------------------------
 
     def may_resume(self, link: Link) -> bool:
@@ -339,7 +346,7 @@ class Agent(Extension):
     def switch(self, link: Link) -> None:
         """The snapshot is complete: as soon as no walk of ours runs, it counts."""
         assert self._loop is not None
-        if self._stopped:
+        if self.stopped:
             return
         if self.engine.writer.walk is not None:
             self._loop.call_later(WALK_POLL_S, self.switch, link)
@@ -355,6 +362,7 @@ class Agent(Extension):
             return
         self.wake()
         self.member.switch()
+        self.waits.applied()
         self._merge(link)
         link.switched()
 
@@ -379,24 +387,15 @@ class Agent(Extension):
         LOG.info("transfer_spills", directory=directory)
         return FileSpill(directory)
 
-    def guard(self, stamp: int) -> str:
-        """Why a peer's stamp is refused; "" where it is fine (semantics.md 2, "Clock guard")."""
-        ahead_ms = (stamp >> 20) - int(self.engine.clock.now_ms)
-        if ahead_ms > self.clock_refuse_ms:
-            return (
-                f"the peer's clock is {ahead_ms / 1000:.0f} s ahead of ours, more than"
-                f" mesh-clock-refuse-ms: set its clock"
-            )
-        return ""
-
     # --- feeds ----------------------------------------------------------------------------------
 
     def after_frames(self) -> None:
         """Frames of a peer were applied: whoever waits for our vector looks again."""
+        self.waits.applied()
 
     def acked(self) -> None:
         """A follower said how far it is."""
-        self.replication.acked()
+        self.waits.acked()
 
     def feed_lost(self, feed: Feed) -> None:
         """A follower is gone."""
@@ -406,10 +405,7 @@ class Agent(Extension):
         if feed in followers:
             followers.remove(feed)
         self.snapshots.cancel(feed)
-
-    def forget_dialed(self) -> None:
-        """REPLICAOF NO ONE: those who follow us now are not called back."""
-        self.undialed = {feed.member_id for feed in self.feeds}
+        self.roster.settle_routes()
 
     # --- numbers --------------------------------------------------------------------------------
 
@@ -417,7 +413,8 @@ class Agent(Extension):
         """What the mesh remembers beyond the data, estimated: 32 bytes an increment, 49 a place."""
         hidden = sum(len(db.hidden) for db in self.engine.databases)
         memory = self.member.memory
-        return memory.ledger.records() * 32 + hidden * 49 + int(memory.removals.count) * 200
+        places = hidden + self.member.forgetter.noted
+        return memory.ledger.records() * 32 + places * 49 + int(memory.removals.count) * 200
 
     def limbo_keys(self) -> int:
         """Keys that show nothing but are remembered."""
@@ -425,9 +422,13 @@ class Agent(Extension):
 
     def _watch_memory(self) -> None:
         limit = self.config.number("mesh-unstable-max-bytes")
-        if not self._unstable_warned and 0 < limit < self.unstable_bytes():
+        unstable_bytes = self.unstable_bytes()
+        if self._unstable_warned and unstable_bytes < limit // 2:
+            self._unstable_warned = False
+        if not self._unstable_warned and 0 < limit - limit // 4 < unstable_bytes:
             self._unstable_warned = True
-            LOG.warning("mesh_unstable_bytes", bytes=self.unstable_bytes(), limit=limit)
+            LOG.warning("mesh_unstable_bytes", bytes=self.unstable_bytes(), limit=limit,
+                        held_up_by=self.member.stability.laggard().decode())  # fmt: skip
 
     def status(self) -> MeshStatus:
         """The mesh as this node sees it now."""

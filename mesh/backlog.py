@@ -33,14 +33,32 @@ TAIL: Final = b"\r\n$0\r\n\r\n$0\r\n\r\n"
 # The flags of an effect that its frame says.
 SAID: Final[i64] = CREATION | WAS_STRING | NEWEST_WINS
 PING: Final = b"*1\r\n$4\r\nPING\r\n"
+NOWHERE: Final[frozenset[bytes]] = frozenset()
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Follower:
-    """Who is sent the own stream as it is written."""
+    """Who is sent the own stream as it is written, and others as it has asked."""
 
     def send(self, data: bytes, last: i64) -> None:
         """Whole frames of the own stream; `last` is the stamp of the last one."""
+
+    def relay(self, data: bytes) -> None:
+        """Whole frames of another stream that it has asked for (mesh/topology.py)."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class FrameLog:
+    """Who writes all frames to a file, in the order in which they came to be here."""
+
+    def write(self, origin: i64, last: i64, data: bytes) -> None:
+        """Whole frames of one stream; `last` is the stamp of the last one."""
+
+    def hole(self, origin: i64, stamp: i64) -> None:
+        """The stream up to `stamp` came by transfer, not as frames."""
+
+    def woken(self) -> None:
+        """A frame of this node was made, the first since the last flush."""
 
 
 class Chunk:
@@ -67,7 +85,9 @@ class Backlog(Reader):
         self.pin_limit: i64 = limit
         self.floors: dict[int, int] = {}
         self.followers: list[Follower] = []
+        self.relays: dict[int, list[Follower]] = {}  # who is relayed a stream, by its number
         self.wake_flush: Callable[[], None] | None = None
+        self.log: FrameLog | None = None
         self.vector_moved = True
         self.frames: i64 = 0
         self._marked: dict[bytes, int] = {}
@@ -189,6 +209,9 @@ class Backlog(Reader):
         if not self._pending:
             self._pending = True
             self._first = stamp
+            log = self.log
+            if log is not None:
+                log.woken()
             wake = self.wake_flush
             if wake is not None:
                 wake()
@@ -209,11 +232,19 @@ class Backlog(Reader):
     # --- frames of others -----------------------------------------------------------------------
 
     def keep(self, origin: i64, first: i64, last: i64, data: bytes) -> None:
-        """Frames of another stream, whole, as they came."""
+        """Frames of another stream, whole, as they came, each once; they go on to whoever asked."""
         self._append(Chunk(origin, first, last, data))
         self.vector_moved = True
+        if self.relays:
+            takers = self.relays.get(int(origin))
+            if takers is not None:
+                for follower in list(takers):
+                    follower.relay(data)
 
     def _append(self, chunk: Chunk) -> None:
+        log = self.log
+        if log is not None:
+            log.write(chunk.origin, chunk.last, chunk.data)
         self.chunks.append(chunk)
         size: i64 = len(chunk.data)
         self.held += size
@@ -234,7 +265,9 @@ class Backlog(Reader):
             if end > pinned and self.held <= self.pin_limit:
                 break
             self.held -= size
-            self.floors[int(chunk.origin)] = int(chunk.last)
+            # A transfer may have left a hole above it.
+            floor = self.floors.get(int(chunk.origin), 0)
+            self.floors[int(chunk.origin)] = max(floor, int(chunk.last))
             at += 1
         if at:
             del self.chunks[:at]
@@ -259,19 +292,27 @@ class Backlog(Reader):
         if stamp > self.floors.get(int(origin), 0):
             self.floors[int(origin)] = int(stamp)
         self.vector_moved = True
+        log = self.log
+        if log is not None:
+            log.hole(origin, stamp)
 
     # --- resuming -------------------------------------------------------------------------------
 
-    def resume(self, vector: dict[bytes, int], follower: bytes) -> list[bytes] | None:
+    def resume(
+        self, vector: dict[bytes, int], follower: bytes, elsewhere: frozenset[bytes] = NOWHERE
+    ) -> list[bytes] | None:
         """All frames that a follower with this vector lacks, in order; None if a part is gone.
 
         Frames of `follower`, its own stream, never go back to it, though they may be here already
-        and not in the vector: it has written them since it asked.
+        and not in the vector: it has written them since it asked. Nor does it lack those of the
+        streams that come to it `elsewhere`: they are on their way there.
         """
         self.flush()
         streams = self.streams.all
         has: list[int] = [
-            int(each.seen) if each.uuid == follower else vector.get(each.uuid, 0)
+            int(each.seen)
+            if each.uuid == follower or (each.number != 0 and each.uuid in elsewhere)
+            else vector.get(each.uuid, 0)
             for each in streams
         ]
         for each in streams:
@@ -281,16 +322,31 @@ class Backlog(Reader):
         parts: list[bytes] = []
         for chunk in self.chunks:
             lacks = has[chunk.origin]
-            if chunk.last <= lacks:
-                continue
-            if chunk.first > lacks:
-                parts.append(chunk.data)
-                continue
-            for stamp, start, _ in stamps_of(chunk.data):
-                if stamp > lacks:
-                    parts.append(chunk.data[start:])
-                    break
+            if chunk.last > lacks:
+                parts.append(frames_after(chunk, lacks))
         return parts
+
+    def tail(self, origin: i64, after: i64) -> list[bytes] | None:
+        """The frames of one other stream above a stamp, in order; None if a part is gone."""
+        if self.streams.all[origin].seen <= after:
+            return []
+        if self.floors.get(int(origin), 0) > after:
+            return None
+        parts: list[bytes] = []
+        for chunk in self.chunks:
+            if chunk.origin == origin and chunk.last > after:
+                parts.append(frames_after(chunk, after))
+        return parts
+
+
+def frames_after(chunk: Chunk, after: i64) -> bytes:
+    """The frames of a chunk above a stamp, of which there are some."""
+    if chunk.first > after:
+        return chunk.data
+    for stamp, start, _ in stamps_of(chunk.data):
+        if stamp > after:
+            return chunk.data[start:]
+    return b""
 
 
 def low_digits(low: i64) -> i64:

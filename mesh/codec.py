@@ -24,19 +24,27 @@ from mesh.merge.increments import Increment
 from mesh.merge.kinds.table import KINDS
 from mesh.merge.opening import open_state
 from mesh.merge.rule import Memory
-from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT
+from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT, TIMED_SLOTS, ZSET_SLOT
 from mesh.merge.state import FIELD_RIVALS, SET_RIVALS, FieldState, KeyState
 from mesh.packing import put_dot, put_text
 from node.persist.canon import payload_of
 from node.persist.contents import SORTED_MAX, file_order
-from node.store.entry import COUNTED, Claim, Dot, Entry, Field
+from node.store.entry import COUNTED, Claim, Dot, Entry, Field, Patch
 from node.store.keyspace import ALL
+from node.store.parking import parked_scores
+from node.store.values.member_deadlines import MemberDeadlines
 from node.store.values.strings import shown
 from node.store.values.value import Value
 
 FORMAT: Final = 1
 # With what a key of strings, sets and hashes without hidden deadlines does not need.
 FORMAT_OPAQUE: Final = 2
+# As that, with strings that were written in place and what claims deadlines of places.
+FORMAT_PATCHED: Final = 3
+# What a patch carries.
+NO_PAYLOAD: Final = 0
+TEXT_PAYLOAD: Final = 1
+WORDS_PAYLOAD: Final = 2
 ABSENT_VALUE: Final = 0
 OWN_VALUE: Final = 1
 SHOWN_VALUE: Final = 2
@@ -62,8 +70,11 @@ class KeyBytes:
         out, state, value = self.out, self._state, self._value
         opaque = [slot for slot in OPAQUE_SLOTS if is_kept(slot, state.opaque.get(slot))]
         deadlines = hidden_deadlines(state, value)
-        more = len(opaque) > 0 or len(deadlines) > 0
-        out.append(u8(FORMAT_OPAQUE if more else FORMAT))
+        timed = timed_values(state)
+        patched = len(state.patches) > 0 or len(timed) > 0
+        more = len(opaque) > 0 or len(deadlines) > 0 or patched
+        form = FORMAT_OPAQUE if more else FORMAT
+        out.append(u8(FORMAT_PATCHED if patched else form))
         put_registers(out, state, value)
         put_increments(out, state.increments)
         put_claims(out, state.claims)
@@ -75,12 +86,21 @@ class KeyBytes:
         if more:
             out.append(u8(len(opaque)))
             for slot in opaque:
-                put_opaque(out, slot, state.opaque[slot], state.opaque[slot] is value)
+                known = state.opaque[slot]
+                put_opaque(out, slot, known, known is value)
+                for _ in KINDS[slot].putting(out, known, places):
+                    yield None
             write_i32_le(out, i32(len(deadlines)))
             for slot, place, deadline_ms in deadlines:
                 out.append(u8(slot))
                 put_text(out, place)
                 write_i64_le(out, i64(deadline_ms))
+        if patched:
+            put_patches(out, state.patches)
+            out.append(u8(len(timed)))
+            for slot, held in timed:
+                for _ in put_place_claims(out, state, slot, held, places):
+                    yield None
 
 
 def key_bytes(memory: Memory, db: i64, key: bytes, entry: Entry) -> bytes:
@@ -124,6 +144,60 @@ def hidden_deadlines(state: KeyState, shown_value: object) -> list[tuple[int, by
     return found
 
 
+def timed_values(state: KeyState) -> list[tuple[int, MemberDeadlines]]:
+    """The values that remember who wrote their places' deadlines, by slot."""
+    found: list[tuple[int, MemberDeadlines]] = []
+    for slot in TIMED_SLOTS:
+        value = state.container(slot)
+        deadlines = None if value is None else value.deadlines
+        if deadlines is not None and deadlines.remembers():
+            found.append((slot, deadlines))
+    return found
+
+
+def put_place_claims(
+    out: BytesWriter, state: KeyState, slot: int, held: MemberDeadlines, places: i64
+) -> Iterator[None]:
+    """A value's claims by place, and its places that are past their deadline."""
+    out.append(u8(slot))
+    write_i32_le(out, i32(len(held.claims)))
+    done: i64 = 0
+    for place, claims in held.claims.items():
+        put_text(out, place)
+        put_claims(out, claims)
+        done += 1
+        if done >= places:
+            done = 0
+            yield None
+    if slot == ZSET_SLOT:
+        for _ in put_parked_scores(out, held, places):
+            yield None
+        return
+    write_i32_le(out, i32(len(held.parked)))
+    for place, parked in held.parked.items():
+        put_text(out, place)
+        if slot == HASH_SLOT:
+            put_field(out, state.field_of(place, parked))
+        else:
+            dot = cast("Dot | None", parked)
+            put_dot(out, 0 if dot is None else dot.stamp, 0 if dot is None else dot.origin)
+        done += 1
+        if done >= places:
+            done = 0
+            yield None
+
+
+def put_parked_scores(
+    out: BytesWriter, held: MemberDeadlines, places: i64
+) -> Iterator[None]:
+    """A sorted set's members that are past their deadline, as a sorted set of their own."""
+    write_i32_le(out, i32(1 if held.parked else 0))
+    if held.parked:
+        value = parked_scores(held)
+        put_text(out, payload_of(value))
+        yield from KINDS[ZSET_SLOT].putting(out, value, places)
+
+
 def put_increments(out: BytesWriter, increments: list[Increment]) -> None:
     """Dots with deltas or exact decimals."""
     write_i32_le(out, i32(len(increments)))
@@ -132,6 +206,27 @@ def put_increments(out: BytesWriter, increments: list[Increment]) -> None:
         write_i64_le(out, each.delta)
         decimal = each.decimal
         put_text(out, b"" if decimal is None else decimal)
+
+
+def put_patches(out: BytesWriter, patches: list[Patch]) -> None:
+    """Dots with what was written, in order."""
+    write_i32_le(out, i32(len(patches)))
+    for each in patches:
+        put_dot(out, each.stamp, each.origin)
+        write_i32_le(out, i32(each.index))
+        out.append(u8(each.op))
+        write_i64_le(out, each.number)
+        value = each.value
+        if isinstance(value, bytes):
+            out.append(TEXT_PAYLOAD)
+            put_text(out, value)
+        elif isinstance(value, list):
+            out.append(WORDS_PAYLOAD)
+            write_i32_le(out, i32(len(value)))
+            for word in value:
+                put_text(out, word)
+        else:
+            out.append(NO_PAYLOAD)
 
 
 def put_claims(out: BytesWriter, claims: list[Claim]) -> None:
@@ -220,14 +315,16 @@ class Runs:
 
 
 def put_opaque(out: BytesWriter, slot: int, value: Value, is_shown: bool) -> None:
-    """A list with its identities, a sorted set or stream: as the record shows it, or as DUMP."""
+    """A list, sorted set or stream: as the record shows it, or as DUMP; what its kind remembers
+    follows."""
     out.append(u8(slot))
-    if is_shown:
+    if not value.is_shown():
+        out.append(NO_PLACES)  # nothing is in it, but something is remembered
+    elif is_shown:
         out.append(SHOWN_PLACES)
     else:
         out.append(OWN_PLACES)
         put_text(out, payload_of(value))
-    KINDS[slot].put(out, value)
 
 
 def put_hash(

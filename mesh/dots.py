@@ -13,6 +13,7 @@ from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from node.ports import Seen
+from node.store.values.order import Ranks
 
 MARK_BYTES: Final = 24
 # Rows grow by this many places at a time.
@@ -30,9 +31,17 @@ class Stream(Seen):
         self.seen: i64 = 0
         self.member = b""
         self.uncovered = False  # its context names writes that are not here yet
+        self.checked: i64 = 0  # for which move of the stable cut its context was looked at
+        self.closing = False  # its process has ended: not every peer may hand its frames on
+        self.ended = False  # all that will ever come of it ends at `end`
+        self.end: i64 = 0
+
+    def lacks(self, stamp: i64) -> bool:
+        """Has a write of this stream not arrived that may still come?"""
+        return stamp > self.seen and not (self.ended and self.seen >= self.end)
 
 
-class Streams:
+class Streams(Ranks):
     """Every stream known here. Number 0 is this process's own."""
 
     def __init__(self, own_uuid: bytes) -> None:
@@ -71,6 +80,10 @@ class Streams:
             return False
         return self.all[origin].uuid > self.all[than_origin].uuid
 
+    def precedes(self, one: i64, other: i64) -> bool:
+        """Is the first stream's uuid below the second's? The order of siblings in a list."""
+        return self.all[one].uuid < self.all[other].uuid
+
     def vector_row(self) -> bytes:
         """This node's version vector as a row."""
         numbers = [int(stream.seen) for stream in self.all]
@@ -85,7 +98,19 @@ class Streams:
         """Is everything that `stream`'s context names (but its own writes) applied here?"""
         row = stream.row
         for other in self.all:
-            if other is not stream and read_i64_le(row, other.number << 3) > other.seen:
+            if other is not stream and other.lacks(read_i64_le(row, other.number << 3)):
+                return False
+        return True
+
+    def covers_cut(self, stream: Stream, cut: bytes) -> bool:
+        """Does `stream`'s context cover what is stable here? An ended stream counts as covered."""
+        row = stream.row
+        for other in self.all:
+            place = other.number << 3
+            if (
+                other is not stream and not other.ended and place + 8 <= len(cut)
+                and read_i64_le(cut, place) > read_i64_le(row, place)
+            ):  # fmt: skip
                 return False
         return True
 

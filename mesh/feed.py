@@ -1,4 +1,5 @@
-"""Feed: one member that follows us. Continues from its vector or sends a snapshot, then the stream.
+"""Feed: one member that follows us. Continues from its vector or sends a snapshot, then the stream,
+and beside it those streams of others that the follower wants relayed (mesh/topology.py).
 
 It has the socket that a client's connection handed over at PSYNC. Between our nodes byte offsets
 only count ACKs: they say which of our stamps the follower has applied, for WAIT and for the page.
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mesh.backlog import Follower
+from mesh.backlog import NOWHERE, Follower
+from mesh.clock_guard import CLOCK
 from mesh.link import GETACK
 from mesh.status import DOWN, IN_SYNC, SYNCING
+from mesh.topology import RELAY, Relaying, Taker, read_relay, routes_command
 from node.persist.snapshot import Sink
 from node.resp.parser import Parser
 from node.resp.replies import Failure
@@ -48,6 +51,7 @@ class Feed(Follower, Sink):
         self.offset = 0
         self.acked_offset = 0
         self.acked_stamp = 0
+        self.relayed_bytes = 0
         self.last_ack_s = agent.loop_s()
         self.full = False
         self._sent: deque[tuple[int, int]] = deque()
@@ -56,6 +60,8 @@ class Feed(Follower, Sink):
         self._vector: dict[bytes, int] = {}
         self._mark = b""
         self._pinned = -1  # of the backlog, while a snapshot is sent
+        self.relaying = Relaying(agent.member.backlog, self, stream)
+        self._taker = Taker(member_id, stream, self._tell_routes)
         self._limit = agent.feed_limit_bytes
 
     @property
@@ -65,14 +71,14 @@ class Feed(Follower, Sink):
 
     # --- beginning ------------------------------------------------------------------------------
 
-    def start(self, vector: dict[bytes, int]) -> None:
+    def start(self, vector: dict[bytes, int], elsewhere: frozenset[bytes]) -> None:
         """The socket is ours: continue, or begin a snapshot."""
         agent = self.agent
-        parts = agent.member.backlog.resume(vector, self.stream)
+        parts = agent.member.backlog.resume(vector, self.stream, elsewhere)
         if parts is not None:
             agent.sync_partial_ok += 1
             self._write(b"+CONTINUE\r\n")
-            self._go_live(parts)
+            self._go_live(parts, vector, elsewhere)
             return
         agent.sync_full += 1
         self.full = True
@@ -82,13 +88,18 @@ class Feed(Follower, Sink):
         )
         agent.snapshots.request(self)
 
-    def _go_live(self, parts: list[bytes]) -> None:
+    def _go_live(
+        self, parts: list[bytes], vector: dict[bytes, int], elsewhere: frozenset[bytes]
+    ) -> None:
         for part in parts:
             self._write(part)
             self.offset += len(part)
         self._sent.append((self.offset, int(self.agent.streams.own.seen)))
         self.agent.member.backlog.followers.append(self)
         self._become(IN_SYNC)
+        self.relaying.began(vector, elsewhere)
+        self.agent.member.routes.add_taker(self._taker)
+        self.agent.roster.settle_routes()
 
     def _become(self, state: str) -> None:
         if state != self.state:
@@ -99,6 +110,7 @@ class Feed(Follower, Sink):
 
     def begin(self) -> None:
         backlog = self.agent.member.backlog
+        self.agent.member.make_durable()  # or its crash would leave a write half known (part 7)
         self._vector = self.agent.member.vector()
         backlog.flush()
         self._pinned = backlog.pin()
@@ -124,7 +136,7 @@ class Feed(Follower, Sink):
         if parts is None:
             self.close("client-output-buffer-limit replica: more was written during the transfer")
             return
-        self._go_live(parts)
+        self._go_live(parts, self._vector, NOWHERE)
 
     def _unpin(self) -> None:
         """The backlog need not hold for this feed what it would drop."""
@@ -147,6 +159,27 @@ class Feed(Follower, Sink):
             self._sent.popleft()
         if self._behind and self.unsent_bytes() > self._limit:
             self.close("it does not keep up: client-output-buffer-limit replica")
+
+    def relay(self, data: bytes) -> None:
+        self._write(data)
+        self.offset += len(data)
+        self.relayed_bytes += len(data)
+        if self._behind and self.unsent_bytes() > self._limit:
+            self.close("it does not keep up: client-output-buffer-limit replica")
+
+    def _tell_routes(self, offers: bytes) -> None:
+        data = routes_command(offers)
+        self._write(data)
+        self.offset += len(data)
+
+    def _relay_asked(self, words: list[bytes]) -> None:
+        wanted, vector = read_relay(words)
+        parts = self.relaying.ask(wanted, vector)
+        if parts is None:
+            self.close("frames that it wants relayed are gone: it comes back by its vector")
+            return
+        for part in parts:
+            self.relay(part)
 
     def ask_ack(self) -> None:
         """WAIT wants to know at once."""
@@ -179,10 +212,15 @@ class Feed(Follower, Sink):
                 words = parser.next()
                 if words is None:
                     break
-                if len(words) == 3 and words[1].lower() == b"ack":
+                name = words[1].lower() if len(words) > 2 else b""
+                if name == b"ack":
                     self._acked(int(words[2]))
+                elif name == CLOCK and self.state == IN_SYNC:
+                    self._write(self.agent.clocks.answer(words[2]))
+                elif name == RELAY and self.state == IN_SYNC:
+                    self._relay_asked(words)
         except (Failure, ValueError) as error:
-            self.close(f"no ACK: {error}")
+            self.close(f"neither ACK nor MESH-RELAY: {error}")
 
     def _acked(self, offset: int) -> None:
         if offset < self.acked_offset:
@@ -206,6 +244,8 @@ class Feed(Follower, Sink):
         """The follower is gone."""
         self._become(DOWN)
         self._unpin()
+        self.relaying.end()
+        self.agent.member.routes.remove_taker(self._taker)
         self.agent.feed_lost(self)
 
     def close(self, reason: str) -> None:

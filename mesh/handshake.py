@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mesh.backlog import NOWHERE
+from mesh.clock_guard import CLOCK
 from mesh.dots import pack_marks, uuid_bytes
+from mesh.membership import ID_BYTES_MOST
 from node.resp.client import command
 from node.resp.replies import Failure, Simple
 
@@ -48,6 +51,9 @@ class Handshake:
         self.done = False
         self._steps: list[tuple[bytes, Callable[[object], bytes]]] = []
         self._mesh = False
+        self.now_us: Callable[[], int] | None = None  # set by who wants clocks to be compared
+        self.judge: Callable[[bytes, int, int], str] = no_objection
+        self._asked_us = 0
 
     def begin(self) -> bytes:
         """The first bytes."""
@@ -114,11 +120,26 @@ class Handshake:
         if reply.text == self.own.stream_text:
             raise HandshakeError("is this very node", True)
         words = [b"REPLCONF", b"mesh-member", self.own.member_id]
-        return self._ask(words, self._member)
+        out = self._ask(words, self._member)
+        if self.now_us is not None:
+            self._asked_us = self.now_us()
+            asked = b"%d" % self._asked_us
+            out += self._ask([b"REPLCONF", CLOCK, asked], self._time)
+        return out
+
+    def _time(self, reply: object) -> bytes:
+        """The peer's clock, in microseconds; a peer that tells none is not measured."""
+        if isinstance(reply, Simple) and reply.text.isdigit():
+            refusal = self.judge(self.peer_member, self._asked_us, int(reply.text))
+            if refusal:
+                raise HandshakeError(refusal, True)
+        return b""
 
     def _member(self, reply: object) -> bytes:
         if not isinstance(reply, Simple):
             raise HandshakeError(f"refused this member: {text_of(reply)}", True)
+        if not 0 < len(reply.text) <= ID_BYTES_MOST or not reply.text.isalnum():
+            raise HandshakeError(f"has no member id: {text_of(reply)}", True)
         self.peer_member = reply.text
         if reply.text == self.own.member_id:
             raise HandshakeError(
@@ -127,9 +148,13 @@ class Handshake:
             )  # fmt: skip
         return b""
 
-    def psync(self) -> bytes:
-        """Asks for what is lacked; called when nothing else is being taken in."""
-        return self._ask([b"PSYNC", CAPABILITY, pack_marks(self.vector())], self._synced)
+    def psync(self, elsewhere: frozenset[bytes] = NOWHERE) -> bytes:
+        """Asks for what is lacked, but of the streams that come over other links; called when
+        nothing else is being taken in."""
+        words = [b"PSYNC", CAPABILITY, pack_marks(self.vector())]
+        if elsewhere:
+            words.append(b"".join(sorted(elsewhere)))
+        return self._ask(words, self._synced)
 
     def _synced(self, reply: object) -> bytes:
         if not isinstance(reply, Simple):
@@ -148,6 +173,11 @@ class Handshake:
     def waiting(self) -> bool:
         """Is a reply still to come?"""
         return len(self._steps) > 0
+
+
+def no_objection(member: bytes, asked_us: int, peer_us: int) -> str:
+    """Any clock will do."""
+    return ""
 
 
 def text_of(reply: object) -> str:

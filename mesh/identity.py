@@ -6,6 +6,9 @@ from __future__ import annotations
 import os
 import uuid
 
+# Older ones were ended long ago: each start ends those before it.
+STREAMS_MOST = 1000
+
 
 class IdentityError(Exception):
     """The member id file cannot be read or written; the text says what to do."""
@@ -30,6 +33,25 @@ def member_id(path: str) -> bytes:
             " it to start as a new member"
         )
     return text.encode()
+
+
+def earlier_streams(path: str, own: bytes) -> list[bytes]:
+    """The streams that this member's earlier processes began, and notes the own one beside them.
+
+    Kept in a file beside the member id's, so that also a process that never saved anything is known
+    to have been there: the mesh forgets nothing of what it may still bring until its stream is
+    ended. IdentityError where the file cannot be read or written.
+    """
+    try:
+        with open(path, "a+", encoding="ascii") as file:
+            file.seek(0)
+            earlier = [bytes.fromhex(line.strip()) for line in file if line.strip()]
+            file.write(own.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, ValueError) as error:
+        raise IdentityError(f"cannot keep the list of streams {path}: {error}") from error
+    return earlier[-STREAMS_MOST:]
 
 
 def _make(path: str) -> bytes:

@@ -16,7 +16,7 @@ from mesh.backlog import Backlog
 from mesh.dots import Stream, Streams, uuid_bytes
 from mesh.frames import Frame
 from mesh.merge.rule import Memory
-from mesh.rreplay import FrameError, FrameReader, Inner
+from mesh.rreplay import FrameError, FrameReader, Inner, StampError
 from node.engine import Engine
 from node.store.effect import Effect
 
@@ -34,6 +34,10 @@ class Control:
     def control(self, stream: Stream, stamp: i64, words: list[bytes]) -> None:
         """A control frame of this stream was applied."""
 
+    def may_take(self, stream: Stream, stamp: i64, peer: bytes) -> bool:
+        """May a frame of a stream whose process has ended be taken from this member?"""
+        return True
+
 
 class Inbox:
     """Applies one link's frames to the engine."""
@@ -48,6 +52,8 @@ class Inbox:
         self.agent = agent
         self.applied: i64 = 0
         self.duplicates: i64 = 0
+        self.refused: i64 = 0  # frames of ended processes that this peer may not hand on
+        self.peer_member = b""
         self.stamp: i64 = 0  # of the newest frame applied over this link
         self.pos: i64 = 0
         self.wants: i64 = 0  # bytes from `pos` on without which it is of no use to ask again
@@ -92,6 +98,10 @@ class Inbox:
                 self.duplicates += 1
                 self._keep(data)
                 continue
+            if stream.closing and not self.agent.may_take(stream, frame.stamp, self.peer_member):
+                self.refused += 1
+                self._keep(data)
+                continue
             if frame.previous != stream.seen:
                 reader.pos = before
                 return GAP if frame.previous > stream.seen else FORKED
@@ -134,7 +144,7 @@ class Inbox:
             if guard is not None:
                 refusal = guard(int(stamp))
                 if refusal:
-                    raise FrameError(refusal)
+                    raise StampError(refusal)
                 self._guarded_ms = hybrid
         memory = self.memory
         inner = self._inner
@@ -150,6 +160,15 @@ class Inbox:
             stream.uncovered = not self.streams.covers(stream)
         elif stream.uncovered:
             stream.uncovered = not self.streams.covers(stream)
+        if stream.checked != memory.cut.moves and (effect is not None or effects):
+            if not self.streams.covers_cut(stream, memory.cut.row):
+                memory.cut.violations += 1
+                raise FrameError(
+                    f"frame {stamp} of stream {stream.text.decode()} was written without knowing"
+                    " what all members were said to have on disk: it is not applied; the member"
+                    " that wrote it must join anew"
+                )
+            stream.checked = memory.cut.moves
         clock.observe(stamp)
         if hybrid > engine.now.ms:
             engine.now.ms = hybrid

@@ -5,36 +5,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Final
 
 from mypy_extensions import i64
 
 from mesh.codec import (
     FORMAT,
-    FORMAT_OPAQUE,
+    FORMAT_PATCHED,
     NO_PLACES,
     OWN_PLACES,
     OWN_VALUE,
     SHOWN_PLACES,
     SHOWN_VALUE,
     SORTED_PLACES,
+    TEXT_PAYLOAD,
+    WORDS_PAYLOAD,
     first_of,
 )
 from mesh.merge.increments import Increment
 from mesh.merge.kinds.table import KINDS
 from mesh.merge.peer_key import PeerKey
-from mesh.merge.slots import OPAQUE_SLOTS, slot_of
+from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, TIMED_SLOTS, ZSET_SLOT, empty_value, slot_of
 from mesh.merge.state import FieldState
 from mesh.packing import Source
 from node.persist.canon import restored
 from node.persist.canon_words import CanonError
 from node.persist.contents import file_order
 from node.persist.rdb_codes import RdbError
-from node.store.entry import Claim, Register
+from node.store.effect import APPEND, BITINCR, INCR, PFMERGE, SETBITS, SETRANGE
+from node.store.entry import Claim, Patch, Register
 from node.store.keyspace import ALL
 from node.store.values.hashes import HashValue, plain
 from node.store.values.places import Places
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
+from node.store.values.zsets import ZSetValue
+
+PATCH_OPS: Final = (INCR, APPEND, SETRANGE, SETBITS, BITINCR, PFMERGE)
 
 
 def read_key(data: bytes, origins: list[int], db: int, key: bytes, value: object) -> PeerKey:
@@ -54,7 +61,7 @@ def read_in_slices(
     """As `read_key`, into `peer`; yields after each so many members or fields."""
     source = Source(data, origins)
     form = source.byte()
-    if form != FORMAT and form != FORMAT_OPAQUE:
+    if form < FORMAT or form > FORMAT_PATCHED:
         raise ValueError("a plexis-dots field of an unknown format: written by a newer version")
     read_registers(source, peer, value)
     peer.increments = read_increments(source)
@@ -64,14 +71,23 @@ def read_in_slices(
         yield None
     for _ in read_hash(source, peer, value, places):
         yield None
-    if form == FORMAT_OPAQUE:
+    if form != FORMAT:
         for _ in range(int(source.byte())):
-            read_opaque(source, peer, value)
+            slot = int(source.byte())
+            found = read_opaque(source, slot, value)
+            for _ in KINDS[slot].reading(source, found, places):
+                yield None
+            peer.opaque[slot] = found
         for number in range(int(source.count())):
             slot = int(source.byte())
             place = source.text()
             peer.deadlines[slot, place] = int(source.number())
             if number % places == places - 1:
+                yield None
+    if form == FORMAT_PATCHED:
+        peer.patches = read_patches(source)
+        for _ in range(int(source.byte())):
+            for _ in read_place_claims(source, peer, places):
                 yield None
     if isinstance(value, (SetValue, HashValue)) and value.has_deadlines():
         shown_slot = slot_of(value)
@@ -106,6 +122,79 @@ def read_increments(source: Source) -> list[Increment]:
         delta = source.number()
         text = source.text()
         found.append(Increment(stamp, origin, delta, text if text else None))
+    return found
+
+
+def read_place_claims(source: Source, peer: PeerKey, places: i64) -> Iterator[None]:
+    """The reverse of put_place_claims."""
+    slot = int(source.byte())
+    if slot not in TIMED_SLOTS:
+        raise ValueError("a plexis-dots field has deadlines of a type whose places have none")
+    done: i64 = 0
+    for _ in range(int(source.count())):
+        place = source.text()
+        peer.place_claims[slot, place] = read_claims(source)
+        done += 1
+        if done >= places:
+            done = 0
+            yield None
+    if slot == ZSET_SLOT:
+        if source.count() != 0:
+            for _ in read_parked_scores(source, peer, places):
+                yield None
+        return
+    for _ in range(int(source.count())):
+        place = source.text()
+        if slot == HASH_SLOT:
+            peer.fields.do_place(place, read_field(source))
+        else:
+            source.dot()
+            dots = [*peer.dots(place), Register(source.stamp, source.origin, None)]
+            peer.members.do_place(place, dots)
+        done += 1
+        if done >= places:
+            done = 0
+            yield None
+
+
+def read_parked_scores(source: Source, peer: PeerKey, places: i64) -> Iterator[None]:
+    """The reverse of put_parked_scores: the members join the peer's others."""
+    payload = source.text()
+    try:
+        parked = restored(payload)
+    except (CanonError, RdbError) as error:
+        raise ValueError(f"a plexis-dots field's parked members are damaged: {error}") from error
+    if not isinstance(parked, ZSetValue):
+        raise ValueError("a plexis-dots field's parked members are of no sorted set")
+    yield from KINDS[ZSET_SLOT].reading(source, parked, places)
+    value = peer.opaque.get(ZSET_SLOT)
+    if not isinstance(value, ZSetValue):
+        peer.opaque[ZSET_SLOT] = parked
+        return
+    for place in parked.names():
+        value.do_restore(place, parked.slot(place))
+    value.dotted = value.dotted or parked.dotted
+
+
+def read_patches(source: Source) -> list[Patch]:
+    """The reverse of put_patches."""
+    found: list[Patch] = []
+    for _ in range(int(source.count())):
+        source.dot()
+        stamp = source.stamp
+        origin = source.origin
+        index = source.count()
+        op = source.byte()
+        if op not in PATCH_OPS:
+            raise ValueError(f"a plexis-dots field has op {op} where a string was written in place")
+        number = source.number()
+        kind = source.byte()
+        value: object = None
+        if kind == TEXT_PAYLOAD:
+            value = source.text()
+        elif kind == WORDS_PAYLOAD:
+            value = [source.text() for _ in range(int(source.count()))]
+        found.append(Patch(stamp, origin, index, op, value, number))
     return found
 
 
@@ -238,11 +327,13 @@ def read_shown_fields(source: Source, peer: PeerKey, pairs: list[tuple[bytes, by
             peer.fields.do_place(field, read_field(source))
 
 
-def read_opaque(source: Source, peer: PeerKey, value: object) -> None:
+def read_opaque(source: Source, slot: int, value: object) -> Value:
     """The reverse of put_opaque."""
-    slot = int(source.byte())
     found: object = value
-    if source.byte() == OWN_PLACES:
+    mode = source.byte()
+    if mode == NO_PLACES and slot in OPAQUE_SLOTS:
+        found = empty_value(slot)
+    elif mode == OWN_PLACES:
         payload = source.text()
         try:
             found = restored(payload)
@@ -250,8 +341,7 @@ def read_opaque(source: Source, peer: PeerKey, value: object) -> None:
             raise ValueError(f"a plexis-dots field's hidden value is damaged: {error}") from error
     if not isinstance(found, Value) or slot not in OPAQUE_SLOTS or slot_of(found) != slot:
         raise ValueError("a plexis-dots field tells of another type than the key has")
-    KINDS[slot].read(source, found)
-    peer.opaque[slot] = found
+    return found
 
 
 def read_field(source: Source) -> FieldState:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from mesh.backlog import NOWHERE
+from mesh.clock_guard import SkewMeter, question
 from mesh.handshake import Handshake, HandshakeError
 from mesh.inbox import FORKED, GAP, OTHER, Inbox
-from mesh.rreplay import FrameError
-from mesh.staging import Staging, StagingError
+from mesh.rreplay import FrameError, StampError
+from mesh.staging import ClockError, Staging, StagingError
 from mesh.status import (
     CONNECTING,
     DOWN,
@@ -27,6 +30,7 @@ from mesh.status import (
     REFUSED,
     SYNCING,
 )
+from mesh.topology import Way, relay_command, routes_at, unpack_offers
 from node.persist.rdb_codes import RdbError
 from node.persist.rdb_reader import RdbReader
 from node.resp.client import INCOMPLETE, ReplyParser, command
@@ -63,7 +67,7 @@ class Link(asyncio.Protocol):
         self.peer_stream = b""
         self.last_io_s = 0.0
         self.apply_lag_ms = 0.0
-        self.skew_ms: float | None = None
+        self.meter = SkewMeter()
         self.resync_full = 0
         self.resync_partial = 0
         self.reconnects = 0
@@ -87,6 +91,10 @@ class Link(asyncio.Protocol):
         self._switching = False
         self._lost = asyncio.Event()
         self._paused = False
+        self._way: Way | None = None
+        self._asks_all = False
+        self._may_run = asyncio.Event()
+        self._may_run.set()
         self._task: asyncio.Task[None] | None = None
         self._jitter = random.Random(f"{host}:{port}")
 
@@ -107,7 +115,8 @@ class Link(asyncio.Protocol):
             self._task.cancel()
 
     def restart(self, reason: str) -> None:
-        """Drops the connection; it comes back by version vector."""
+        """Drops the connection; it comes back by version vector, and asks for every stream."""
+        self._asks_all = True
         self._drop(reason)
 
     def _become(self, state: str) -> None:
@@ -118,16 +127,12 @@ class Link(asyncio.Protocol):
     async def _run(self) -> None:
         wait_s = RETRY_FIRST_S
         while not self.closed:
+            await self._may_run.wait()
             self._become(CONNECTING)
             self._lost.clear()
             started = asyncio.get_running_loop().time()
             try:
-                await asyncio.wait_for(
-                    asyncio.get_running_loop().create_connection(
-                        lambda: self, self.host, self.port
-                    ),
-                    self.agent.timeout_s,
-                )
+                await asyncio.wait_for(self._connect(), self.agent.timeout_s)
                 await self._lost.wait()
             except (OSError, TimeoutError) as error:
                 self._failed(f"cannot connect: {str(error) or type(error).__name__}", DOWN)
@@ -139,6 +144,27 @@ class Link(asyncio.Protocol):
             )
             wait_s = min(wait_s * 2, RETRY_MOST_S)
             self.reconnects += 1
+
+    async def _connect(self) -> None:
+        """Asks for the name anew each time, off the loop's thread, and tries all its addresses.
+
+        OSError of the last address where none answers.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        refused: OSError = OSError("the name has no address")
+        for family, _, _, _, address in found:
+            try:
+                await asyncio.wait_for(
+                    loop.create_connection(
+                        lambda: self, str(address[0]), self.port, family=family
+                    ),
+                    self.agent.timeout_s / len(found),
+                )
+                return
+            except OSError as error:  # no answer in time included
+                refused = error
+        raise refused
 
     # --- the socket -----------------------------------------------------------------------------
 
@@ -154,11 +180,18 @@ class Link(asyncio.Protocol):
         self._paused = False
         self.inbox = self.agent.member.inbox()
         self._handshake = Handshake(self.agent.identity, self.agent.member.vector)
+        self.agent.clocks.watch(self._handshake, self.meter)
         self.last_io_s = self.agent.loop_s()
         self._send(self._handshake.begin())
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
+        if self._way is not None:
+            # The peer may have closed since frames that we asked it to relay are gone there.
+            self._asks_all = self._asks_all or bool(self._way.asked)
+            self.agent.member.routes.remove_way(self._way)
+            self._way = None
+            self.agent.roster.settle_routes()
         if self._staging is not None:
             self._staging = None
             self.agent.member.abandon()
@@ -181,6 +214,8 @@ class Link(asyncio.Protocol):
         except HandshakeError as error:
             self._failed(str(error), REFUSED if error.final else DOWN)
             self._drop("handshake")
+        except (StampError, ClockError) as error:
+            self.refuse(str(error))
         except (FrameError, StagingError, RdbError, Failure, ValueError) as error:
             self._failed(f"{type(error).__name__}: {error}", DOWN)
             self._drop("bad data")
@@ -225,17 +260,30 @@ class Link(asyncio.Protocol):
             if not handshake.waiting and handshake.peer_member and not handshake.done:
                 self.peer_member = handshake.peer_member
                 self.peer_stream = handshake.peer_stream
+                self.inbox.peer_member = handshake.peer_member
                 self.agent.streams.of(handshake.peer_stream).member = handshake.peer_member
+                member = self.agent.member
+                refusal = member.membership.refusal(self.peer_member)
+                if refusal:
+                    raise HandshakeError(refusal, True)
+                member.admit(self.peer_member, self.host, self.port, self.agent.roster.is_here)
                 if not self.agent.may_resume(self):
                     return
-                self._send(handshake.psync())
+                self._send(handshake.psync(self._elsewhere()))
         self._begin(handshake)
 
     def resume(self) -> None:
         """The staging that was waited for has ended: ask now."""
         handshake = self._handshake
         if handshake is not None and handshake.peer_member and not handshake.waiting:
-            self._send(handshake.psync())
+            self._send(handshake.psync(self._elsewhere()))
+
+    def _elsewhere(self) -> frozenset[bytes]:
+        """The streams that come over other links: this one need not send what is on its way."""
+        asks_all, self._asks_all = self._asks_all, False
+        if asks_all:
+            return NOWHERE
+        return frozenset(self.agent.member.routes.paths()) - {self.peer_stream}
 
     def _begin(self, handshake: Handshake) -> None:
         self._handshake = None
@@ -263,7 +311,14 @@ class Link(asyncio.Protocol):
         self._become(self._live_word())
         self.ack()
         LOG.info("link_up", peer=self.address, member=self.peer_member.decode())
+        self._way = Way(self.peer_member, self.peer_stream, self._ask_relays)
+        self.agent.member.routes.add_way(self._way)
         self.agent.link_is_up(self)
+        self.agent.roster.settle_routes()
+
+    def _ask_relays(self, streams: frozenset[bytes]) -> None:
+        """Streams of others that are to come over this link too."""
+        self._send(relay_command(streams, self.agent.member.vector()))
 
     # --- a snapshot -----------------------------------------------------------------------------
 
@@ -348,7 +403,21 @@ class Link(asyncio.Protocol):
                     continue
                 if GETACK.startswith(buffer[start:]):
                     break
-                raise FrameError(f"neither a frame nor GETACK: {buffer[start : start + 40]!r}")
+                told = self.agent.clocks.answered(self, buffer, start)
+                if told is not None:
+                    if self.state == REFUSED:
+                        return
+                    if told == 0:
+                        break
+                    start = told
+                    continue
+                routes = routes_at(buffer, start)
+                if routes is None:
+                    break
+                self._take_offers(routes[0])
+                self.offset += routes[1] - start
+                start = routes[1]
+                continue
             if result == GAP:
                 self.last_error = "frames are missing: asking again from our vector"
                 LOG.warning("gap", peer=self.address)
@@ -365,9 +434,13 @@ class Link(asyncio.Protocol):
         if self.inbox.applied != before:
             behind = self.agent.now_ms() - (int(self.inbox.stamp) >> 20)
             self.apply_lag_ms = max(0.0, float(behind))
-            self.skew_ms = float(-behind)
             self._become(self._live_word())
         self.agent.after_frames()
+
+    def _take_offers(self, packed: bytes) -> None:
+        if self._way is not None:
+            self._way.offers = unpack_offers(packed)
+            self.agent.roster.settle_routes()
 
     def _live_word(self) -> str:
         if self.agent.member.merging is not None and self.resync_full:
@@ -385,6 +458,25 @@ class Link(asyncio.Protocol):
             self._send(command(b"REPLCONF", b"ACK", b"%d" % self.offset))
         elif self._handshake is None:
             self._send(b"\n")
+
+    def ask_time(self) -> None:
+        """Asks the peer what its clock says."""
+        if self.live:
+            self._send(question(self.agent.now_us()))
+
+    def hold(self, on: bool) -> None:
+        """MESH PAUSE: no connection until MESH RESUME."""
+        if on:
+            self._may_run.clear()
+            self._failed("paused by MESH PAUSE", DOWN)
+            self._drop("paused")
+        else:
+            self._may_run.set()
+
+    def refuse(self, reason: str) -> None:
+        """The peer must not be followed now; it is tried again seldom."""
+        self._failed(reason, REFUSED)
+        self._drop("refused")
 
     @property
     def live(self) -> bool:

@@ -12,18 +12,33 @@ from mypy_extensions import i64
 
 from conf import Config
 from mesh.backlog import Backlog
-from mesh.dots import Stream, Streams
+from mesh.dots import Stream, Streams, unpack_marks
+from mesh.forget import Forgetter
 from mesh.inbox import Control, Inbox
+from mesh.membership import END as MEMBER_END
+from mesh.membership import (
+    JOIN,
+    JOINED,
+    MEMBER,
+    WHO,
+    Change,
+    Membership,
+    MembershipError,
+    expulsion,
+)
 from mesh.merge.kinds.table import KINDS
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory
 from mesh.merge.slots import is_opaque, slot_of
-from mesh.metadata import MeshMetadata
+from mesh.metadata import MeshMetadata, nothing
+from mesh.rreplay import FrameError
 from mesh.shelf import PART, Shelf
 from mesh.spill import Spill
+from mesh.stability import END, REPORT, Stability
 from mesh.staging import LARGE, MergeWalk, Staging
+from mesh.topology import Routes
 from node.engine import Engine
-from node.journal import BACKLOG
+from node.journal import BACKLOG, FORGET
 from node.store.effect import MERGE, QUIET, Effect
 from node.store.entry import HELD, Claim, Dot, Dots, Entry
 from node.store.keyspace import Database
@@ -115,19 +130,33 @@ class Member(Control):
         self.engine = engine
         self.resolver = resolver
         self.memory = resolver.memory
+        self.memory.conflicts.clock = engine.clock
         self.streams: Streams = resolver.streams
         self.member_id = member_id
         self.streams.own.member = member_id
         engine.member = member_id
         self.backlog = Backlog(self.streams, backlog_bytes(config))
+        self.routes = Routes(member_id, self.streams.own.uuid)
+        self.membership = Membership(member_id)
+        self.describe: Callable[[], dict[str, object]] = dict  # what this node says of itself
+        self._said: dict[str, object] = {}
         self.metadata = MeshMetadata(resolver, engine.databases, config.yes("active-replica"))
         self.metadata.member_id = member_id
+        self.stability = Stability(self.memory, member_id)
+        self.stability.announce = self._say
+        self.metadata.stability = self.stability
+        self.forgetter = Forgetter(engine, self.memory)
+        self.older: list[bytes] = []  # streams of earlier processes that the data may not name
+        self.metadata.membership = self.membership
         self.metadata.row_of_own = self.backlog.marked
         self.metadata.before_file = self.finish_merging
         self.activation: Activation | None = None
         self.staging: Staging | None = None
         self.merging: MergeWalk | None = None
         self.started = False
+        self.stream_started: Callable[[], None] = nothing
+        self.make_durable: Callable[[], None] = nothing  # all that was written here, now
+        self._holes_noted = False
         self.transfers = 0
         self.guard: Callable[[int], str] | None = None
         self.open_spill: Callable[[], Spill] | None = None  # where staged records go, past a limit
@@ -169,19 +198,33 @@ class Member(Control):
         return True
 
     def _start_stream(self, holds_data: bool) -> None:
+        own = self.streams.own.uuid
+        named = [each.uuid for each in self.streams.all if each.member == self.member_id]
         older = [
-            each.uuid.hex().encode() for each in self.streams.all
-            if each is not self.streams.own and each.member == self.member_id
+            uuid for uuid in dict.fromkeys([*named, *self.older])
+            if uuid != own and not self.streams.of(uuid).ended
         ]  # fmt: skip
-        for each in self.streams.all:
-            if each is not self.streams.own and each.seen != 0:
-                self.backlog.hole(each.number, each.seen)
+        self.note_holes()
         stamp = self.engine.clock.next()
-        self.backlog.control([START, self.member_id, *older], stamp)
+        names = [uuid.hex().encode() for uuid in older]
+        self.backlog.control([START, self.member_id, *names], stamp)
+        self.stability.start(int(stamp), older)
         if holds_data:
             self.backlog.hole(0, stamp)  # data from before travels by transfer, never as frames
         self.engine.journal.wake(BACKLOG, self.backlog)
+        if self.stability.active:
+            self.engine.journal.wake(FORGET, self.forgetter)
         self.started = True
+        self.stream_started()
+
+    def note_holes(self) -> None:
+        """What was loaded as data is not here as frames; frames that are loaded after it are."""
+        if self._holes_noted:
+            return
+        self._holes_noted = True
+        for each in self.streams.all:
+            if each is not self.streams.own and each.seen != 0:
+                self.backlog.hole(each.number, each.seen)
 
     # --- streams --------------------------------------------------------------------------------
 
@@ -195,13 +238,102 @@ class Member(Control):
         """A `MESH.*` frame of a peer's stream."""
         if words[0] == START and len(words) > 1:
             stream.member = words[1]
-            for older in words[2:]:
-                self.streams.of(bytes.fromhex(older.decode())).member = words[1]
+            self.stability.began(words[1], [bytes.fromhex(each.decode()) for each in words[2:]])
+        elif words[0] == REPORT and len(words) > 1:
+            self.stability.reported(stream, words[1], words[2] if len(words) > 2 else b"")
+        elif words[0] == END and len(words) == 2:
+            self.stability.ended(unpack_marks(words[1]))
+        elif words[0] == MEMBER:
+            try:
+                self.membership.apply(words[1:], int(stamp), stream.uuid)
+            except MembershipError as error:
+                raise FrameError(str(error)) from error
+            seen = {**self.streams.row_marks(stream), stream.uuid: int(stamp)}
+            self._count_members(words[1::2], seen)
+
+    def may_take(self, stream: Stream, stamp: i64, peer: bytes) -> bool:
+        """May a frame of a stream whose process has ended be taken from this member?"""
+        return self.stability.may_take(stream, int(stamp), peer)
+
+    def _say(self, words: list[bytes]) -> None:
+        self.backlog.control(words, self.engine.clock.next())
 
     def heartbeat(self) -> None:
-        """An idle stream says so, and marks travel; called once a second."""
-        if self.started:
+        """Once a second: what this node holds is said, or that it is idle; marks travel with it.
+
+        The stable cut moves then, but not while a snapshot is taken in.
+        """
+        if not self.started:
+            return
+        self._announce()
+        if not self.stability.report():
             self.backlog.heartbeat(self.engine.clock.next())
+        if self.stability.active:
+            if self.staging is None and self.merging is None:
+                self.stability.advance()
+            self.forgetter.beat()
+
+    def forget_step(self, budget: int) -> bool:
+        """Forgets a slice of what is stable; True: nothing is to be done now.
+
+        Never while somebody walks over the data, a snapshot is taken in or merged: what they see
+        would not fit the cut that was said at their beginning.
+        """
+        taking_in = self.staging is not None or self.merging is not None
+        if not self.stability.active or taking_in or self.engine.writer.walk is not None:
+            return True
+        return self.forgetter.step(budget)
+
+    # --- membership -----------------------------------------------------------------------------
+
+    def change_membership(self, changes: list[Change]) -> None:
+        """An op of our stream, behind which every node knows of it. Never inside a unit."""
+        words = self.membership.words(changes)
+        stamp = self.engine.clock.next()
+        self.backlog.control(words, stamp)
+        self.membership.apply(words[1:], int(stamp), self.streams.own.uuid)
+        self._count_members(words[1::2], self.vector())
+
+    def _count_members(self, registers: list[bytes], seen: dict[bytes, int]) -> None:
+        """Who joins holds what its sponsor had seen then; who ends holds nothing up any more."""
+        for name in registers:
+            member, dot, kind = name.rpartition(b".")
+            if dot + kind == JOIN:
+                self.stability.joined(member, seen)
+            elif dot + kind == MEMBER_END:
+                self.stability.left(member)
+
+    def admit(
+        self, member_id: bytes, host: str, port: int, is_here: Callable[[bytes], bool]
+    ) -> None:
+        """A member is about to be sent our data, or to send us its own: from now on it counts.
+
+        A member that it takes the place of, one with the same address that is not `is_here`, is
+        expelled in the same op (semantics.md 7).
+        """
+        if not self.started or self.membership.refusal(member_id):
+            return
+        changes: list[Change] = []
+        own = self.member_id.decode()
+        if self.membership.entry(member_id) is None:
+            changes.append((member_id + JOIN, {"host": host, "port": port, "by": own}))
+            for old in self.membership.predecessors(member_id, host, port):
+                if not is_here(old.member_id):
+                    changes.append(expulsion(old.member_id, self.member_id, f"{host}:{port}"))
+        if changes:
+            self.change_membership(changes)
+
+    def _announce(self) -> None:
+        """Tells the mesh what has changed of what this node says of itself."""
+        own = self.membership.entry(self.member_id)
+        if own is not None and own.state != JOINED:
+            return
+        said = self.describe()
+        said["since"] = int(self.engine.clock.last) if own is None else own.since
+        said["slot"] = max(self.membership.slot(self.member_id), 0)
+        if said != self._said:
+            self._said = said
+            self.change_membership([(self.member_id + WHO, said)])
 
     def vector(self) -> dict[bytes, int]:
         """What this node has applied, by stream."""
@@ -216,6 +348,7 @@ class Member(Control):
         shelf = Shelf(len(self.engine.databases), limit_bytes, self.open_spill)
         self.staging = Staging(self.engine, self.memory, self.backlog, shelf, self.large)
         self.staging.guard = self.guard
+        self.staging.stability = self.stability
         return self.staging
 
     def abandon(self) -> None:
@@ -233,6 +366,7 @@ class Member(Control):
         assert staging is not None and self.merging is None
         self.staging = None
         self.merging = staging.switch(self.slice_places)
+        self.membership.join(staging.incoming.membership)
         self.transfers += 1
         for number, key in self.engine.watch.watched_keys():
             self.merging.touch(self.engine.databases[number], key)
@@ -249,6 +383,7 @@ class Member(Control):
         if not merging.step(budget):
             return False
         self.merging = None
+        self.forgetter.look_at_all()
         return True
 
     def finish_merging(self) -> None:

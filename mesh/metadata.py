@@ -8,17 +8,20 @@ or a peer's snapshot said; MeshMetadata is the node's Metadata port, which insta
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mesh.codec import KeyBytes, key_bytes
+from mesh.conflicts import IMPORT_CONFLICT
 from mesh.dots import Streams, row_of, unpack_row
 from mesh.key_reader import read_key
+from mesh.membership import Membership, Row, rows_of
 from mesh.merge.peer_key import PeerKey
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
 from mesh.merge.whole import NOBODY, merge_key
 from mesh.removals import Pending
+from mesh.stability import Said, Stability
 from node.persist.canon import payload_of, restored
 from node.persist.rdb_codes import AUX_HIDDEN, AUX_MESH, AUX_STAMP
 from node.ports import LaterFields, Metadata
@@ -52,14 +55,18 @@ class Incoming:
         self.members: dict[bytes, bytes] = {}
         self.removals: list[tuple[int, bytes | None, Pending]] = []
         self.member_id = b""
+        self.membership: list[Row] = []
+        self.said = Said()
 
     def head(self, text: bytes) -> None:
         """Reads the `plexis-mesh` field. ValueError where it is damaged."""
         fields = json.loads(text)
         uuids = [bytes.fromhex(each) for each in fields["streams"]]
         self.member_id = fields["member"].encode()
+        self.membership = rows_of(fields.get("membership", []))
         self.origins = [int(self.streams.of(uuid).number) for uuid in uuids]
         self.vector = dict(zip(uuids, fields["vector"], strict=True))
+        self.said.read(fields.get("stability", {}))
         self.members = {
             uuid: name.encode() for uuid, name in zip(uuids, fields["members"], strict=True)
         }
@@ -87,7 +94,10 @@ class Incoming:
         return row_of(numbers)
 
 
-def head_field(memory: Memory, member_id: bytes, own_row: dict[bytes, int]) -> bytes:
+def head_field(
+    memory: Memory, member_id: bytes, own_row: dict[bytes, int],
+    membership: Sequence[list[object]] = (), stability: Stability | None = None,
+) -> bytes:
     """The `plexis-mesh` field: everything that belongs to no key, at this very moment."""
     streams = memory.streams
     rows: list[list[int]] = []
@@ -103,11 +113,13 @@ def head_field(memory: Memory, member_id: bytes, own_row: dict[bytes, int]) -> b
         removals += [pending_fields(db, None, each) for each in waiting]
     fields = {
         "member": member_id.decode(),
+        "membership": list(membership),
         "streams": [each.uuid.hex() for each in streams.all],
         "vector": [int(each.seen) for each in streams.all],
         "members": [each.member.decode() for each in streams.all],
         "rows": rows,
         "removals": removals,
+        "stability": {} if stability is None else stability.fields(),
     }
     return json.dumps(fields, separators=(",", ":")).encode()
 
@@ -152,6 +164,8 @@ class MeshMetadata(Metadata):
         self.databases = databases
         self.active = active
         self.member_id = b""
+        self.membership = Membership(b"")
+        self.stability: Stability | None = None
         self.before_file: Callable[[], None] = nothing
         self.row_of_own: Callable[[], dict[bytes, int]] = dict
         self.incoming = Incoming(resolver.streams)
@@ -162,7 +176,9 @@ class MeshMetadata(Metadata):
         self.before_file()
         if not self.resolver.active:
             return []
-        return [(HEAD, head_field(self.memory, self.member_id, self.row_of_own()))]
+        rows = self.membership.rows()
+        own = self.row_of_own()
+        return [(HEAD, head_field(self.memory, self.member_id, own, rows, self.stability))]
 
     def key_fields(self, number: int, key: bytes, entry: Entry) -> list[tuple[bytes, bytes]]:
         fields = super().key_fields(number, key, entry)
@@ -207,7 +223,7 @@ class MeshMetadata(Metadata):
 
     def _install(self, peer: PeerKey) -> None:
         """Into an empty place: everything the file says is kept."""
-        nothing = Cover(bytes(8), NOBODY)
+        nothing = Cover(b"", NOBODY)
         entry = Entry(None, 0, 0)
         effect = merge_key(self.memory, entry, True, peer, nothing, nothing)
         MUTATE[effect.op].apply(entry, effect)
@@ -229,8 +245,11 @@ class MeshMetadata(Metadata):
             stream.member = incoming.members.get(uuid, b"")
         for uuid, row in incoming.rows.items():
             streams.join_row(streams.of(uuid), row)
+        if self.stability is not None:
+            self.stability.load(incoming.said)
         take_removals(self.memory, incoming)
-        self.memory.conflicts.counts["import_conflict"] = 0
+        self.membership.join(incoming.membership)
+        self.memory.conflicts.forget(IMPORT_CONFLICT)
 
 
 def nothing() -> None:

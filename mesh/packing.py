@@ -68,7 +68,7 @@ class Source:
         number = i64(read_i16_le(self.data, pos + 8))
         if number < 0 or number >= len(self.origins):
             raise ValueError(f"a plexis-dots field names stream {number}, which the file lacks")
-        self.origin = self.origins[number]
+        self.origin = self.origins[number] if self.stamp != 0 else 0  # no dot is nobody's
 
     def text(self) -> bytes:
         """Length and text."""

@@ -25,6 +25,16 @@ TTL: Final = 2
 MEMBER: Final = 3
 FIELD: Final = 4
 SPAN: Final = 5  # elements of a list, entries of a stream: the first and last name of a span
+SCORE: Final = 6  # a member of a sorted set
+PLACE: Final = 7  # a position, group, consumer or pending entry of a stream
+DEADLINE: Final = 8  # that of a field or member: a byte of its type's slot, and its name
+
+END_OF_ALL: Final = 1 << 62  # above every stamp
+
+
+def deadline_scope(slot: int, place: bytes) -> tuple[int, bytes]:
+    """The scope of a field's or member's deadline alone."""
+    return DEADLINE, bytes((slot,)) + place
 
 
 class Pending:
@@ -96,7 +106,10 @@ class Removals:
     def settle(self) -> None:
         """Forgets what this node's vector covers now."""
         for number in list(self._waiters):
-            seen = int(self.streams.all[number].seen)
+            stream = self.streams.all[number]
+            seen = int(stream.seen)
+            if stream.ended and stream.seen >= stream.end:
+                seen = END_OF_ALL  # what it has lost will never come
             heap = self._waiters[number]
             while heap and heap[0][0] <= seen:
                 _, _, db, key, pending = heappop(heap)
@@ -114,7 +127,7 @@ class Removals:
         row = pending.row
         for stream in self.streams.all:
             place = stream.number << 3
-            if place + 8 <= len(row) and read_i64_le(row, place) > stream.seen:
+            if place + 8 <= len(row) and stream.lacks(read_i64_le(row, place)):
                 number = int(stream.number)
                 stamp = int(read_i64_le(row, place))
                 break
@@ -141,6 +154,6 @@ class Removals:
         row = pending.row
         for stream in self.streams.all:
             place = stream.number << 3
-            if place + 8 <= len(row) and read_i64_le(row, place) > stream.seen:
+            if place + 8 <= len(row) and stream.lacks(read_i64_le(row, place)):
                 return False
         return True

@@ -7,13 +7,15 @@ one master, with it it adds; REMOVE takes one away; NO ONE all.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
+from mesh.backlog import NOWHERE
+from mesh.clock_guard import CLOCK
 from mesh.dots import unpack_marks, uuid_bytes
 from mesh.feed import Feed
 from mesh.handshake import CAPABILITY
 from mesh.link import Link
+from mesh.membership import ID_BYTES_MOST
 from mesh.status import (
     CONNECTING,
     DOWN,
@@ -25,6 +27,7 @@ from mesh.status import (
     REFUSED,
     SYNCING,
 )  # fmt: skip
+from mesh.topology import unpack_streams
 from node.commands.args import integer
 from node.commands.command import (
     ADMIN,
@@ -37,7 +40,7 @@ from node.commands.command import (
     STALE,
     Command,
 )  # fmt: skip
-from node.commands.context import Context, Parked
+from node.commands.context import Context
 from node.resp.replies import NO_REPLY, OK, Failure, Simple
 from node.session import FOLLOWER
 
@@ -66,29 +69,11 @@ class PeerInfo:
         self.member_id = b""
 
 
-class Waiting(Parked):
-    """A client in WAIT."""
-
-    def __init__(self, until_ms: int, needed: int, stamp: int, agent: Agent) -> None:
-        super().__init__(until_ms)
-        self.needed = needed
-        self.stamp = stamp
-        self.agent = agent
-
-    def timeout_reply(self) -> object:
-        self.agent.replication.waiting.discard(self)
-        return self.agent.replication.reached(self.stamp)
-
-    def cancelled(self) -> None:
-        self.agent.replication.waiting.discard(self)
-
-
 class Replication:
     """The handlers; one object per agent."""
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
-        self.waiting: set[Waiting] = set()
         flags = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING
         self.commands: tuple[Command, ...] = (
             Command("REPLICAOF host port", self.replicaof, flags, group="server", since="5.0.0",
@@ -103,7 +88,7 @@ class Replication:
                     ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, group="server",
                     since="2.8.0", arity=-3,
                     about="Begins a feed: from a version vector, or by a snapshot."),
-            Command("WAIT numreplicas timeout", self.wait, BLOCKING, group="generic",
+            Command("WAIT numreplicas timeout", agent.waits.wait, BLOCKING, group="generic",
                     since="3.0.0", categories=("connection",),
                     tips=("request_policy:all_shards", "response_policy:agg_min"),
                     about="Waits until this many members have applied the client's writes."),
@@ -126,7 +111,7 @@ class Replication:
         if first == b"no" and args[2].lower() == b"one":
             for link in list(agent.links):
                 agent.remove_link(link)
-            agent.forget_dialed()
+            agent.roster.forget_dialed()
             agent.config.set_rows("replicaof", [])
             return OK
         host = args[1].decode("utf-8", "backslashreplace")
@@ -136,6 +121,8 @@ class Replication:
                 b"ERR this node is not active: CONFIG SET active-replica yes first (replicas that"
                 b" only follow come in a later version)"
             )
+        if agent.roster.outside():
+            raise Failure(b"ERR " + agent.roster.outside().encode())
         for link in agent.links:
             if (link.host, link.port) == (host, port):
                 link.configured = True
@@ -143,7 +130,7 @@ class Replication:
         if not agent.config.yes("multi-master"):
             for link in list(agent.links):
                 agent.remove_link(link)
-        agent.undialed.clear()
+        agent.roster.undialed.clear()
         agent.add_link(host, port, True)
         rows = [[link.host, str(link.port)] for link in agent.links if link.configured]
         agent.config.set_rows("replicaof", rows)
@@ -154,7 +141,7 @@ class Replication:
         for link in list(agent.links):
             if (link.host, link.port) == (host, port):
                 if link.peer_member:
-                    agent.undialed.add(link.peer_member)
+                    agent.roster.undialed.add(link.peer_member)
                 agent.remove_link(link)
                 rows = [[each.host, str(each.port)] for each in agent.links if each.configured]
                 agent.config.set_rows("replicaof", rows)
@@ -211,9 +198,16 @@ class Replication:
                     b"ERR that is this node's own member id: one of the two data directories is a"
                     b" copy"
                 )
+            refusal = agent.roster.outside() or agent.member.membership.refusal(value)
+            if refusal:
+                raise Failure(b"ERR " + refusal.encode())
+            if not 0 < len(value) <= ID_BYTES_MOST or not value.isalnum():
+                raise Failure(b"ERR a member id has 32 hexadecimal digits")
             info.member_id = value
             agent.streams.of(info.stream).member = value
             return Simple(agent.member.member_id)
+        elif name == CLOCK:
+            return Simple(b"%d" % agent.now_us())
         elif name == b"ack":
             return NO_REPLY
         else:
@@ -221,7 +215,7 @@ class Replication:
         return OK
 
     def psync(self, ctx: Context, args: list[bytes]) -> object:
-        """PSYNC mesh1 <vector>."""
+        """PSYNC mesh1 <vector> [<streams that come elsewhere>]."""
         agent = self.agent
         session = ctx.client()
         info = session.link
@@ -230,10 +224,13 @@ class Replication:
                 b"ERR this version is followed by active Plexis nodes only (PSYNC mesh1); feeds for"
                 b" Redis and KeyDB replicas come in a later one"
             )
+        if info.member_id in agent.roster.paused:
+            raise Failure(b"ERR MESH PAUSE allows no link with this member")
         if not agent.member.started:
             raise Failure(b"LOADING this node is still becoming active")
         try:
             vector = unpack_marks(args[2])
+            elsewhere = unpack_streams(args[3]) if len(args) > 3 else NOWHERE
         except ValueError as error:
             raise Failure(b"ERR PSYNC mesh1: " + str(error).encode()) from error
         outlet = session.outlet
@@ -243,53 +240,12 @@ class Replication:
             if other.member_id == info.member_id:
                 other.close("its member has connected anew")
         session.flags |= FOLLOWER
+        if agent.roster.may_hear(info.member_id, info.stream):
+            agent.member.admit(info.member_id, host, info.port, agent.roster.is_here)
         agent.feeds.append(feed)
         outlet.hand_over(feed)
-        feed.start(vector)
+        feed.start(vector, elsewhere)
         return NO_REPLY
-
-    # --- WAIT -----------------------------------------------------------------------------------
-
-    def reached(self, stamp: int) -> int:
-        """How many members are known to have applied our stream up to `stamp`."""
-        return sum(
-            1 for feed in self.agent.feeds if feed.state == IN_SYNC and feed.acked_stamp >= stamp
-        )
-
-    def wait(self, ctx: Context, args: list[bytes]) -> object:
-        """WAIT numreplicas timeout: never for ever in EXEC, 0 is no timeout."""
-        needed = integer(args[1])
-        timeout = integer(args[2], b"ERR timeout is not an integer or out of range")
-        if timeout < 0:
-            raise Failure(b"ERR timeout is negative")
-        stamp = int(ctx.client().last_write)
-        done = self.reached(stamp)
-        if done >= needed or ctx.services.nested > 0:
-            return done
-        now_ms = int(self.agent.engine.clock.now_ms)
-        if timeout > (1 << 63) - 1 - now_ms:
-            raise Failure(b"ERR timeout is out of range")
-        parked = Waiting(now_ms + timeout if timeout else 0, needed, stamp, self.agent)
-        self.waiting.add(parked)
-        if timeout:  # the engine's own look at deadlines comes only with its tick
-            self.agent.call_later(timeout / 1000.0, partial(self._timed_out, parked))
-        self.agent.member.backlog.flush()
-        for feed in self.agent.feeds:
-            feed.ask_ack()
-        return parked
-
-    def _timed_out(self, parked: Waiting) -> None:
-        if parked in self.waiting:
-            self.agent.wake()
-            self.agent.engine.resume(parked, parked.timeout_reply())
-
-    def acked(self) -> None:
-        """A follower has said how far it is: who waits for that?"""
-        for parked in list(self.waiting):
-            done = self.reached(parked.stamp)
-            if done >= parked.needed:
-                self.waiting.discard(parked)
-                self.agent.engine.resume(parked, done)
 
     # --- what is told ---------------------------------------------------------------------------
 
@@ -377,6 +333,7 @@ class Replication:
             ("mesh_pending_removals", int(agent.member.memory.removals.count)),
             ("mesh_transfers_in", agent.member.transfers),
         ]
+        fields += agent.clocks.info()
         fields += [(kind, counts[kind]) for kind in counts]
         return fields
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mesh.dots import uuid_text
 from mesh.feed import Feed
 from mesh.link import Link
+from mesh.membership import JOINED
 from mesh.status import (
     FOLLOWER,
     IN_SYNC,
@@ -20,6 +21,7 @@ from mesh.status import (
     PeerStatus,
     StreamStatus,
 )  # fmt: skip
+from mesh.topology import shape_of
 
 if TYPE_CHECKING:
     from mesh.agent import Agent
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 def mesh_status(agent: Agent) -> MeshStatus:
     """One node's view: every configured peer and link is in it, also those that never connected."""
     own = agent.name()
+    joined = [each for each in agent.member.membership.entries() if each.state == JOINED]
     memory = agent.member.memory
     peers: dict[str, PeerStatus] = {}
     for link in agent.links:
@@ -46,7 +49,7 @@ def mesh_status(agent: Agent) -> MeshStatus:
     links += [sender_view(agent, feed, own) for feed in agent.feeds]
     return MeshStatus(
         name=own,
-        topology="full",
+        topology=shape_of(joined) if len(joined) > 1 else "full",
         taken_at_ms=agent.now_ms(),
         initial_sync_done=initial_sync_done(agent),
         warn_lag_ms=int(agent.warn_lag_ms),
@@ -56,6 +59,9 @@ def mesh_status(agent: Agent) -> MeshStatus:
             CountStatus(kind=kind, count=count)
             for kind, count in memory.conflicts.counts.items()
         ),
+        clock_alarms=agent.clocks.guard.alarms,
+        clock_refusals=agent.clocks.guard.refusals,
+        clock_fenced=agent.clocks.guard.fenced,
         unstable_bytes=agent.unstable_bytes(),
         limbo_keys=agent.limbo_keys(),
         vector=tuple(
@@ -72,7 +78,8 @@ def follower_view(agent: Agent, link: Link, own: str) -> LinkStatus:
         source=link.address, target=own, view=FOLLOWER, state=link.state, since_ms=link.since_ms,
         heartbeat_age_ms=age_ms(agent, link.last_io_s),
         apply_lag_ms=link.apply_lag_ms if up else None,
-        clock_skew_ms=link.skew_ms if up else None,
+        clock_skew_ms=link.meter.skew_ms if up else None,
+        rtt_ms=link.meter.rtt_ms if up else None,
         progress=None, resync_full=link.resync_full, resync_partial=link.resync_partial,
         reconnects=link.reconnects, ops_applied=int(link.inbox.applied),
         ops_ignored=int(link.inbox.duplicates), bytes_received=link.bytes_received,

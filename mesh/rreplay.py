@@ -64,6 +64,11 @@ class FrameError(Exception):
     """A peer sent what no frame is; the link is closed with this text."""
 
 
+@mypyc_attr(native_class=False)
+class StampError(FrameError):
+    """A peer's stamp lies too far ahead: it is not followed until its clock is right."""
+
+
 class FrameReader:
     """Reads frames out of a buffer: `next` fills `frame`, or says that more bytes are needed."""
 
@@ -224,6 +229,7 @@ class Inner:
         self._parser = Parser()
         self._streams = streams
         self.control: list[bytes] | None = None
+        self.may_swap = False  # a node's own log, without a mesh, may say SWAPDB
         self._letters: list[bytes] = []
 
     def one(self, data: bytes, frame: Frame, origin: i64, databases: i64) -> Effect | None:
@@ -301,7 +307,7 @@ class Inner:
                         f"database {db} is out of range: this node has {databases} databases"
                     )
                 effect = effect_of(words, db, frame.stamp, origin, len(effects))
-                if effect is not None and effect.op == SWAP:
+                if effect is not None and effect.op == SWAP and not self.may_swap:
                     raise FrameError("a peer swapped databases, which a mesh cannot follow")
                 if effect is not None:
                     self._flag(effect, len(effects))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from mesh.backlog import Backlog
 from mesh.key_reader import read_in_slices
+from mesh.merge.list_moves import taken_from
 from mesh.merge.peer_key import PeerKey
 from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
@@ -19,6 +20,7 @@ from mesh.merge.whole import NOBODY, KeyMerge, apply_pending
 from mesh.metadata import DOTS, HEAD, HIDDEN, STAMP, Incoming, read_hidden, take_removals
 from mesh.removals import Pending
 from mesh.shelf import PART, Shelf, Staged, is_large, is_large_stream, parts_of
+from mesh.stability import Stability
 from node.engine import Engine
 from node.persist.contents import value_of
 from node.persist.gradual import Gradual
@@ -29,11 +31,13 @@ from node.store.effect import Effect
 from node.store.entry import HELD, Entry
 from node.store.keyspace import ALL, Database, Merging
 from node.store.mutate import MUTATE
+from node.store.parking import unpark_all
 from node.store.shards import SHARDS
 from node.store.trash import discard, discard_lost
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
+from node.store.values.zsets import ZSetValue
 from node.store.writer import BeforeChange, other_phase
 
 # Values of more places than this are merged in slices.
@@ -46,6 +50,10 @@ ENDED = object()
 
 class StagingError(Exception):
     """The snapshot cannot be taken in; the link says so and tries again."""
+
+
+class ClockError(StagingError):
+    """It holds stamps too far ahead: the peer is not followed until its clock has passed them."""
 
 
 class Staging:
@@ -62,6 +70,8 @@ class Staging:
         self.guard: Callable[[int], str] | None = None  # refuses stamps too far ahead
         self.incoming = Incoming(memory.streams)
         self.headed = False
+        self.stability: Stability | None = None
+        self.replaces = False  # nothing that stands here stays: it lacks what others have forgotten
 
     def add(self, record: Record) -> None:
         """One record of the snapshot. StagingError where it is none of a member's."""
@@ -120,6 +130,7 @@ class Staging:
         if record.name == HEAD:
             self.incoming.head(record.value)
             self._check_clock()
+            self._check_stable()
             self.headed = True
         elif record.name == HIDDEN:
             peer = read_hidden(record.value, self.incoming)
@@ -139,7 +150,24 @@ class Staging:
         if self.guard is not None and newest > self.engine.clock.last:
             refusal = self.guard(newest)
             if refusal:
-                raise StagingError(refusal)
+                raise ClockError(refusal)
+
+    def _check_stable(self) -> None:
+        """Two states become one only where each knows what the other has forgotten the dots of."""
+        stability = self.stability
+        if stability is None:
+            return
+        incoming = self.incoming
+        if stability.lacks(incoming.said):
+            if any(db.keys.size or db.hidden for db in self.engine.databases):
+                raise StagingError(
+                    "this node has less than all members were known to have on disk: an older state"
+                    " was restored here; it must be emptied and join anew"
+                )
+            self.replaces = True
+        refusal = stability.refusal(incoming.said, incoming.vector, incoming.member_id)
+        if refusal:
+            raise StagingError(refusal)
 
     def close(self) -> None:
         """The transfer broke: nothing of it stays."""
@@ -156,13 +184,17 @@ class Staging:
         self.work(ALL_PLACES)
         memory = self.memory
         incoming = self.incoming
-        mine = Cover(memory.streams.vector_row(), NOBODY)
+        mine = Cover(b"" if self.replaces else memory.streams.vector_row(), NOBODY)
         theirs = Cover(incoming.row(incoming.vector), NOBODY)
+        mine.cut = memory.cut.row
+        theirs.cut = incoming.row(incoming.said.cut)
         waiting = Waiting(memory, incoming)
         for stamp in incoming.vector.values():
             self.engine.clock.observe(stamp)
         take_removals(memory, incoming)
         self._take_vector()
+        if self.stability is not None:
+            self.stability.take(incoming.said)
         memory.removals.settle()
         return MergeWalk(self, mine, theirs, waiting, places)
 
@@ -279,6 +311,7 @@ class MergeWalk(Merging):
         if work is not None:
             for _ in work:
                 pass
+        self._settle_moves()
 
     def shard(self, db: Database, number: int) -> None:
         self.finish()
@@ -295,6 +328,7 @@ class MergeWalk(Merging):
         if begun is not None:
             for _ in begun.work:
                 pass
+            self._settle_moves()
 
     def forget(self, db: Database) -> None:
         """The database was flushed: what was still to be merged counts as seen."""
@@ -324,6 +358,8 @@ class MergeWalk(Merging):
                 budget -= 1
             else:
                 self._end()
+            if self._begun is None:
+                self._settle_moves()
         return self.done
 
     def _names(self, db: Database, number: int) -> list[bytes]:
@@ -388,6 +424,7 @@ class MergeWalk(Merging):
             except (OSError, RdbError, ValueError) as error:
                 self._note(number, key, error)
                 return
+        unpark_all(entry)
         merge = KeyMerge(self.memory, entry, fresh, peer, self.mine, self.theirs, places)
         for _ in merge.slices():
             yield None
@@ -402,8 +439,11 @@ class MergeWalk(Merging):
             trash = self.engine.writer.trash
             for places_of in (peer.members, peer.fields, peer.texts):
                 trash.extend(places_of.chunks())
-            if staged is not None and isinstance(staged.value, (SetValue, HashValue)):
-                discard(trash, staged.value)  # a list or sorted set may be the key's value now
+            given = None if staged is None else staged.value
+            if isinstance(given, (SetValue, HashValue)) or (
+                isinstance(given, ZSetValue) and not is_held(entry, given)
+            ):
+                discard(trash, given)
 
     def _read(self, staged: Staged, peer: PeerKey, places: int) -> Iterator[None]:
         """Reads what the peer says of the key into `peer`."""
@@ -433,3 +473,20 @@ class MergeWalk(Merging):
         discard_lost(writer.trash, entry, old, hidden)
         writer.settle(db, effect, entry, visible, before)
         writer.dirty += 1
+
+    def _settle_moves(self) -> None:
+        """Elements that are in lists which were merged just now go from where they were."""
+        memory = self.memory
+        for effect in memory.locations.take():
+            db = self.engine.databases[effect.db]
+            self.touch(db, effect.key)
+            entry = db.raw(effect.key)
+            if entry is not None:
+                self._install(db, entry, taken_from(memory.streams, memory.ledger, entry, effect))
+
+
+def is_held(entry: Entry, value: Value) -> bool:
+    """Has the key the peer's value itself now, shown or hidden?"""
+    dots = entry.dots
+    hidden = None if dots is None else dots.hidden
+    return entry.value is value or (hidden is not None and any(each is value for each in hidden))

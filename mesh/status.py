@@ -148,6 +148,12 @@ class MeshStatus(Record):
     nodes: tuple[PeerStatus, ...] = ()
     links: tuple[LinkStatus, ...] = ()
     conflicts: tuple[CountStatus, ...] = ()
+    clock_alarms: int = 0
+    """How often a clock was found farther off than `mesh-clock-guard-ms`."""
+    clock_refusals: int = 0
+    """How often a peer was not followed because its clock is ahead: `mesh-clock-refuse-ms`."""
+    clock_fenced: str = ""
+    """Why this node refuses its clients' writes: its own clock is ahead. Empty while it is not."""
     unstable_bytes: int = 0
     """Memory held for writes that not every member is known to have (semantics: the unstable
     window); it is bounded by `mesh-unstable-max-bytes`."""

@@ -6,9 +6,11 @@ An element's identity is its stream and a number (node/store/values/runs.py). In
 `-3` behind the number stands for a run of three that ascends or descends. Parts are kept apart by
 `/`, an empty one is none. What each op says:
 
-    PUSH     first, beside, kept     its first element's number; the element that was at that end;
-                                     the element that was moved here and keeps its identity
-    INSERT   first, left, right      its number, and the neighbours it was put between
+    PUSH     first, beside, kept     its first element's number; the element that was at that end,
+                                     which it is the right (RPUSH) or left child of; the element
+                                     that was moved here
+    INSERT   first, left, right      its number, and the neighbour that it is the right or left
+                                     child of (the other part is empty)
     REMOVE   run, run ...            what was removed
     LSET     run                     what was assigned to
     PUT      first                   a whole list: its first element's number
@@ -110,13 +112,15 @@ def take_tag(effect: Effect, tag: bytes, streams: Streams) -> None:
         pushed.first = number_of(parts[0]) if parts[0] else 0
         pushed.beside = single_of(parts[1], effect, streams)
         pushed.kept = single_of(parts[2], effect, streams)
-        if (pushed.first == 0) == (pushed.kept is None):
-            raise TagError(f"{tag[:60]!r} names either no element or two")
+        if pushed.first == 0:
+            raise TagError(f"{tag[:60]!r} numbers no element")
     elif op == INSERT:
         inserted = cast(Inserted, effect.value)
         inserted.first = number_of(parts[0])
         inserted.left = single_of(parts[1], effect, streams)
         inserted.right = single_of(parts[2], effect, streams)
+        if inserted.left is not None and inserted.right is not None:
+            raise TagError(f"{tag[:60]!r} puts an element next to two")
     elif op == REMOVE:
         cast(Removed, effect.value).runs = [run_of(part, effect, streams) for part in parts]
     elif op == LSET:

@@ -29,6 +29,8 @@ from admin_ui.auth import BindRefused
 from admin_ui.source import PeerAccess, StatusSource
 from conf import PLEXIS_VERSION, REDIS_VERSION, Config, ConfigError
 from mesh.agent import Agent
+from mesh.aof import AppendOnly
+from mesh.aof_load import LogLoader
 from mesh.clock import HybridClock
 from mesh.dots import Streams
 from mesh.identity import IdentityError, stream_uuid
@@ -39,8 +41,12 @@ from node.build import compiled
 from node.commands.table import load as load_commands
 from node.engine import Engine
 from node.net.cron import Cron, settle_memory
+from node.net.gate import ReplyGate
 from node.net.server import CannotListen, Server
-from node.persist.loader import Loader, LoadError
+from node.persist.aof_files import AofError
+from node.persist.aof_store import AofStore
+from node.persist.aof_worker import Worker
+from node.persist.loader import Loaded, Loader, LoadError
 from node.persist.saver import SaveError, Saver
 from node.persist.snapshot import Snapshots
 from node.shell import Fields, NodeShell, Outside
@@ -88,11 +94,22 @@ class Node(Outside):
         self.saver = Saver(
             config, self.engine.writer, self.snapshots, self._in_thread, time.time, self.pid
         )
+        self.aof = AppendOnly(
+            config, self.engine, self.mesh.member, ReplyGate(self.server.hub), self._soon,
+            self._later, time.monotonic,
+        )  # fmt: skip
+        self.worker = Worker(self._from_thread)
+        self.aof.store = AofStore(
+            config, self.snapshots, self.worker, self._in_thread, time.monotonic, self.aof,
+            self.pid,
+        )  # fmt: skip
         self.shell = NodeShell(config, self.engine, self.saver, self)
         self.engine.shell = self.shell
         self.mesh.snapshots = self.snapshots
+        self.mesh.held_on_disk = self._held
+        self.saver.vector = self.mesh.member.vector
         self.mesh.packed_status = lambda: pack_status(self.shell.status(), self.mesh_status())
-        self.cron = Cron(self.engine, self.server, self.shell.tick)
+        self.cron = Cron(self.engine, self.server, self._tick)
         self.admin: admin_page.Handle | None = None
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -115,12 +132,22 @@ class Node(Outside):
         except CannotListen as error:
             raise StartError(f"cannot listen on {error}") from error
         self.addresses = self.server.addresses
-        self._load_data()
+        try:
+            self._load_data()
+        except (AofError, LoadError) as error:
+            raise StartError(f"cannot load the data: {error}") from error
         settle_memory()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         await self._start_admin()
-        await self.mesh.start()  # before the first client: every write of an active node has a dot
+        try:
+            # Before the first client: every write of an active node has a dot.
+            await self.mesh.start()
+            if self.config.yes("appendonly"):
+                self.mesh.activate_now()
+        except AofError as error:
+            raise StartError(f"cannot begin the append-only file: {error}") from error
+        self.aof.started()
         await self.server.listen()
         self.cron.start()
         _log.info("Ready to accept connections", addresses=", ".join(self.addresses))
@@ -138,37 +165,63 @@ class Node(Outside):
                 self.saver.save()  # what peers sent while we took leave
             except SaveError as error:
                 _log.warning("the last changes of peers are not saved", reason=str(error))
+        self.aof.close()
+        self.worker.close()
         await self.server.stop()
         _log.info("Plexis is now ready to exit, bye bye")
 
     def _load_data(self) -> None:
-        path = self.saver.path()
+        """The append-only file where it is on and there is one, else the RDB file.
+
+        LoadError, AofError.
+        """
+        began_s = time.monotonic()
+        told_s = began_s
+
+        def progress(file: str, done: int) -> None:
+            nonlocal told_s
+            if time.monotonic() - told_s >= PROGRESS_S:
+                told_s = time.monotonic()
+                _log.info("loading", file=file, bytes=done)
+
+        log_on = self.config.yes("appendonly")
+        folder = self.aof.store.folder
+        manifest = folder.read() if log_on else None
+        if manifest is None:
+            path = self.saver.path()
+            found = self._load_file(path, progress)
+        else:
+            path = folder.manifest_path
+            loader = LogLoader(
+                self.config, self.engine, self.mesh.member, folder, file_head, progress
+            )
+            found = loader.load(manifest)
+            _log.info("replayed", frames=loader.frames)
+        if found is not None:
+            _log.info(
+                "loaded", file=str(path), expired=found.expired,
+                keys=sum(int(db.keys.size) for db in self.engine.databases),
+                bytes=found.bytes, seconds=round(time.monotonic() - began_s, 3),
+            )  # fmt: skip
+        if log_on:
+            self.aof.start(manifest)
+
+    def _load_file(self, path: Path, progress: Callable[[str, int], None]) -> Loaded | None:
+        """The RDB file; None where there is none. LoadError."""
         loader = Loader(
             self.engine.databases, self.mesh.metadata, int(self.engine.now.ms),
             keep_expired=self.config.yes("active-replica"), phase=int(self.engine.writer.phase),
             verify_checksum=self.config.yes("rdbchecksum"), member=self.mesh.member.member_id,
         )  # fmt: skip
-        began_s = time.monotonic()
-        told_s = began_s
-
-        def progress(done: int, total: int) -> None:
-            nonlocal told_s
-            if time.monotonic() - told_s >= PROGRESS_S:
-                told_s = time.monotonic()
-                _log.info("loading", file=str(path), percent=100 * done // max(total, 1))
-
         try:
-            found = loader.load(path, progress)
+            found = loader.load(path, lambda done, total: progress(str(path), done))
         except FileNotFoundError:
-            return
-        except LoadError as error:
-            raise StartError(f"cannot load the data: {error}") from error
+            return None
         self.engine.clock.observe(found.last_stamp)
+        if self.mesh.metadata.loaded_dots:
+            self.saver.saved_vector = self.mesh.member.vector()
         self.saver.last_save_s = path.stat().st_mtime
-        _log.info(
-            "loaded", file=str(path), keys=found.keys, expired=found.expired, bytes=found.bytes,
-            seconds=round(time.monotonic() - began_s, 3),
-        )  # fmt: skip
+        return found
 
     async def _start_admin(self) -> None:
         bind = self.config.text("admin-bind")
@@ -224,6 +277,11 @@ class Node(Outside):
                 f" with {server.max_clients}"
             )
         self.cron.hz = self.config.number("hz")
+        if name == "appendonly":
+            if self.config.yes(name):
+                return self.aof.turn_on()
+            self.aof.turn_off()
+        self.aof.store.configure()
         return self.mesh.configure(name)
 
     def memory(self) -> tuple[int, int]:
@@ -241,7 +299,13 @@ class Node(Outside):
     def reset_counters(self) -> None:
         self.server.reset_counters()
 
+    def log_state(self) -> tuple[bool, bool, int]:
+        store = self.aof.store
+        return store.on, not store.log.broken, store.size_bytes
+
     def mesh_info(self, section: str) -> Fields:
+        if section == "persistence":
+            return self.aof.store.info()
         if section == "replication":
             return self.mesh.replication.info()
         if section == "stats":
@@ -254,15 +318,32 @@ class Node(Outside):
     def mesh_role(self) -> list[object] | None:
         return self.mesh.replication.role()
 
+    def _held(self) -> dict[bytes, int] | None:
+        """What a restart would find, by stream: the append-only file's, else the last save's."""
+        held = self.aof.held_vector()
+        return self.saver.saved_vector if held is None else held
+
     def mesh_status(self) -> MeshStatus:
         """The mesh's numbers of this moment."""
         return self.mesh.status()
 
     # --- the loop, for those who do not know it -----------------------------------------------
 
+    def _tick(self) -> None:
+        self.shell.tick()
+        self.aof.tick()
+
     def _soon(self, callback: Callable[[], None]) -> object:
         assert self._loop is not None
         return self._loop.call_soon(callback)
+
+    def _later(self, seconds: float, callback: Callable[[], None]) -> object:
+        assert self._loop is not None
+        return self._loop.call_later(seconds, callback)
+
+    def _from_thread(self, callback: Callable[[], None]) -> object:
+        assert self._loop is not None
+        return None if self._loop.is_closed() else self._loop.call_soon_threadsafe(callback)
 
     def _in_thread(
         self, work: Callable[[], None], then: Callable[[OSError | None], None]

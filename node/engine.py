@@ -18,7 +18,15 @@ from node.commands.args import echoed
 from node.commands.command import CODES, NOSCRIPT, WRITE, Command, find, place_of
 from node.commands.context import Context, Parked, Services
 from node.commands.cron import Jobs
-from node.gates import ABORTED, IS_LOADING, IS_READONLY, check, refused
+from node.gates import (
+    ABORTED,
+    CLOCK_AHEAD,
+    IS_FENCED,
+    IS_LOADING,
+    IS_READONLY,
+    check,
+    refused,
+)  # fmt: skip
 from node.journal import Commit
 from node.ports import Clock, Resolver, Seen
 from node.resp.replies import OK, Failure
@@ -237,6 +245,13 @@ class Engine(Services):
         self._count_error(refusal)
         return refusal
 
+    def refusal(self, session: Session) -> Failure | None:
+        if self.closed & IS_FENCED:
+            command = find(0, session.last_command)
+            if command is not None and command.flags & WRITE:
+                return CLOCK_AHEAD
+        return None
+
     def now_s(self) -> float:
         return now_s()
 
@@ -282,7 +297,7 @@ class Engine(Services):
         more = self.writer.free(FREE_PER_TICK)
         if self.active_expire and self.writer.may_expire:
             more = self._expire() or more
-            if not self.closed & (IS_LOADING | IS_READONLY):
+            if not self.closed & (IS_LOADING | IS_READONLY | IS_FENCED):
                 more = self.jobs.run_due() or more
         self._time_out()
         return more

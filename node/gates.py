@@ -31,6 +31,8 @@ IS_OUT_OF_MEMORY: Final[i64] = 4
 IS_READONLY: Final[i64] = 8  # a replica that is not active
 IS_STALE: Final[i64] = 16  # a replica without its master, replica-serve-stale-data no
 TOO_FEW_REPLICAS: Final[i64] = 32
+IS_LOG_BROKEN: Final[i64] = 64  # the append-only file cannot be written (Services.log_error)
+IS_FENCED: Final[i64] = 128  # the mesh's own clock is too far ahead (mesh/clock_guard.py)
 
 NO_AUTHENTICATION: Final = Failure(b"NOAUTH Authentication required.")
 STILL_LOADING: Final = Failure(b"LOADING Redis is loading the dataset in memory")
@@ -49,6 +51,11 @@ MASTER_DOWN: Final = Failure(
 FEW_REPLICAS: Final = Failure(b"NOREPLICAS Not enough good replicas to write.")
 # EXEC itself was refused: the transaction is over.
 ABORTED: Final = b"EXECABORT Transaction discarded because of: %b"
+CLOCK_AHEAD: Final = Failure(
+    b"CLOCKAHEAD This node's clock is ahead of its peers' by more than mesh-clock-refuse-ms allows,"
+    b" so none of them would take a write from here. Set its clock (NTP); INFO replication says"
+    b" more (mesh_clock_fenced_reason). Reads go on."
+)
 FEED_ONLY: Final = Failure(b"ERR Replica can't interact with the keyspace")
 
 
@@ -87,10 +94,16 @@ def refused(closed: i64, session: Session, command: Command, flags: i64) -> Fail
     if flags & WRITE:
         if closed & IS_MISCONFIGURED:
             return MISCONFIGURED
+        if closed & IS_LOG_BROKEN:
+            return Failure(
+                b"MISCONF Errors writing to the AOF file: " + session.ctx.services.log_error
+            )
         if closed & TOO_FEW_REPLICAS:
             return FEW_REPLICAS
         if closed & IS_READONLY:
             return READ_ONLY
+        if closed & IS_FENCED:
+            return CLOCK_AHEAD
     if session.flags & SUBSCRIBED and session.resp == 2 and not command.flags & SUBSCRIBER:
         return Failure(
             b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT /"

@@ -42,7 +42,9 @@ ORDER: Final[dict[str, str]] = {
     " rdb_last_save_time rdb_last_bgsave_status rdb_last_bgsave_time_sec"
     " rdb_current_bgsave_time_sec rdb_saves rdb_last_load_keys_expired rdb_last_load_keys_loaded"
     " aof_enabled aof_rewrite_in_progress aof_rewrite_scheduled aof_last_rewrite_time_sec"
-    " aof_current_rewrite_time_sec aof_last_bgrewrite_status aof_last_write_status",
+    " aof_current_rewrite_time_sec aof_last_bgrewrite_status aof_rewrites"
+    " aof_rewrites_consecutive_failures aof_last_write_status aof_current_size aof_base_size"
+    " aof_pending_rewrite aof_buffer_length aof_pending_bio_fsync aof_delayed_fsync",
     "stats": "total_connections_received total_commands_processed instantaneous_ops_per_sec"
     " total_net_input_bytes total_net_output_bytes total_net_repl_input_bytes"
     " total_net_repl_output_bytes instantaneous_input_kbps instantaneous_output_kbps"

@@ -2,7 +2,7 @@
 [compiled]
 
 One Commit object per engine, refilled: a reader may keep its Effects, never the Commit. The order
-of readers is written here once: watch, tracking, blocking, notify, aof, backlog.
+of readers is written here once: watch, tracking, blocking, notify, aof, backlog, forget.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ BLOCKING: Final = 3
 NOTIFY: Final = 4
 AOF: Final = 5
 BACKLOG: Final = 6
+FORGET: Final = 7
 
 
 class Commit:

@@ -11,6 +11,7 @@ from mypy_extensions import i16, i64, mypyc_attr
 from node.journal import Commit
 from node.store.effect import Effect
 from node.store.entry import Entry
+from node.store.values.value import Value
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -67,6 +68,21 @@ class Resolver:
         """The key shows nothing now. True: remember the entry (Database.hidden)."""
         return False
 
+    def kept(self, entry: Entry) -> Value | None:
+        """An entry that was hidden is forgotten, for its key is made anew: what of it must stay."""
+        return None
+
+    def keep(self, effect: Effect, entry: Entry, value: Value) -> None:
+        """Hands what `kept` said to the new entry, before the effect that makes it."""
+
+    def survivors(self, shards: list[dict[bytes, Entry]]) -> list[tuple[bytes, Value]]:
+        """All these keys go at once: what of them must stay, as `kept` says."""
+        return []
+
+    def taken(self) -> list[Effect]:
+        """What a peer's effect, which was just carried out, takes away under other keys."""
+        return []
+
     def lapsed(self, entry: Entry) -> bool:
         """The key's deadline has passed. True: keep the entry in limbo (semantics.md 4.11)."""
         return False
@@ -74,6 +90,10 @@ class Resolver:
     def flush(self, effect: Effect, seen: Seen | None) -> bool:
         """A whole database goes. False: the writer may drop all of it; True: look at each key."""
         return False
+
+    def slot(self) -> i64:
+        """What the IDs of stream entries made here end with, 12 bits; -1 on a node alone."""
+        return -1
 
     def may_swap(self) -> bool:
         """May two databases change their contents? What is remembered by number would be wrong."""

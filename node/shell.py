@@ -83,6 +83,10 @@ class Outside:
         """What the mesh adds to a section of INFO."""
         return []
 
+    def log_state(self) -> tuple[bool, bool, int]:
+        """The append-only file: is there one, did the last write work, its bytes."""
+        return False, True, 0
+
     def mesh_role(self) -> list[object] | None:
         """ROLE's reply where the mesh knows it."""
         return None
@@ -322,6 +326,7 @@ class NodeShell(Shell):
         counters = self.outside.counters()
         count = {name: int(value) for name, value in counters.items()}
         now, peak = outside.memory()
+        log_on, log_ok, log_bytes = outside.log_state()
         cpu = resource.getrusage(resource.RUSAGE_SELF)
         databases = tuple(
             DatabaseStatus(int(db.number), int(db.keys.size), int(db.expires))
@@ -377,6 +382,7 @@ class NodeShell(Shell):
             rdb_bgsave_in_progress=saver.in_progress,
             rdb_last_bgsave_ok=saver.last_ok,
             rdb_last_bgsave_seconds=int(saver.last_duration_s),
+            aof_enabled=log_on, aof_last_write_ok=log_ok, aof_current_size_bytes=log_bytes,
             cpu_user_seconds=cpu.ru_utime,
             cpu_system_seconds=cpu.ru_stime,
         )

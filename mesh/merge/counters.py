@@ -6,6 +6,7 @@ from __future__ import annotations
 from mypy_extensions import i16, i64
 
 from mesh.merge.increments import Increment, Log, base_of
+from mesh.merge.patch_order import of_unit, patch_of
 from mesh.merge.rule import Memory, Rule
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import keeps_text
@@ -30,9 +31,13 @@ class Counters(Rule):
             begin_counting(entry, effect)
         else:
             dots = entry.dots
-            if dots is not None and dots.claims is not None:
+            if dots is not None:
                 dots.claims = None
-            if not entry.flags & (COUNTED | NO_REGISTER | ABSENT) and keeps_text(entry.value):
+            if dots is not None and dots.patches is not None:
+                if of_unit(dots.patches, effect.stamp, 0):
+                    dots.patches.append(patch_of(effect))
+                    return
+            elif not entry.flags & (COUNTED | NO_REGISTER | ABSENT) and keeps_text(entry.value):
                 if dots is None:
                     dots = Dots()
                     entry.dots = dots
@@ -76,7 +81,8 @@ class Counters(Rule):
             return self.general(effect, entry, fresh, seen)
         if dots is not None and (
             dots.registers is not None or dots.claims is not None or dots.hidden is not None
-        ):
+            or dots.patches is not None
+        ):  # fmt: skip
             return self.general(effect, entry, fresh, seen)
         first = not entry.flags & COUNTED
         entry.flags |= COUNTED
@@ -94,6 +100,9 @@ class Counters(Rule):
         else:
             state.clear_claims(cover)
         if self.drops(effect, [(KEY, b"")]):
+            return
+        if state.patches and of_unit(state.patches, effect.stamp, effect.origin):
+            state.add_patch(patch_of(effect))
             return
         log = self.memory.ledger.string_log(effect.db, effect.origin)
         decimal = effect.value

@@ -19,10 +19,61 @@ class Cover:
     def __init__(self, row: bytes, origin: i64) -> None:
         self.row = row
         self.origin: i64 = origin
+        self.cut = b""  # of a whole node's knowledge: its stable cut
 
     def has(self, stamp: i64, origin: i64) -> bool:
         """Had the write seen this dot?"""
         if origin == self.origin:
+            return True
+        place = origin << 3
+        if place + 8 > len(self.row):
+            return False
+        return stamp <= read_i64_le(self.row, place)
+
+    def forgot(self, stamp: i64, origin: i64) -> bool:
+        """Of a whole node's knowledge: may it have made this dot a place without one?"""
+        place = origin << 3
+        if stamp == 0 or place + 8 > len(self.cut):
+            return False
+        return stamp <= read_i64_le(self.cut, place)
+
+
+class Late(Cover):
+    """What a removal had seen that waits: a place without a dot was added since, or is gone."""
+
+    def __init__(self, row: bytes) -> None:
+        super().__init__(row, -1)
+
+    def has(self, stamp: i64, origin: i64) -> bool:
+        """Had the removal seen this dot?"""
+        place = origin << 3
+        if stamp == 0 or place + 8 > len(self.row):
+            return False
+        return stamp <= read_i64_le(self.row, place)
+
+
+class Cut(Cover):
+    """The stable cut: covers what every member has on disk (mesh/stability.py).
+
+    `before`: every stream's writes up to this stamp are in it. A counter folds up to there alone,
+    so that of two nodes' sums one is always a part of the other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(b"", -1)
+        self.before: i64 = 0
+        self.moves: i64 = 1
+        self.violations: i64 = 0
+
+    def move(self, row: bytes, before: i64) -> None:
+        """More is stable."""
+        self.row = row
+        self.before = before
+        self.moves += 1
+
+    def has(self, stamp: i64, origin: i64) -> bool:
+        """Is this dot stable? A place without a dot is."""
+        if stamp == 0:
             return True
         place = origin << 3
         if place + 8 > len(self.row):

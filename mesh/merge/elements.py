@@ -7,10 +7,11 @@ from typing import cast
 from mypy_extensions import i64
 
 from mesh.conflicts import REMOVED_UNSEEN
-from mesh.merge.rule import Memory, Rule, add_here, claim, make_here, saw
+from mesh.merge.noted import note_left
+from mesh.merge.rule import Memory, Rule, add_here, claim, is_timed, make_here, saw
 from mesh.merge.slots import SET_SLOT
 from mesh.merge.state import SET_RIVALS, Cover, KeyState
-from mesh.removals import KEY, MEMBER, TYPE
+from mesh.removals import KEY, MEMBER, TYPE, deadline_scope
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
 from node.store.entry import Dot, Dots, Entry
@@ -59,6 +60,7 @@ class Members(Rule):
             for member in state.set.names():
                 if member not in added:
                     state.revise_member(member, cover, None)
+            state.clear_deadlines(state.set, SET_SLOT, cover)
         for member in added:
             gone = self.drops(effect, [(MEMBER, member)])
             state.revise_member(member, cover, None if gone else dot)
@@ -79,30 +81,41 @@ class MemberRemovals(Rule):
                 return None
             return self.general(effect, entry, fresh, seen)
         row = seen.row
+        members = named(effect)
+        if is_timed(value, members):
+            return self.general(effect, entry, fresh, seen)
         gone: list[bytes] = []
-        kept = 0
-        for member in named(effect):
+        for member in members:
             if not value.has(member):
                 continue
             dot = value.dot_of(member)
             if dot is None or saw(row, effect.origin, dot.stamp, dot.origin):
                 gone.append(member)
             else:
-                kept += 1
-        return observed_part(self.memory, effect, gone, kept)
+                self.memory.conflicts.note(
+                    REMOVED_UNSEEN, effect, member, None, dot.stamp, dot.origin, member, False
+                )
+        return observed_part(self.memory, effect, gone)
 
     def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
-        return [(MEMBER, member) for member in named(effect)]
+        scopes: list[tuple[int, bytes]] = [(MEMBER, member) for member in named(effect)]
+        return scopes + [deadline_scope(SET_SLOT, member) for member in named(effect)]
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
         for member in dict.fromkeys(named(effect)):
-            state.revise_member(member, cover, None)
+            claims = state.surviving_claims(SET_SLOT, member, cover)
+            left = [
+                each
+                for each in state.member_dots(member)
+                if not cover.has(each.stamp, each.origin)
+            ]
+            note_left(self.memory.conflicts, effect, member, left)
+            state.put_member(member, left)
+            state.put_claims(SET_SLOT, member, claims, None)
 
 
-def observed_part(memory: Memory, effect: Effect, gone: list[bytes], kept: int) -> Effect | None:
-    """The removal of those places whose dots it had seen; `kept` others stay, which is counted."""
-    if kept:
-        memory.conflicts.count(REMOVED_UNSEEN)
+def observed_part(memory: Memory, effect: Effect, gone: list[bytes]) -> Effect | None:
+    """The removal of those places whose dots it had seen; others stay, each is noted."""
     if not gone:
         return None
     shown = Effect(

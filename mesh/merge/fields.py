@@ -7,19 +7,30 @@ from typing import cast
 
 from mypy_extensions import i64
 
+from mesh.conflicts import REMOVED_UNSEEN
 from mesh.merge.elements import crowded, named, observed_part
 from mesh.merge.increments import Increment, base_of, field_place
-from mesh.merge.rule import Rule, add_here, claim, make_here, saw
+from mesh.merge.noted import note_left
+from mesh.merge.rule import (
+    Rule,
+    add_here,
+    claim,
+    is_timed,
+    make_here,
+    saw,
+    saw_deadlines,
+)  # fmt: skip
 from mesh.merge.slots import HASH_SLOT
 from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, Cover, KeyState, surviving
 from mesh.merge.totals import keeps_text
-from mesh.removals import FIELD, KEY, TYPE
+from mesh.removals import FIELD, KEY, TYPE, deadline_scope
 from node.ports import Seen
 from node.store.effect import CREATION, HINCR, Effect
 from node.store.entry import (
     COUNTED,
     LATER,
     NO_REGISTER,
+    Claim,
     Dot,
     Dots,
     Entry,
@@ -50,6 +61,10 @@ class Fields(Rule):
         row = seen.row
         arguments = cast(list[bytes], effect.value)
         i = effect.number
+        if value.deadlines is not None and not saw_deadlines(
+            value, arguments, int(i), 2, row, effect.origin, False
+        ):
+            return self.general(effect, entry, fresh, seen)
         n: i64 = len(arguments)
         while i + 1 < n:
             old = value.slot(arguments[i])
@@ -77,17 +92,26 @@ class Fields(Rule):
             for field in state.hash.names():
                 if field not in added:
                     state.clear_field(field, cover)
+            state.clear_deadlines(state.hash, HASH_SLOT, cover)
         for field, text in added.items():
+            claims = state.surviving_claims(HASH_SLOT, field, cover)
+            if self.memory.removals.count != 0:
+                claims = state.uncovered_claims(HASH_SLOT, field, cover)
             spelled = state.field_state(field)
             spelled.registers = [
                 each for each in spelled.registers if not cover.has(each.stamp, each.origin)
             ]
             spelled.increments = surviving(spelled.increments, cover)
             if not self.drops(effect, [(FIELD, field)]):
-                state.contested = state.contested or len(spelled.registers) > 0
+                for other in spelled.registers:
+                    self.memory.conflicts.overwrite(
+                        effect, field, text, other.stamp, other.origin, other.value
+                    )
                 spelled.registers.append(Register(effect.stamp, effect.origin, text))
             state.put_field(field, spelled)
-            state.set_deadline(state.hash, field, 0)
+            late = self.drops(effect, [(FIELD, field), deadline_scope(HASH_SLOT, field)])
+            none = None if late else Claim(effect.stamp, effect.origin, 0)
+            state.put_claims(HASH_SLOT, field, claims, none)
 
 
 class FieldRemovals(Rule):
@@ -104,9 +128,11 @@ class FieldRemovals(Rule):
             if fresh and not self.memory.uncovered:
                 return None
             return self.general(effect, entry, fresh, seen)
+        fields = named(effect)
+        if is_timed(value, fields):
+            return self.general(effect, entry, fresh, seen)
         gone: list[bytes] = []
-        kept = 0
-        for field in named(effect):
+        for field in fields:
             slot = value.slot(field)
             if slot is None:
                 continue
@@ -117,15 +143,26 @@ class FieldRemovals(Rule):
             elif saw(seen.row, effect.origin, slot.stamp, i64(slot.origin)):
                 gone.append(field)
             else:
-                kept += 1
-        return observed_part(self.memory, effect, gone, kept)
+                self.memory.conflicts.note(
+                    REMOVED_UNSEEN, effect, field, None, slot.stamp, i64(slot.origin), slot.value,
+                    False,
+                )  # fmt: skip
+        return observed_part(self.memory, effect, gone)
 
     def scopes(self, effect: Effect) -> list[tuple[int, bytes]]:
         return [(FIELD, field) for field in named(effect)]
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
         for field in dict.fromkeys(named(effect)):
-            state.clear_field(field, cover)
+            claims = state.surviving_claims(HASH_SLOT, field, cover)
+            spelled = state.field_state(field)
+            spelled.registers = [
+                each for each in spelled.registers if not cover.has(each.stamp, each.origin)
+            ]
+            spelled.increments = surviving(spelled.increments, cover)
+            note_left(self.memory.conflicts, effect, field, spelled.registers)
+            state.put_field(field, spelled)
+            state.put_claims(HASH_SLOT, field, claims, None)
 
 
 class FieldCounters(Rule):
@@ -149,6 +186,14 @@ class FieldCounters(Rule):
                 if not slot.flags & (COUNTED | NO_REGISTER) and keeps_text(slot.value):
                     keep_base(entry, field, slot)
                 slot.flags |= COUNTED
+            elif slot is not None:  # it has no dot any more: every member has it
+                bare = Field(slot, 0, 0)
+                bare.flags = COUNTED
+                if keeps_text(slot):
+                    keep_base(entry, field, bare)
+                value.do_place(field, bare)
+                over = base_of(0, 0)
+                first = True
         if first:
             self.memory.ledger.bury_field(effect.db, effect.key, field, over)
         log = self.memory.ledger.field_log(effect.db, effect.origin)
@@ -196,6 +241,7 @@ class FieldCounters(Rule):
             for each in state.hash.names():
                 if each != field:
                     state.clear_field(each, cover)
+            state.clear_deadlines(state.hash, HASH_SLOT, cover)
         spelled = state.field_state(field)
         if effect.flags & CREATION:
             spelled.registers = [

@@ -81,6 +81,23 @@ class Chunk:
         self._indexed = at
         return index.get(place, [])
 
+    def newest_stamp(self) -> i64:
+        """The highest stamp: those that a merge brings are out of order."""
+        data = self.data()
+        newest: i64 = 0
+        at: i64 = 0
+        n: i64 = len(data)
+        while at < n:
+            stamp = read_i64_le(data, at)
+            if stamp > newest:
+                newest = stamp
+            at += RECORD_BYTES
+        return newest
+
+    def is_dead(self, at: int) -> bool:
+        """Does a record count on no register for sure?"""
+        return self.moved.get(at) == DEAD
+
     def data(self) -> bytes:
         """The records' bytes."""
         if self.frozen:
@@ -113,6 +130,19 @@ class Log:
         """One more increment by an exact decimal."""
         self.append(place, stamp, 0, over)
         self.newest.decimals[len(self.newest.places) - 1] = decimal
+
+    def turn(self, least: int) -> None:
+        """Begins a new chunk where the newest has so many records: it can be dropped as a whole."""
+        if len(self.newest.places) >= least:
+            self._turn()
+
+    def drop(self, chunk: Chunk) -> None:
+        """None of its records counts any more."""
+        self.records -= len(chunk.places)
+        self.chunks = [each for each in self.chunks if each is not chunk]
+        if chunk is self.newest:
+            self.newest = Chunk()
+            self.chunks.append(self.newest)
 
     def _turn(self) -> Chunk:
         full = self.newest
@@ -181,6 +211,13 @@ class Ledger:
         for each in gather(self._fields, db, field_place(key, field), over):
             each.move(DEAD)
 
+    def logs(self, of_fields: bool) -> list[tuple[int, Log]]:
+        """Every log with its database, of strings or of fields."""
+        found: list[tuple[int, Log]] = []
+        for db, per_db in enumerate(self._fields if of_fields else self._strings):
+            found += [(db, log) for log in per_db if log.records != 0]
+        return found
+
     def records(self) -> int:
         """How many increments are remembered."""
         total = 0
@@ -209,6 +246,12 @@ def gather(logs: list[list[Log]], db: i64, place: bytes, over: i64) -> list[Incr
             if log.records != 0:
                 log.live(place, over, found)
     return found
+
+
+def key_and_field(place: bytes) -> tuple[bytes, bytes]:
+    """The reverse of field_place."""
+    size = int.from_bytes(place[:4], "big")
+    return place[4 : 4 + size], place[4 + size :]
 
 
 def field_place(key: bytes, field: bytes) -> bytes:

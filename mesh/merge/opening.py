@@ -9,7 +9,7 @@ from mesh.merge.increments import Ledger, base_of
 from mesh.merge.slots import STRING_SLOT, is_opaque, slot_of
 from mesh.merge.state import KeyState
 from mesh.merge.totals import without
-from node.store.entry import ABSENT, COUNTED, NO_REGISTER, Claim, Entry, Register
+from node.store.entry import ABSENT, COUNTED, NO_REGISTER, STABLE, Claim, Entry, Register
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
@@ -22,6 +22,8 @@ def open_state(
     state = KeyState(db, key, streams, ledger)
     if fresh:
         return state
+    state.stamp = entry.stamp
+    state.origin = i64(entry.origin)
     value = entry.value
     dots = entry.dots
     flags = entry.flags
@@ -32,6 +34,9 @@ def open_state(
             state.registers = list(dots.registers)
         if dots.claims is not None:
             state.claims = list(dots.claims)
+        if dots.patches is not None:
+            state.patches = list(dots.patches)
+            state.patched_text = value
         if dots.rivals is not None:
             state.rivals = dict(dots.rivals)
         if dots.hidden is not None:
@@ -47,7 +52,7 @@ def open_state(
         if flags & COUNTED:
             over = base_of(entry.stamp, i64(entry.origin))
             state.increments = ledger.of_string(db, key, over)
-        if not flags & NO_REGISTER and entry.stamp != 0:
+        if not flags & NO_REGISTER and (entry.stamp != 0 or state.patches):
             base: object
             if flags & ABSENT:
                 base = None
@@ -55,10 +60,15 @@ def open_state(
                 base = dots.base
             else:
                 base = without(value, state.increments)
-            state.registers.append(Register(entry.stamp, i64(entry.origin), base))
+            if flags & STABLE:
+                state.registers.append(Register(0, 0, base))
+            else:
+                state.registers.append(Register(entry.stamp, i64(entry.origin), base))
     if dots is not None and dots.ttls is not None:
         state.ttls = list(dots.ttls)
-    elif not collection and not flags & ABSENT and entry.stamp != 0:
+    elif collection or flags & STABLE:
+        state.ttls = [Claim(0, 0, entry.deadline)]
+    elif not flags & ABSENT and entry.stamp != 0:
         state.ttls = [Claim(entry.stamp, i64(entry.origin), entry.deadline)]
     if state.set is not None:
         state.members = state.set.size()

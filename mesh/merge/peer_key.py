@@ -6,7 +6,7 @@ from typing import cast
 
 from mesh.merge.increments import Increment
 from mesh.merge.state import FieldState
-from node.store.entry import Claim, Register
+from node.store.entry import Claim, Patch, Register
 from node.store.values.places import Places
 from node.store.values.value import Value
 
@@ -23,6 +23,7 @@ class PeerKey:
         self.key = key
         self.registers: list[Register] = []
         self.increments: list[Increment] = []
+        self.patches: list[Patch] = []
         self.claims: list[Claim] = []
         self.ttls: list[Claim] = []
         self.members = Places()
@@ -30,6 +31,7 @@ class PeerKey:
         self.texts = Places()
         self.opaque: dict[int, Value] = {}
         self.deadlines: dict[tuple[int, bytes], int] = {}  # of members and fields, by slot
+        self.place_claims: dict[tuple[int, bytes], list[Claim]] = {}  # that say more of these
 
     def dots(self, member: bytes) -> list[Register]:
         """A member's dots, [] where the peer has none; not to be changed."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from mypy_extensions import i16, i64
 
-from mesh.conflicts import STAND_IN_CONFLICT
+from mesh.conflicts import OVERWRITE
+from mesh.merge.anchors import hide_anchors, keep_anchors, kept_shell
 from mesh.merge.kinds.table import KINDS
+from mesh.merge.noted import note_key_left
 from mesh.merge.rule import Rule, carried_out, saw
-from mesh.merge.slots import is_opaque, slot_of
+from mesh.merge.slots import HASH_SLOT, SET_SLOT, is_opaque, slot_of
 from mesh.merge.state import Cover, KeyState, newest_claim, surviving
-from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE
+from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE, deadline_scope
 from node.ports import Seen
 from node.store.effect import DROP, WAS_STRING, Effect
 from node.store.entry import (
@@ -22,14 +24,18 @@ from node.store.entry import (
     ENCODED,
     HELD,
     LATER,
+    STABLE,
     Claim,
     Dot,
     Dots,
     Entry,
     Register,
 )  # fmt: skip
+from node.store.mutate import Told
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue, plain
 from node.store.values.lists import ListValue
+from node.store.values.order import Order
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 
@@ -39,6 +45,9 @@ class Registers(Rule):
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         before = entry.value
+        shell: ListValue | None = None
+        if entry.dots is not None or not isinstance(before, bytes):
+            shell = kept_shell(entry)
         entry.flags = entry.flags & HELD
         if effect.index != 0:
             entry.flags |= LATER
@@ -49,6 +58,12 @@ class Registers(Rule):
             if isinstance(before, bytes) or isinstance(before, int):
                 effect.flags |= WAS_STRING
                 entry.flags |= ABSENT
+            if shell is not None:
+                if not effect.flags & WAS_STRING:
+                    entry.stamp = 0  # nothing is written that would compete
+                if shell.order is not None:
+                    shell.order.note_removal(0, effect.stamp)
+                hide_anchors(entry, shell)
             return
         value = effect.value
         if isinstance(value, bytes):  # what nearly every PUT is
@@ -58,6 +73,7 @@ class Registers(Rule):
             if isinstance(value, ListValue):
                 # The identity of its first element.
                 effect.dot = Dot(self.memory.number_inserts(value.length), 0)
+                value.order = Order(self.memory.streams)
             else:
                 effect.dot = Dot(effect.stamp, 0)
             dots = Dots()
@@ -65,6 +81,8 @@ class Registers(Rule):
             entry.dots = dots
         elif entry.dots is not None:
             entry.dots = None
+        if shell is not None:
+            keep_anchors(effect, entry, shell)
 
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         if not self.plain(effect):
@@ -79,7 +97,7 @@ class Registers(Rule):
             here = entry.value
             if (
                 entry.dots is not None
-                or entry.flags & ~(HELD | ABSENT | LATER | ENCODED) != 0
+                or entry.flags & ~(HELD | ABSENT | LATER | ENCODED | STABLE) != 0
                 or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
                 or (not isinstance(here, bytes) and isinstance(here, Value))
             ):
@@ -103,15 +121,24 @@ class Registers(Rule):
             return
         state.clear_key(cover)
         if effect.op == DROP:
-            if effect.flags & WAS_STRING and not self.drops(effect, key):
-                state.contested = len(state.registers) > 0
+            if not effect.flags & WAS_STRING:
+                note_key_left(self.memory.conflicts, state, effect)
+            elif not self.drops(effect, key):
+                self._note_rivals(state, effect)
                 state.registers.append(Register(effect.stamp, effect.origin, None))
             return
-        state.contested = len(state.registers) > 0
         if not self.drops(effect, key):
+            self._note_rivals(state, effect)
             state.registers.append(Register(effect.stamp, effect.origin, value))
         if not self.drops(effect, [(TTL, b"")]):
             state.ttls.append(Claim(effect.stamp, effect.origin, effect.number))
+
+    def _note_rivals(self, state: KeyState, effect: Effect) -> None:
+        """The registers that this write had not seen."""
+        for other in state.registers:
+            self.memory.conflicts.overwrite(
+                effect, b"", effect.value, other.stamp, other.origin, other.value
+            )
 
     def _put_collection(self, state: KeyState, effect: Effect, cover: Cover, value: Value) -> None:
         """The result of COPY, RENAME or *STORE: every place gets this effect's dot."""
@@ -130,10 +157,18 @@ class Registers(Rule):
         else:
             state.clear_fields(cover)
         if opaque and KINDS[slot].by_places:
+            kept = state.kept_claims(slot, cover)
             here = state.opaque.pop(slot, None)
             made = KINDS[slot].overwrite(here, effect, cover, self.memory.removals)
             state.clear_opaque(cover)
             state.opaque[slot] = made
+            for place, claims in kept.items():
+                state.put_claims(slot, place, claims, None)
+            if isinstance(value, Container):
+                self._put_deadlines(state, effect, value, slot, kept)
+            if isinstance(made, Container):
+                for place in KINDS[slot].written(effect):
+                    state.steps.append(Told(made, place))
         else:
             state.clear_opaque(cover)
             if opaque and not self.drops(effect, []):
@@ -147,19 +182,41 @@ class Registers(Rule):
         dot = Dot(effect.stamp, effect.origin)
         late = self.memory.removals.count != 0
         state.leave_members(cover)
+        kept = state.kept_claims(SET_SLOT, cover)
         old = [] if state.set is None else state.set.names()
         for member in dict.fromkeys([*old, *value.names()]):
             gone = late and self.drops(effect, [(MEMBER, member)])
             adds = value.has(member) and not gone
             state.revise_member(member, cover, dot if adds else None)
-            if adds:
-                state.set_deadline(state.set, member, value.deadline_of(member))
+        if state.set is not None:
+            state.clear_deadlines(state.set, SET_SLOT, cover)
+        self._put_deadlines(state, effect, value, SET_SLOT, kept)
+
+    def _put_deadlines(
+        self, state: KeyState, effect: Effect, value: Container, slot: int,
+        kept: dict[bytes, list[Claim]],
+    ) -> None:  # fmt: skip
+        """The claims of its places' deadlines; a member without deadline has none, a field "none"
+        under the dot of its register."""
+        for place, deadline_ms in value.deadline_items():
+            scopes = [deadline_scope(slot, place)]
+            if slot == HASH_SLOT:
+                scopes.append((FIELD, place))
+            if not self.drops(effect, scopes):
+                mine = Claim(effect.stamp, effect.origin, deadline_ms)
+                state.put_claims(slot, place, list(kept.get(place, ())), mine)
 
     def _put_fields(self, state: KeyState, effect: Effect, cover: Cover, value: HashValue) -> None:
         late = self.memory.removals.count != 0
         state.leave_fields(cover)
         old = [] if state.hash is None else state.hash.names()
+        kept = state.kept_claims(HASH_SLOT, cover)
+        for place, _ in value.deadline_items():
+            kept[place] = state.uncovered_claims(HASH_SLOT, place, cover)
+        if state.hash is not None:
+            state.clear_deadlines(state.hash, HASH_SLOT, cover)
         for field in dict.fromkeys([*old, *value.names()]):
+            claims = state.surviving_claims(HASH_SLOT, field, cover)
             spelled = state.field_state(field)
             spelled.registers = [
                 each for each in spelled.registers if not cover.has(each.stamp, each.origin)
@@ -168,10 +225,16 @@ class Registers(Rule):
             adds = value.has(field) and not (late and self.drops(effect, [(FIELD, field)]))
             if adds:
                 text = plain(value.slot(field))
+                for other in spelled.registers:
+                    self.memory.conflicts.overwrite(
+                        effect, field, text, other.stamp, other.origin, other.value
+                    )
                 spelled.registers.append(Register(effect.stamp, effect.origin, text))
             state.put_field(field, spelled)
-            if adds:
-                state.set_deadline(state.hash, field, value.deadline_of(field))
+            if claims is not None and (not adds or value.deadline_of(field) == 0):
+                none = Claim(effect.stamp, effect.origin, 0) if adds else None
+                state.put_claims(HASH_SLOT, field, claims, none)
+        self._put_deadlines(state, effect, value, HASH_SLOT, kept)
 
     def _put_opaque(self, state: KeyState, effect: Effect, known: bool, slot: int) -> None:
         """Of two values that meet as a whole the newer stays."""
@@ -180,7 +243,7 @@ class Registers(Rule):
         if mine:
             newest = newest_claim([newest, *mine], state.streams)
         if not known:
-            self.memory.conflicts.count(STAND_IN_CONFLICT)
+            self.memory.conflicts.count(OVERWRITE, effect.origin)
         if newest.stamp == effect.stamp and newest.origin == effect.origin:
             made = carried_out(None, effect)
             assert isinstance(made, Value)
@@ -201,6 +264,7 @@ class Deadlines(Rule):
         return [(TTL, b"")]
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        state.text_stays = True
         state.clear_ttls(cover)
         if not self.drops(effect, [(TTL, b"")]):
             state.ttls.append(Claim(effect.stamp, effect.origin, effect.number))

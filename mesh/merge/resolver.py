@@ -3,27 +3,35 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from mypy_extensions import i64
 
 from mesh.dots import Streams
-from mesh.merge import RULE, STAND_IN
+from mesh.merge import RULE
+from mesh.merge.anchors import keep_anchors, kept_shell, survivors
 from mesh.merge.counters import Counters
 from mesh.merge.elements import MemberRemovals, Members
 from mesh.merge.fields import FieldCounters, FieldRemovals, Fields
+from mesh.merge.groups import Acknowledgements, Deliveries, Groups
+from mesh.merge.lists import Assignments, ListAdds, ListRemovals
+from mesh.merge.patches import Patches
+from mesh.merge.place_deadlines import PlaceDeadlines
 from mesh.merge.registers import Deadlines, Registers
 from mesh.merge.rule import Memory, Rule, waiting_row
 from mesh.merge.slots import HASH_SLOT, LIST_SLOT, SET_SLOT, ZSET_SLOT, empty_value
-from mesh.merge.stand_in import stand_in
+from mesh.merge.streams import StreamEntries, StreamPositions, StreamRemovals
+from mesh.merge.zsets import ScoreCounters, ScoreRemovals, Scores
 from mesh.removals import KEY, Pending
 from node.ports import Resolver, Seen
 from node.store.effect import DROP, HDEL, OPS, REMOVE, SREM, WAS_STRING, ZREM, Effect
 from node.store.entry import ABSENT, Entry
+from node.store.values.list_effects import Removed
+from node.store.values.value import Value
 
 # What is left, empty, when one of these takes the last place.
 EMPTIED_SLOT: Final[dict[int, int]] = {
-    SREM: SET_SLOT, HDEL: HASH_SLOT, REMOVE: LIST_SLOT, ZREM: ZSET_SLOT,
+    SREM: SET_SLOT, HDEL: HASH_SLOT, ZREM: ZSET_SLOT,
 }  # fmt: skip
 
 
@@ -44,15 +52,19 @@ class StampResolver(Resolver):
         self.active = False
         known: dict[str, Rule] = {
             "registers": Registers(memory), "deadlines": Deadlines(memory),
-            "counters": Counters(memory), "members": Members(memory),
+            "place deadlines": PlaceDeadlines(memory),
+            "counters": Counters(memory), "patches": Patches(memory), "members": Members(memory),
             "member removals": MemberRemovals(memory), "fields": Fields(memory),
             "field removals": FieldRemovals(memory), "field counters": FieldCounters(memory),
-            "everywhere": Admitted(memory),
+            "scores": Scores(memory), "score removals": ScoreRemovals(memory),
+            "score counters": ScoreCounters(memory), "everywhere": Admitted(memory),
+            "entries": StreamEntries(memory), "entry removals": StreamRemovals(memory),
+            "elements": ListAdds(memory), "element removals": ListRemovals(memory),
+            "assignments": Assignments(memory),
+            "positions": StreamPositions(memory), "groups": Groups(memory),
+            "deliveries": Deliveries(memory), "acknowledgements": Acknowledgements(memory),
         }  # fmt: skip
-        self.rules: list[Rule] = [
-            stand_in(op, memory) if RULE[op] == STAND_IN else known[RULE[op]]
-            for op in range(int(OPS))
-        ]
+        self.rules: list[Rule] = [known[RULE[op]] for op in range(int(OPS))]
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         if self.active:
@@ -68,15 +80,36 @@ class StampResolver(Resolver):
         if not self.active:
             return False
         if effect.op == DROP:
-            return (effect.flags & WAS_STRING) != 0
+            return (effect.flags & WAS_STRING) != 0 or entry.dots is not None
+        if effect.op == REMOVE:
+            # What is removed stays as anchors, which others may have named.
+            left = cast(Removed, effect.value).left
+            entry.value = empty_value(LIST_SLOT) if left is None else left
+            return True
         if effect.op in EMPTIED_SLOT:
             # The type is still claimed: it does not flip because the last place was removed.
-            entry.value = empty_value(EMPTIED_SLOT[int(effect.op)])
+            if entry.value is None:
+                entry.value = empty_value(EMPTIED_SLOT[int(effect.op)])
             return True
         return (entry.flags & ABSENT) != 0 or entry.dots is not None
 
+    def kept(self, entry: Entry) -> Value | None:
+        return kept_shell(entry) if self.active else None
+
+    def keep(self, effect: Effect, entry: Entry, value: Value) -> None:
+        keep_anchors(effect, entry, value)
+
+    def survivors(self, shards: list[dict[bytes, Entry]]) -> list[tuple[bytes, Value]]:
+        return survivors(shards) if self.active else []
+
+    def taken(self) -> list[Effect]:
+        return self.memory.locations.take()
+
     def lapsed(self, entry: Entry) -> bool:
         return self.active
+
+    def slot(self) -> i64:
+        return self.memory.slot_number() if self.active else -1
 
     def may_swap(self) -> bool:
         return not self.active

@@ -7,22 +7,33 @@ admits a peer's: the common cases at once on the entry, the rest by spelling the
 
 from __future__ import annotations
 
+from typing import Final
+from zlib import crc32
+
 from librt.strings import read_i64_le
 from mypy_extensions import i16, i64
 
-from mesh.conflicts import COUNTER_OVERFLOW, OVERWRITE, TYPE_CLASH, Conflicts
+from mesh.conflicts import COUNTER_OVERFLOW, Conflicts
 from mesh.dots import Streams
+from mesh.merge.covers import Cut
 from mesh.merge.increments import Ledger
+from mesh.merge.list_moves import Locations
+from mesh.merge.noted import note_clash
 from mesh.merge.opening import open_state
-from mesh.merge.slots import HASH_SLOT, SET_SLOT
+from mesh.merge.slots import HASH_SLOT, LIST_SLOT, SET_SLOT
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import beyond
 from mesh.removals import KEY, TTL, TYPE, Pending, Removals
 from node.ports import Seen
 from node.store.effect import CREATION, MERGE, Effect
-from node.store.entry import HELD, LATER, Claim, Dot, Dots, Entry
+from node.store.entry import HELD, LATER, Claim, Dot, Dots, Entry, Field
 from node.store.mutate import MUTATE
 from node.store.usual import packed, usual
+from node.store.values.container import Container
+from node.store.values.hashes import HashValue
+from node.store.values.lists import ListValue
+
+SLOT_MASK: Final = 0xFFF
 
 
 class Memory:
@@ -32,9 +43,20 @@ class Memory:
         self.streams = streams
         self.ledger = Ledger()
         self.removals = Removals(streams)
-        self.conflicts = Conflicts()
+        self.conflicts = Conflicts(streams)
+        self.locations = Locations(streams, self.conflicts)
+        self.cut = Cut()  # what every member has on disk
+        self.claimed_slot: i64 = -1  # of this member in the membership map; -1: none yet
         self.uncovered = False  # the frame being applied names writes that are not here yet
         self.list_inserts: i64 = 0  # elements that this stream has put into lists
+
+    def slot_number(self) -> i64:
+        """What the IDs of stream entries made here end with: the slot that `claimed_slot` says,
+        else 12 bits of the member id. Two members may share those: an ID that both gave is counted
+        as `stream_dup_id`."""
+        if self.claimed_slot >= 0:
+            return self.claimed_slot
+        return i64(crc32(self.streams.own.member) & SLOT_MASK)
 
     def number_inserts(self, count: i64) -> i64:
         """The first of `count` new numbers for list elements; none is ever given again."""
@@ -70,20 +92,22 @@ class Rule:
         state = open_state(entry, effect.db, effect.key, fresh, memory.streams, memory.ledger)
         before = slots(state)
         self.change(state, effect, Cover(seen.row, effect.origin))
+        elements = state.opaque.get(LIST_SLOT)
+        if isinstance(elements, ListValue) and elements.order is not None:
+            elements.order.note_removal(effect.origin, effect.stamp)
         if memory.uncovered:
             scopes = self.scopes(effect)
             if scopes:
                 row = waiting_row(seen.row, effect.origin)
                 pending = Pending(effect.stamp, effect.origin, row, scopes)
                 memory.removals.add(effect.db, effect.key, pending)
-        if state.contested:
-            memory.conflicts.count(OVERWRITE)
         if slots(state) > max(before, 1):
-            memory.conflicts.count(TYPE_CLASH)
+            note_clash(memory.conflicts, state, effect.origin)
         clipped = beyond(entry.value)
         outcome = state.close()
         if state.overflows != 0 or (not clipped and beyond(outcome.result.value)):
-            memory.conflicts.count(COUNTER_OVERFLOW)
+            total = outcome.result.value
+            memory.conflicts.note(COUNTER_OVERFLOW, effect, b"", total, 0, 0, None, True)
         shown = Effect(
             MERGE, effect.db, effect.key, outcome, 0, effect.stamp, effect.origin, effect.index
         )
@@ -128,7 +152,7 @@ def slots(state: KeyState) -> int:
         found += 1
     if state.fields != 0:
         found += 1
-    if state.increments or any(each.value is not None for each in state.registers):
+    if state.increments or state.patches or any(each.value is not None for each in state.registers):
         found += 1
     return found
 
@@ -153,6 +177,44 @@ def saw(row: bytes, by: i64, stamp: i64, origin: i64) -> bool:
     if origin == by:
         return True
     return stamp <= read_i64_le(row, origin << 3)
+
+
+def saw_deadlines(
+    value: Container, names: list[bytes], begin: int, step: int, row: bytes, origin: i64,
+    places: bool,
+) -> bool:  # fmt: skip
+    """Had a peer's write seen all claims of these places' deadlines, and is none of them parked?
+
+    `places`: also those that are not written down. A field's is that of its register.
+    """
+    deadlines = value.deadlines
+    if deadlines is None and not places:
+        return True
+    is_hash = places and isinstance(value, HashValue)
+    for at in range(begin, len(names), step):
+        name = names[at]
+        claims: list[Claim] | None = None
+        if deadlines is not None:
+            if name in deadlines.parked:
+                return False
+            claims = deadlines.claims.get(name)
+        if claims is not None:
+            for each in claims:
+                if not saw(row, origin, each.stamp, each.origin):
+                    return False
+        elif is_hash:
+            slot = value.slot(name)
+            if isinstance(slot, Field) and not saw(row, origin, slot.stamp, i64(slot.origin)):
+                return False
+    return True
+
+
+def is_timed(value: Container, names: list[bytes]) -> bool:
+    """Is anything remembered of the deadline of one of these places?"""
+    deadlines = value.deadlines
+    if deadlines is None:
+        return False
+    return any(name in deadlines.claims or name in deadlines.parked for name in names)
 
 
 def born(entry: Entry, effect: Effect) -> None:

@@ -14,6 +14,7 @@ from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
 from node.store.values.sets import SetValue
+from node.store.values.stream_changes import new_stream
 from node.store.values.streams import StreamValue
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
@@ -26,11 +27,10 @@ LIST_SLOT: Final = 3
 ZSET_SLOT: Final = 4
 STREAM_SLOT: Final = 5
 CRON_SLOT: Final = 6
-# No type: the last change by a write that adds nothing (REMOVE, ZREM ...), so that a stand-in rule
-# can tell whether a later write had seen it.
-TOUCH: Final = -1
 
 OPAQUE_SLOTS: Final = (LIST_SLOT, ZSET_SLOT, STREAM_SLOT, CRON_SLOT)
+# Whose places may have deadlines of their own.
+TIMED_SLOTS: Final = (HASH_SLOT, SET_SLOT, ZSET_SLOT)
 # A key without claims shows the first of these that is not empty.
 SHOWN_ORDER: Final = (
     STRING_SLOT, HASH_SLOT, LIST_SLOT, SET_SLOT, ZSET_SLOT, STREAM_SLOT, CRON_SLOT,
@@ -70,7 +70,7 @@ def empty_value(slot: int) -> Value:
     if slot == ZSET_SLOT:
         return ZSetValue()
     if slot == STREAM_SLOT:
-        return StreamValue()
+        return new_stream()
     if slot == CRON_SLOT:
         return CronValue(b"", [], [], 0, 0)
     raise ValueError(f"slot {slot} has no empty value")

@@ -10,309 +10,46 @@ Steps. mesh/merge/opening.py makes a KeyState of an entry.
 
 from __future__ import annotations
 
-from typing import Final
-
 from mypy_extensions import i16, i64
 
-from mesh.dots import Streams
 from mesh.merge.covers import Cover as Cover
-from mesh.merge.covers import fields_are_covered, members_are_covered
-from mesh.merge.increments import DEAD, Increment, Ledger, base_of
+from mesh.merge.increments import base_of
 from mesh.merge.kinds.table import KINDS
+from mesh.merge.patch_order import replayed
 from mesh.merge.slots import (
     HASH_SLOT,
-    OPAQUE_SLOTS,
     SET_SLOT,
     SHOWN_ORDER,
     STRING_SLOT,
-    TOUCH,
     empty_value,
 )
-from mesh.merge.totals import beyond, keeps_text, total, without
+from mesh.merge.spelled import FIELD_BASE as FIELD_BASE
+from mesh.merge.spelled import FIELD_RIVALS as FIELD_RIVALS
+from mesh.merge.spelled import SET_RIVALS as SET_RIVALS
+from mesh.merge.spelled import FieldState as FieldState
+from mesh.merge.spelled import Spelled
+from mesh.merge.spelled import last_of as last_of
+from mesh.merge.spelled import newest_claim as newest_claim
+from mesh.merge.spelled import newest_of as newest_of
+from mesh.merge.spelled import surviving as surviving
+from mesh.merge.totals import keeps_text, total
 from node.store.entry import (
     ABSENT,
     COUNTED,
+    ENCODED,
     NO_REGISTER,
+    RAW,
+    STABLE,
     Claim,
-    Dot,
     Dots,
     Entry,
-    Field,
-    Register,
-    Rivals,
 )  # fmt: skip
-from node.store.mutate import DeadlineStep, Outcome, Step
-from node.store.values.container import Container
-from node.store.values.hashes import HashValue
-from node.store.values.sets import SetValue
+from node.store.mutate import Outcome
 from node.store.values.value import Value
 
-SET_RIVALS: Final = b"s"
-FIELD_RIVALS: Final = b"h"
-FIELD_BASE: Final = b"b"
 
-
-class FieldState:
-    """One hash field spelled out: its registers and its live increments."""
-
-    def __init__(self) -> None:
-        self.registers: list[Register] = []
-        self.increments: list[Increment] = []
-
-
-class KeyState:
-    """One key spelled out."""
-
-    def __init__(self, db: i64, key: bytes, streams: Streams, ledger: Ledger) -> None:
-        self.db: i64 = db
-        self.key = key
-        self.streams = streams
-        self.ledger = ledger
-        self.registers: list[Register] = []
-        self.increments: list[Increment] = []
-        self.claims: list[Claim] = []
-        self.ttls: list[Claim] = []
-        self.set: SetValue | None = None
-        self.hash: HashValue | None = None
-        self.opaque: dict[int, Value] = {}  # lists, sorted sets, streams; see `shed`
-        self.members: i64 = 0
-        self.fields: i64 = 0
-        self.rivals: dict[bytes, Rivals] = {}
-        self.steps: list[Step] = []
-        self.contested = False  # a concurrent write of the same place was found
-        self.overflows = 0  # counters that left 64 bits just now
-
-    # --- clearing -------------------------------------------------------------------------------
-
-    def clear_key(self, cover: Cover) -> None:
-        """Clears the whole key: every slot, every claim."""
-        self.clear_string(cover)
-        self.clear_claims(cover)
-        self.clear_ttls(cover)
-        self.clear_members(cover)
-        self.clear_fields(cover)
-        self.clear_opaque(cover)
-
-    def clear_string(self, cover: Cover) -> None:
-        """Clears the string slot: registers and increments."""
-        self.registers = [each for each in self.registers if not cover.has(each.stamp, each.origin)]
-        self.increments = surviving(self.increments, cover)
-
-    def clear_claims(self, cover: Cover) -> None:
-        """Clears the type claims."""
-        self.claims = [each for each in self.claims if not cover.has(each.stamp, each.origin)]
-
-    def clear_ttls(self, cover: Cover) -> None:
-        """Clears the TTL claims."""
-        self.ttls = [each for each in self.ttls if not cover.has(each.stamp, each.origin)]
-
-    def claims_slot(self, slot: int) -> bool:
-        """Is a claim of this type left?"""
-        return any(each.number == slot for each in self.claims)
-
-    def clear_opaque(self, cover: Cover) -> None:
-        """Clears the slots of lists, sorted sets and streams."""
-        for slot, value in self.opaque.items():
-            KINDS[slot].clear(value, cover)
-        self.shed()
-
-    def shed(self) -> None:
-        """A value that is one thing lives exactly as long as a claim of its type does, one of many
-        places as long as anything of it is remembered."""
-        for slot in OPAQUE_SLOTS:
-            value = self.opaque.get(slot)
-            if value is None:
-                continue
-            kind = KINDS[slot]
-            kept = kind.remembers(value) if kind.by_places else self.claims_slot(slot)
-            if not kept:
-                del self.opaque[slot]
-
-    def is_seen(self, slot: int, cover: Cover) -> bool:
-        """Had a write with this context seen the last change of this slot?"""
-        for each in self.claims:
-            concerns = each.number == slot or each.number == TOUCH
-            if concerns and not cover.has(each.stamp, each.origin):
-                return False
-        if slot == STRING_SLOT:
-            for register in self.registers:
-                if not cover.has(register.stamp, register.origin):
-                    return False
-        return True
-
-    def set_deadline(self, target: Container | None, place: bytes, deadline_ms: int) -> None:
-        """A place that is there once all steps are carried out has this deadline; 0: none."""
-        if target is not None and (deadline_ms != 0 or target.deadline_of(place) != 0):
-            self.steps.append(DeadlineStep(target, place, deadline_ms))
-
-    # --- members --------------------------------------------------------------------------------
-
-    def member_dots(self, member: bytes) -> list[Register]:
-        """All dots of a member, newest first or not: the one in its slot and its rivals."""
-        value = self.set
-        if value is None or not value.has(member):
-            return []
-        dot = value.dot_of(member)
-        dots = [Register(0, 0, None) if dot is None else Register(dot.stamp, dot.origin, None)]
-        rivals = self.rivals.get(SET_RIVALS + member)
-        if rivals is not None:
-            dots += rivals.registers
-        return dots
-
-    def revise_member(self, member: bytes, cover: Cover, dot: Dot | None) -> None:
-        """Clears what `cover` has of a member, then adds `dot` if there is one."""
-        dots = [each for each in self.member_dots(member) if not cover.has(each.stamp, each.origin)]
-        if dot is not None:
-            dots.append(Register(dot.stamp, dot.origin, None))
-        self.put_member(member, dots)
-
-    def put_member(self, member: bytes, dots: list[Register]) -> None:
-        """Makes these the member's dots."""
-        name = SET_RIVALS + member
-        self.rivals.pop(name, None)
-        value = self.set
-        if value is None:
-            if not dots:
-                return
-            value = SetValue()
-            self.set = value
-        present = value.has(member)
-        if not dots:
-            if present:
-                self.steps.append(Step(value, member, None, True))
-                self.members -= 1
-            return
-        newest = newest_of(dots, self.streams)
-        self.steps.append(Step(value, member, Dot(newest.stamp, newest.origin), False))
-        if len(dots) > 1:
-            rivals = Rivals()
-            rivals.registers = [each for each in dots if each is not newest]
-            self.rivals[name] = rivals
-        if not present:
-            self.members += 1
-
-    # --- fields ---------------------------------------------------------------------------------
-
-    def field_state(self, field: bytes) -> FieldState:
-        """All registers and live increments of a field."""
-        state = FieldState()
-        value = self.hash
-        slot: object = None if value is None else value.slot(field)
-        if slot is None:
-            return state
-        if not isinstance(slot, Field):
-            state.registers.append(Register(0, 0, slot))
-            return state
-        if slot.flags & COUNTED:
-            state.increments = self.ledger.of_field(
-                self.db, self.key, field, base_of(slot.stamp, i64(slot.origin))
-            )
-        if not slot.flags & NO_REGISTER:
-            base = slot.value
-            if slot.flags & COUNTED:
-                kept = self.rivals.get(FIELD_BASE + field)
-                base = (
-                    kept.registers[0].value if kept is not None else without(base, state.increments)
-                )
-            state.registers.append(Register(slot.stamp, i64(slot.origin), base))
-        rivals = self.rivals.get(FIELD_RIVALS + field)
-        if rivals is not None:
-            state.registers += rivals.registers
-        return state
-
-    def clear_field(self, field: bytes, cover: Cover) -> None:
-        """Clears what `cover` has of a field."""
-        state = self.field_state(field)
-        state.registers = [
-            each for each in state.registers if not cover.has(each.stamp, each.origin)
-        ]
-        state.increments = surviving(state.increments, cover)
-        self.put_field(field, state)
-
-    def put_field(self, field: bytes, state: FieldState) -> None:
-        """Makes this the field."""
-        self.rivals.pop(FIELD_RIVALS + field, None)
-        self.rivals.pop(FIELD_BASE + field, None)
-        value = self.hash
-        if value is None:
-            if not state.registers and not state.increments:
-                return
-            value = HashValue()
-            self.hash = value
-        present = value.has(field)
-        if not state.registers and not state.increments:
-            if present:
-                self.steps.append(Step(value, field, None, True))
-                self.fields -= 1
-            return
-        slot = Field(None, 0, 0)
-        base: object = None
-        if state.registers:
-            newest = newest_of(state.registers, self.streams)
-            slot.stamp = newest.stamp
-            slot.origin = i16(newest.origin)
-            base = newest.value
-            if len(state.registers) > 1:
-                rivals = Rivals()
-                rivals.registers = [each for each in state.registers if each is not newest]
-                self.rivals[FIELD_RIVALS + field] = rivals
-        else:
-            last = last_of(state.increments)
-            slot.stamp = last.stamp
-            slot.origin = i16(last.origin)
-            slot.flags = NO_REGISTER
-        over = base_of(slot.stamp, i64(slot.origin))
-        self.ledger.bury_field(self.db, self.key, field, over)
-        if state.increments:
-            slot.flags |= COUNTED
-            for each in state.increments:
-                each.move(over)
-            if keeps_text(base):
-                kept = Rivals()
-                kept.registers = [Register(slot.stamp, i64(slot.origin), base)]
-                self.rivals[FIELD_BASE + field] = kept
-        slot.value = total(base, state.increments)
-        if beyond(slot.value):
-            old = value.slot(field)
-            if not (isinstance(old, Field) and beyond(old.value)):
-                self.overflows += 1
-        self.steps.append(Step(value, field, slot, False))
-        if not present:
-            self.fields += 1
-
-    def clear_fields(self, cover: Cover) -> None:
-        """Clears the hash slot."""
-        if self.hash is not None and not self.leave_fields(cover):
-            for field in self.hash.names():
-                self.clear_field(field, cover)
-
-    def leave_fields(self, cover: Cover) -> bool:
-        """Clears the whole hash slot at once, if all of it is covered and none of it rare."""
-        value = self.hash
-        if value is None:
-            return True
-        if self.rivals or not fields_are_covered(value, cover):
-            return False
-        self.hash = None
-        self.fields = 0
-        return True
-
-    def clear_members(self, cover: Cover) -> None:
-        """Clears the set slot."""
-        if self.set is not None and not self.leave_members(cover):
-            for member in self.set.names():
-                self.revise_member(member, cover, None)
-
-    def leave_members(self, cover: Cover) -> bool:
-        """Clears the whole set slot at once, if all of it is covered and none of it rare."""
-        value = self.set
-        if value is None:
-            return True
-        if self.rivals or not members_are_covered(value, cover):
-            return False
-        self.set = None
-        self.members = 0
-        return True
+class KeyState(Spelled):
+    """One key spelled out, and what shows of it."""
 
     # --- what shows -----------------------------------------------------------------------------
 
@@ -357,6 +94,7 @@ class KeyState:
         if (
             dots.registers is not None or dots.claims is not None or dots.ttls is not None
             or dots.hidden is not None or dots.rivals is not None or dots.base is not None
+            or dots.patches is not None
         ):  # fmt: skip
             entry.dots = dots
         return outcome
@@ -381,21 +119,19 @@ class KeyState:
                 one.stamp, one.origin, best.stamp, best.origin
             ):
                 best = Claim(one.stamp, one.origin, STRING_SLOT)
+        if self.patches:
+            last = self.patches[-1]
+            if best.number < 0 or self.streams.newer(
+                last.stamp, last.origin, best.stamp, best.origin
+            ):
+                best = Claim(last.stamp, last.origin, STRING_SLOT)
         if best.number >= 0:
             return int(best.number)
-        if not self.registers and not self.increments:
+        if not self.registers and not self.increments and not self.patches:
             for slot in SHOWN_ORDER:
                 if self._holds(slot):
                     return slot
         return STRING_SLOT
-
-    def value_of(self, slot: int) -> Value | None:
-        """The value of a type, None where it has none; a string's is not one thing."""
-        if slot == SET_SLOT:
-            return self.set
-        if slot == HASH_SLOT:
-            return self.hash
-        return self.opaque.get(slot)
 
     def _holds(self, slot: int) -> bool:
         """Is there content of a type, strings apart?"""
@@ -408,6 +144,9 @@ class KeyState:
 
     def _keeps(self, slot: int) -> bool:
         """Is there anything of a type to be remembered, strings apart?"""
+        timed = self.container(slot)
+        if slot in self.timed or (timed is not None and timed.remembers()):
+            return True
         value = self.opaque.get(slot)
         if value is None:
             return self._holds(slot)
@@ -419,6 +158,10 @@ class KeyState:
             newest = newest_of(self.registers, self.streams)
             entry.stamp = newest.stamp
             entry.origin = i16(newest.origin)
+            if newest.stamp == 0:  # the entry's stamp stays what it was, but is no dot
+                entry.flags |= STABLE
+                entry.stamp = self.stamp if self.stamp != 0 else 1
+                entry.origin = i16(self.origin)
             base = newest.value
             if base is None:
                 entry.flags |= ABSENT
@@ -429,22 +172,41 @@ class KeyState:
             entry.stamp = last.stamp
             entry.origin = i16(last.origin)
             entry.flags |= NO_REGISTER
+        elif self.patches:
+            entry.stamp = self.patches[-1].stamp
+            entry.origin = i16(self.patches[-1].origin)
+            entry.flags |= NO_REGISTER
         over = base_of(entry.stamp, i64(entry.origin))
         self.ledger.bury_string(self.db, self.key, over)
         if self.increments:
             entry.flags |= COUNTED
             for one in self.increments:
                 one.move(over)
+        if self.patches:
+            self._show_patched(entry, dots, base)
+        elif self.increments:
             if keeps_text(base):
                 dots.base = base
             entry.value = total(base, self.increments)
         else:
             entry.value = base
 
+    def _show_patched(self, entry: Entry, dots: Dots, base: object) -> None:
+        """A string that was written in place."""
+        entry.flags |= RAW
+        dots.base = base
+        dots.patches = self.patches
+        if self.text_stays:
+            entry.value = self.patched_text
+        else:
+            entry.value = replayed(base, self.increments, self.patches, self.streams)
+
     def _hide_string(self, entry: Entry, dots: Dots) -> None:
         """Another type shows: all registers are hidden; increments count on the newest of them."""
         if self.registers:
             dots.registers = self.registers
+        if self.patches:
+            dots.patches = self.patches
         if self.increments:
             entry.flags |= COUNTED
             if self.registers:
@@ -467,7 +229,11 @@ class KeyState:
             elif each.number > deadline:
                 deadline = each.number
         entry.deadline = 0 if endless else deadline
-        if len(self.ttls) == 1 and entry.flags == 0 and is_text(entry.value):
+        if len(self.ttls) == 1 and self.ttls[0].stamp == 0 and (
+            entry.flags & STABLE or isinstance(entry.value, Value)
+        ):
+            return
+        if len(self.ttls) == 1 and not entry.flags & ~ENCODED and is_text(entry.value):
             only = self.ttls[0]
             if only.stamp == entry.stamp and only.origin == i64(entry.origin):
                 return
@@ -479,41 +245,3 @@ class KeyState:
 def is_text(value: object) -> bool:
     """Is this the value of a string?"""
     return isinstance(value, bytes) or isinstance(value, int)
-
-
-def surviving(increments: list[Increment], cover: Cover) -> list[Increment]:
-    """The increments that the clearing write had not seen; the others are dead from now on."""
-    kept: list[Increment] = []
-    for each in increments:
-        if cover.has(each.stamp, each.origin):
-            each.move(DEAD)
-        else:
-            kept.append(each)
-    return kept
-
-
-def newest_of(registers: list[Register], streams: Streams) -> Register:
-    """The register that shows: the highest stamp, then the highest stream uuid."""
-    best = registers[0]
-    for each in registers:
-        if streams.newer(each.stamp, each.origin, best.stamp, best.origin):
-            best = each
-    return best
-
-
-def newest_claim(claims: list[Claim], streams: Streams) -> Claim:
-    """The claim with the highest stamp, then the highest stream uuid."""
-    best = claims[0]
-    for each in claims:
-        if streams.newer(each.stamp, each.origin, best.stamp, best.origin):
-            best = each
-    return best
-
-
-def last_of(increments: list[Increment]) -> Increment:
-    """The newest of some increments: what a counter without register is known by."""
-    last = increments[0]
-    for each in increments:
-        if each.stamp > last.stamp:
-            last = each
-    return last

@@ -13,22 +13,22 @@ from typing import Final, cast
 
 from mypy_extensions import i64
 
-from mesh.conflicts import IMPORT_CONFLICT, STAND_IN_CONFLICT, TYPE_CLASH
+from mesh.conflicts import IMPORT_CONFLICT
+from mesh.merge.bare import DotName, beside, join_bare_claims, join_bare_registers
+from mesh.merge.covers import Late
 from mesh.merge.increments import Increment, Log, field_place
 from mesh.merge.kinds.table import KINDS
-from mesh.merge.late import late_removals
-from mesh.merge.likeness import Likeness
+from mesh.merge.noted import note_clash, note_import, note_key_import
 from mesh.merge.opening import open_state
+from mesh.merge.patch_order import join_patches
 from mesh.merge.peer_key import PeerKey
-from mesh.merge.rule import Memory, carried_out, slots
+from mesh.merge.place_deadlines import PlacesJoin
+from mesh.merge.rule import Memory, slots
 from mesh.merge.slots import (
     HASH_SLOT,
     LIST_SLOT,
     OPAQUE_SLOTS,
     SET_SLOT,
-    STREAM_SLOT,
-    TOUCH,
-    ZSET_SLOT,
     empty_value,
 )
 from mesh.merge.state import (
@@ -39,13 +39,11 @@ from mesh.merge.state import (
     KeyState,
     newest_claim,
 )
-from mesh.removals import FIELD, KEY, MEMBER, TTL, TYPE, Pending
-from node.store.effect import MERGE, QUIET, XDEL, ZREM, Effect
+from mesh.removals import DEADLINE, FIELD, KEY, MEMBER, TTL, TYPE, Pending
+from node.store.effect import MERGE, QUIET, Effect
 from node.store.entry import COUNTED, NO_REGISTER, Claim, Dot, Entry, Field, Register
 from node.store.keyspace import ALL
 from node.store.mutate import Step
-from node.store.values.container import Container
-from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 
@@ -87,7 +85,11 @@ class KeyMerge:
         """Does the work, and yields between two slices of it; then `effect` is there."""
         memory, state, peer = self.memory, self.state, self.peer
         before = slots(state)
+        told = memory.conflicts.found
         self.differs = join_string(memory, state, peer, self.mine, self.theirs)
+        timed = PlacesJoin(state, peer, self.mine, self.theirs, join_claims)
+        for _ in timed.collect(self.places):
+            yield None
         for slot in CHOSEN_SLOTS:
             self.chosen[slot] = choose(state, peer, slot, self.mine, self.theirs)
         state.claims = join_claims(state.claims, peer.claims, self.mine, self.theirs)
@@ -95,14 +97,13 @@ class KeyMerge:
             if KINDS[slot].by_places:
                 continue
             choice = self.chosen[slot]
-            if choice == NEWER_HERE or choice == NEWER_THERE:
-                likeness = Likeness(state.opaque.get(slot), peer.opaque.get(slot))
-                while not likeness.step(self.places):
-                    yield None
-                if not likeness.same:
-                    memory.conflicts.count(STAND_IN_CONFLICT)
-                    self.differs += 1
-        self.differs += join_opaque(state, peer, self.chosen, self.mine, self.theirs)
+            unmet = choice == NEWER_HERE or choice == NEWER_THERE
+            if unmet and spelled(state.opaque.get(slot)) != spelled(peer.opaque.get(slot)):
+                self.differs += 1
+        for slot in OPAQUE_SLOTS:
+            for _ in self._join_value(slot):
+                yield None
+        state.shed()
         state.ttls = join_claims(state.ttls, peer.ttls, self.mine, self.theirs)
         if state.set is not None or peer.members.size() > 0:
             for _ in self._members():
@@ -110,15 +111,42 @@ class KeyMerge:
         if state.hash is not None or peer.fields.size() + peer.texts.size() > 0:
             for _ in self._fields():
                 yield None
+        timed.finish()
         if slots(state) > max(before, 1):
-            memory.conflicts.count(TYPE_CLASH)
+            note_clash(memory.conflicts, state, -1)
             self.differs += 1
         for _ in range(self.differs):
             memory.conflicts.count(IMPORT_CONFLICT)
+        if self.differs != 0 and memory.conflicts.found == told:
+            note_key_import(memory.conflicts, IMPORT_CONFLICT, state)
         seen = memory.streams.own.seen
         effect = Effect(MERGE, peer.db, peer.key, state.close(), 0, seen, 0, 0)
         effect.flags = QUIET
         self.effect = effect
+
+    def _join_value(self, slot: int) -> Iterator[None]:
+        """A list, sorted set or stream: place by place, or as a whole."""
+        state = self.state
+        here = state.opaque.get(slot)
+        there = self.peer.opaque.get(slot)
+        if not KINDS[slot].by_places:
+            if self._takes_theirs(slot):
+                state.opaque[slot] = empty_value(slot) if there is None else there
+            return
+        if here is None and there is None:
+            return
+        joining = KINDS[slot].joining(
+            here, there, self.mine, self.theirs, state.streams, self._takes_theirs(slot)
+        )
+        while not joining.step(self.places):
+            yield None
+        self.differs += joining.differs
+        if slot == LIST_SLOT:
+            self.memory.locations.settle(state.db, state.key, joining.value)
+        if joining.value is not None:
+            state.opaque[slot] = joining.value
+        elif here is not None:
+            del state.opaque[slot]
 
     def _is_slice(self, count: i64) -> bool:
         """So many places more were joined. Is that enough for a slice?
@@ -141,10 +169,9 @@ class KeyMerge:
         """The set slot, member by member. Members of one side alone are no conflict: sets unite."""
         value = self.state.set
         if value is not None:
-            takes_theirs = self._takes_theirs(SET_SLOT)
             for chunk in value.chunks():
                 for names in parts(list(chunk), self.places):
-                    self._join_members(value, chunk, names, takes_theirs)
+                    self._join_members(chunk, names)
                     if self._is_slice(len(names)):
                         yield None
         for chunk in self.peer.members.chunks():
@@ -157,9 +184,7 @@ class KeyMerge:
         """Of deadlines on both sides, are the peer's those of who knows more?"""
         return self.chosen[slot] == THERE or self.chosen[slot] == NEWER_THERE
 
-    def _join_members(
-        self, value: SetValue, chunk: dict[bytes, object], names: list[bytes], takes_theirs: bool
-    ) -> None:
+    def _join_members(self, chunk: dict[bytes, object], names: list[bytes]) -> None:
         """Members that are here; what the peer says of them is done with."""
         state, mine, theirs = self.state, self.mine, self.theirs
         peer = self.peer
@@ -179,8 +204,6 @@ class KeyMerge:
             ):  # fmt: skip
                 dots = state.member_dots(member)
                 state.put_member(member, join_registers(dots, there, mine, theirs))
-            if there is not None and takes_theirs:
-                self._take_deadline(value, SET_SLOT, member)
 
     def _take_members(self, chunk: dict[bytes, object], names: list[bytes]) -> None:
         """Members that only the peer has."""
@@ -194,21 +217,16 @@ class KeyMerge:
                     state.set = SetValue()
                 state.steps.append(Step(state.set, member, self._shared(there[0]), False))
                 state.members += 1
-            self._take_deadline(state.set, SET_SLOT, member)
 
-    def _shared(self, register: Register) -> Dot:
+    def _shared(self, register: Register) -> Dot | None:
         """A member's dot; one object for those that follow each other with the same."""
+        if register.stamp == 0:
+            return None
         dot = self._dot
         if dot.stamp != register.stamp or dot.origin != register.origin:
             dot = Dot(register.stamp, register.origin)
             self._dot = dot
         return dot
-
-    def _take_deadline(self, target: Container | None, slot: int, place: bytes) -> None:
-        """The peer's deadline of a place."""
-        deadlines = self.peer.deadlines
-        deadline_ms = deadlines.get((slot, place), 0) if deadlines else 0
-        self.state.set_deadline(target, place, deadline_ms)
 
     # --- fields ---------------------------------------------------------------------------------
 
@@ -216,10 +234,9 @@ class KeyMerge:
         """The hash slot, field by field."""
         value = self.state.hash
         if value is not None:
-            takes_theirs = self._takes_theirs(HASH_SLOT)
             for chunk in value.chunks():
                 for names in parts(list(chunk), self.places):
-                    self._join_fields(value, chunk, names, takes_theirs)
+                    self._join_fields(chunk, names)
                     if self._is_slice(len(names)):
                         yield None
         for others in (self.peer.texts, self.peer.fields):
@@ -229,9 +246,7 @@ class KeyMerge:
                     if self._is_slice(len(names)):
                         yield None
 
-    def _join_fields(
-        self, value: HashValue, chunk: dict[bytes, object], names: list[bytes], takes_theirs: bool
-    ) -> None:
+    def _join_fields(self, chunk: dict[bytes, object], names: list[bytes]) -> None:
         """Fields that are here; what the peer says of them is done with."""
         state, peer = self.state, self.peer
         rare = len(state.rivals) > 0
@@ -251,8 +266,6 @@ class KeyMerge:
                     state.put_field(field, FieldState())
             elif there.stamp != slot.stamp or there.origin != i64(slot.origin):
                 self._join_field(field, spelled_out(there, None))
-            if takes_theirs and (there is not None or spelled is not None):
-                self._take_deadline(value, HASH_SLOT, field)
 
     def _take_fields(self, names: list[bytes]) -> None:
         """Fields that only the peer has."""
@@ -260,7 +273,6 @@ class KeyMerge:
             other = self.peer.field(field)
             if other is not None:
                 self._join_field(field, other)
-            self._take_deadline(self.state.hash, HASH_SLOT, field)
 
     def _join_field(self, field: bytes, other: FieldState) -> None:
         """One field, spelled out on both sides."""
@@ -272,14 +284,16 @@ class KeyMerge:
         }
         had = len(spelled.registers) + len(spelled.increments)
         spelled.registers = join_registers(
-            spelled.registers, other.registers, self.mine, self.theirs
-        )
+            spelled.registers, other.registers, self.mine, self.theirs,
+            beside(spelled.increments), beside(other.increments),
+        )  # fmt: skip
         spelled.increments = join_increments(
             spelled.increments, other.increments, self.mine, self.theirs,
             field_place(self.peer.key, field), logs,
         )  # fmt: skip
         if different(spelled.registers):
             self.differs += 1
+            note_import(self.memory.conflicts, IMPORT_CONFLICT, state, field, spelled.registers)
         if had or spelled.registers or spelled.increments:
             state.put_field(field, spelled)
 
@@ -325,11 +339,11 @@ def choose(state: KeyState, peer: PeerKey, slot: int, mine: Cover, theirs: Cover
 
     A claim without a value is a value that was emptied.
     """
-    here = last_changes(state.claims, slot)
-    there = last_changes(peer.claims, slot)
-    if not any(each.number == slot for each in there):
+    here = [each for each in state.claims if each.number == slot]
+    there = [each for each in peer.claims if each.number == slot]
+    if not there:
         return HERE
-    if not any(each.number == slot for each in here):
+    if not here:
         return THERE
     here_is_seen = all(theirs.has(each.stamp, each.origin) for each in here)
     if all(mine.has(each.stamp, each.origin) for each in there):
@@ -343,49 +357,24 @@ def choose(state: KeyState, peer: PeerKey, slot: int, mine: Cover, theirs: Cover
     return NEWER_HERE
 
 
-def last_changes(claims: list[Claim], slot: int) -> list[Claim]:
-    """The dots of a slot's last changes."""
-    return [each for each in claims if each.number == slot or each.number == TOUCH]
-
-
-def join_opaque(
-    state: KeyState, peer: PeerKey, chosen: dict[int, int], mine: Cover, theirs: Cover
-) -> int:
-    """Lists, sorted sets and streams: place by place, or each as a whole.
-
-    Returns how many places have two values that had not met.
-    """
-    differs = 0
-    for slot in OPAQUE_SLOTS:
-        kind = KINDS[slot]
-        here = state.opaque.get(slot)
-        there = peer.opaque.get(slot)
-        choice = chosen[slot]
-        if kind.by_places:
-            if here is None and there is None:
-                continue
-            differs += kind.differs(here, there)
-            joined = kind.join(here, there, mine, theirs, state.streams)
-            if joined is not None:
-                state.opaque[slot] = joined
-            elif here is not None:
-                del state.opaque[slot]
-        elif choice == THERE or choice == NEWER_THERE:
-            state.opaque[slot] = empty_value(slot) if there is None else there
-    state.shed()
-    return differs
+def spelled(value: Value | None) -> list[bytes]:
+    """What clients can see of a value that may have been emptied."""
+    return [] if value is None else value.parts()
 
 
 def join_registers(
-    here: list[Register], there: list[Register], mine: Cover, theirs: Cover
+    here: list[Register], there: list[Register], mine: Cover, theirs: Cover,
+    ours: list[DotName] | None = None, others: list[DotName] | None = None,
 ) -> list[Register]:
-    """The rule for registers or members' dots of one place."""
-    kept = [
-        each for each in here
-        if among(each, there) or not theirs.has(each.stamp, each.origin)
-    ]  # fmt: skip
+    """The rule for registers or members' dots of one place; `ours` and `others` count on them."""
+    kept = join_bare_registers(here, there, ours or [], others or [], mine, theirs)
+    for each in here:
+        if each.stamp != 0 and (
+            among(each, there) or not theirs.has(each.stamp, each.origin)
+        ):  # fmt: skip
+            kept.append(each)
     for each in there:
-        if not among(each, here) and not mine.has(each.stamp, each.origin):
+        if each.stamp != 0 and not among(each, here) and not mine.has(each.stamp, each.origin):
             kept.append(each)
     return kept
 
@@ -399,13 +388,17 @@ def join_claims(here: list[Claim], there: list[Claim], mine: Cover, theirs: Cove
     """The rule for type or TTL claims."""
     ours = {(each.stamp, each.origin) for each in here}
     others = {(each.stamp, each.origin) for each in there}
-    kept = [
+    kept = join_bare_claims(here, there, mine, theirs)
+    kept += [
         each for each in here
-        if (each.stamp, each.origin) in others or not theirs.has(each.stamp, each.origin)
+        if each.stamp != 0 and (
+            (each.stamp, each.origin) in others or not theirs.has(each.stamp, each.origin)
+        )
     ]  # fmt: skip
     kept += [
         each for each in there
-        if (each.stamp, each.origin) not in ours and not mine.has(each.stamp, each.origin)
+        if each.stamp != 0
+        and (each.stamp, each.origin) not in ours and not mine.has(each.stamp, each.origin)
     ]  # fmt: skip
     return kept
 
@@ -446,11 +439,18 @@ def join_string(memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, the
     logs = {
         int(each.origin): memory.ledger.string_log(peer.db, each.origin) for each in peer.increments
     }
-    state.registers = join_registers(state.registers, peer.registers, mine, theirs)
+    state.registers = join_registers(
+        state.registers, peer.registers, mine, theirs,
+        beside(state.increments, state.patches), beside(peer.increments, peer.patches),
+    )  # fmt: skip
     state.increments = join_increments(
         state.increments, peer.increments, mine, theirs, peer.key, logs
     )
-    return 1 if different(state.registers) else 0
+    state.patches = join_patches(state.patches, peer.patches, mine, theirs, state.streams)
+    if not different(state.registers):
+        return 0
+    note_import(memory.conflicts, IMPORT_CONFLICT, state, b"", state.registers)
+    return 1
 
 
 def different(registers: list[Register]) -> bool:
@@ -461,7 +461,7 @@ def different(registers: list[Register]) -> bool:
 def apply_pending(memory: Memory, entry: Entry, db: int, key: bytes, pending: Pending) -> Effect:
     """The MERGE effect that applies a removal taken over from a snapshot to what is here."""
     state = open_state(entry, db, key, False, memory.streams, memory.ledger)
-    cover = Cover(pending.row, NOBODY)
+    cover = Late(pending.row)
     for kind, place in pending.scopes:
         if kind == KEY:
             state.clear_key(cover)
@@ -471,20 +471,14 @@ def apply_pending(memory: Memory, entry: Entry, db: int, key: bytes, pending: Pe
             state.clear_ttls(cover)
         elif kind == MEMBER:
             state.revise_member(place, cover, None)
+        elif kind == DEADLINE:
+            slot = place[0]
+            claims = state.uncovered_claims(slot, place[1:], cover)
+            state.put_claims(slot, place[1:], claims, None)
         elif kind == FIELD:
             state.clear_field(place, cover)
     for slot, value in state.opaque.items():
         KINDS[slot].clear_scopes(value, pending.scopes, cover, memory.streams)
-    for removal in late_removals(db, key, pending, memory.streams):
-        slot = LIST_SLOT
-        if removal.op == ZREM:
-            slot = ZSET_SLOT
-        elif removal.op == XDEL:
-            slot = STREAM_SLOT
-        held = state.opaque.get(slot)
-        if held is not None and not KINDS[slot].by_places:
-            after = carried_out(held, removal)
-            state.opaque[slot] = after if isinstance(after, Value) else empty_value(slot)
     effect = Effect(MERGE, db, key, state.close(), 0, memory.streams.own.seen, 0, 0)
     effect.flags = QUIET
     return effect

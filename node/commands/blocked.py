@@ -54,6 +54,11 @@ class Blocked(Parked):
         if self.needs_key and ctx.db.glance(key) is None:
             return  # somebody before took the last of it
         services = ctx.services
+        if services.closed != 0 and ctx.session is not None:
+            refusal = services.refusal(ctx.session)
+            if refusal is not None:
+                services.resume(self, refusal)
+                return
         ctx.reworded()
         services.notify.writing = True
         reply: object

@@ -133,6 +133,7 @@ class Services:
         self.notify = Notify(self.journal, self.pubsub)
         self.stream_limits = stream_limits(config)
         self.auth_denied: i64 = 0
+        self.log_error = b""  # why the append-only file cannot be written
         self.member = b""  # this node's member id; b"" for an engine that stands for itself
         self.lua: object = None  # node.script.lua.Lua, made by the first script
         self.cron_runs: i64 = 0
@@ -144,6 +145,10 @@ class Services:
 
     def scripted(self, session: Session, args: list[bytes]) -> object:
         """Runs a command of a script inside the current unit: redis.call."""
+        return None
+
+    def refusal(self, session: Session) -> Failure | None:
+        """Why a parked client may not be served now, as its command would write."""
         return None
 
     def now_s(self) -> float:

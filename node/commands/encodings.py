@@ -26,14 +26,10 @@ from node.store.values.hashes import HashValue, plain
 from node.store.values.lists import ListValue
 from node.store.values.sets import SetValue
 from node.store.values.streams import StreamValue
-from node.store.values.strings import integer_of, shown
+from node.store.values.strings import EMBEDDED_DEADLINE, EMBEDDED_MAX, integer_of, shown
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
 
-# Redis 8.2 keeps a short string in one piece of 64 bytes with its key and deadline: so many bytes
-# are left for the two, a deadline takes eight of them (observed).
-EMBEDDED_MAX: Final = 41
-EMBEDDED_DEADLINE: Final = 8
 # More elements than fit into the largest node that can be configured, at two bytes each.
 NODE_ELEMENTS_MAX: Final = 32768
 LISTPACK: Final = b"listpack"

@@ -17,10 +17,8 @@ from node.commands.context import Context
 from node.resp.replies import Failure
 from node.store.effect import DROP, EXPIRE, HEXPIRE
 from node.store.events import PERSIST
-from node.store.values.container import Container
+from node.store.values.container import Container, timed
 from node.store.values.cron import CronValue
-from node.store.values.hashes import HashValue
-from node.store.values.member_deadlines import Timed
 
 NX: Final[i64] = 1
 XX: Final[i64] = 2
@@ -115,7 +113,7 @@ def persist(ctx: Context, args: list[bytes]) -> object:
         if not isinstance(value, Container) or value.deadline_of(place) == 0:
             return 0
         ctx.reworded()
-        ctx.emit(HEXPIRE, args[1], Timed([place], isinstance(value, HashValue)), 0, PERSIST)
+        ctx.emit(HEXPIRE, args[1], timed(value, place), 0, PERSIST)
         return 1
     if ctx.deadline(args[1]) <= 0:
         return 0

@@ -21,7 +21,7 @@ from node.resp.replies import OK, Boolean, Failure
 from node.store.effect import DROP, HDEL, HEXPIRE, HSET, PUT, SREM, ZREM
 from node.store.events import HEXPIRE as HEXPIRE_EVENT
 from node.store.events import NO_EVENT, RESTORE
-from node.store.values.container import Container
+from node.store.values.container import Container, timed
 from node.store.values.hashes import HashValue
 from node.store.values.member_deadlines import LATEST_MS, Timed
 from node.store.values.sets import SetValue
@@ -69,7 +69,7 @@ def expire_member(ctx: Context, args: list[bytes], deadline: int) -> int:
     of_hash = isinstance(value, HashValue)
     if deadline > ctx.now_ms():
         event = HEXPIRE_EVENT if of_hash else NO_EVENT
-        ctx.emit(HEXPIRE, key, Timed([args[2]], of_hash), i64(deadline), event)
+        ctx.emit(HEXPIRE, key, timed(value, args[2]), i64(deadline), event)
     else:
         op = HDEL if of_hash else SREM if isinstance(value, SetValue) else ZREM
         ctx.emit(op, key, [args[2]], 0)

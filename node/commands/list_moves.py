@@ -46,7 +46,7 @@ class Move:
         place = 0 if self.from_head else int(value.length) - 1
         item = value.get(place)
         # In Redis's order: told as a push, then as a pop.
-        self.push(ctx, item, value.identity_at(place), LPUSH if self.to_head else RPUSH)
+        self.push(ctx, item, value.element_at(place), LPUSH if self.to_head else RPUSH)
         removed = Removed([(place, 1)])
         ctx.emit(REMOVE, self.source, removed, 0, LPOP if self.from_head else RPOP)
         return item
@@ -64,9 +64,9 @@ class Move:
         if last == 0 or self.from_head == self.to_head:
             ctx.emit(REMOVE, self.source, Removed([]), 0, events)
             return item
-        removed = Removed([(place, 1)])
-        ctx.emit(REMOVE, self.source, removed, 0, NO_EVENT)
-        self.push(ctx, item, removed.runs[0] if removed.runs else None, events)
+        identity = value.element_at(place)
+        ctx.emit(REMOVE, self.source, Removed([(place, 1)]), 0, NO_EVENT)
+        self.push(ctx, item, identity, events)
         return item
 
     def push(self, ctx: Context, item: bytes, identity: Run | None, events: i64) -> None:

@@ -32,6 +32,8 @@ from node.store.events import RESTORE
 from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
+from node.store.values.stream_same import as_all_have_it
+from node.store.values.streams import StreamValue
 from node.store.values.strings import I64_MAX
 from node.store.values.value import Value
 
@@ -50,6 +52,8 @@ def dump(ctx: Context, args: list[bytes]) -> object:
     if value is None:
         return None
     config = ctx.services.config
+    if isinstance(value, StreamValue) and value.memory is not None:
+        value = as_all_have_it(value)
     try:
         return payload_of(value, config.number("rdb-version"), thresholds_of(config))
     except RdbError as error:

@@ -43,7 +43,8 @@ BOTH: Final = b"ERR syntax error, MAXLEN and MINID options at the same time are 
 class TrimOptions:
     """What stands between the key and the ID of XADD, and behind the key of XTRIM.
 
-    `number` is XADD's ID, -1 for *; `at` is where it stands. `asks_sequence`: it was `ms-*`.
+    `number` is XADD's ID, -1 for *; `at` is where it stands. `asks_sequence`: it was `ms-*`;
+    `lacks_sequence`: it was `ms` alone.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class TrimOptions:
         self.no_stream = False
         self.number = -1
         self.asks_sequence = False
+        self.lacks_sequence = False
         self.at = 2
 
     def read(self, args: list[bytes], is_add: bool, node_entries: i64) -> None:
@@ -119,6 +121,7 @@ class TrimOptions:
             self.asks_sequence = True
         else:
             self.number = stream_id(arg)
+            self.lacks_sequence = dash < 0
 
     def _check(self, is_add: bool, node_entries: i64) -> None:
         if self.limit and self.strategy == NO_TRIM:

@@ -41,7 +41,7 @@ from node.commands.stream_trim import (
 )
 from node.resp.replies import EMPTY, NULL_ARRAY, OK, Failure
 from node.store.effect import XADD, XDEL, XSETID
-from node.store.values.stream_ids import ID_MAX, SEQUENCE_MAX, id_text
+from node.store.values.stream_ids import ID_MAX, SEQUENCE_MAX, id_text, next_id_of_slot
 from node.store.values.streams import Added, Deleted, Positions, StreamValue
 
 NOT_THERE: Final = -1  # replies of XDELEX and XACKDEL for each ID
@@ -57,6 +57,12 @@ SMALL_ID: Final = (
 )
 TOO_LARGE: Final = b"ERR Elements are too large to be stored"
 ENTRY_BYTES_MAX: Final = 1 << 30
+XADD_MODE: Final = "mesh-xadd-mode"
+STRICT: Final = "strict"
+LIBERAL: Final = "liberal"
+FULL_ID: Final = (
+    b"ERR mesh-xadd-mode is strict: give * or the milliseconds alone, or two nodes may give one ID"
+)
 BELOW_DELETED: Final = (
     b"ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
 )
@@ -71,8 +77,14 @@ BELOW_LENGTH: Final = (
 
 def next_id(ctx: Context, last: int) -> int:
     """The ID that * stands for: this millisecond, or the one after the last. The one place where
-    IDs are made."""
+    IDs are made.
+
+    In a mesh it is the hybrid clock's millisecond, and the sequence says who made it.
+    """
     now_ms = int(ctx.now_ms())
+    slot = int(ctx.writer.resolver.slot())
+    if slot >= 0:
+        return next_id_of_slot(last, slot, max(now_ms, int(ctx.writer.clock.last) >> 20))
     return now_ms << 64 if now_ms > last >> 64 else last + 1
 
 
@@ -81,8 +93,21 @@ def chosen_id(ctx: Context, options: TrimOptions | None, last: int) -> int:
     if last == ID_MAX:
         raise Failure(LAST_ID)
     if options is None or options.number < 0:
-        return next_id(ctx, last)
+        number = next_id(ctx, last)
+        if number > ID_MAX:
+            raise Failure(LAST_ID)
+        return number
     number = options.number
+    slot = int(ctx.writer.resolver.slot())
+    if slot >= 0:
+        mode = ctx.services.config.text(XADD_MODE)
+        if mode != LIBERAL and (options.asks_sequence or options.lacks_sequence):
+            number = next_id_of_slot(last, slot, number >> 64)
+            if number >> 64 != options.number >> 64:
+                raise Failure(SMALL_ID)
+            return number
+        if mode == STRICT:
+            raise Failure(FULL_ID)
     if options.asks_sequence and last >> 64 == number >> 64:
         if last & SEQUENCE_MAX == SEQUENCE_MAX:
             raise Failure(SMALL_ID)

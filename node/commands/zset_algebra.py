@@ -7,7 +7,7 @@ of floats matters. A sum or product that is no number counts as 0.
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 from mypy_extensions import i64
 
@@ -56,7 +56,7 @@ class Source:
     def chunks(self) -> list[dict[bytes, float]]:
         """All members with their scores, in dicts to be read only."""
         if self.scored is not None:
-            return cast(list[dict[bytes, float]], self.scored.chunks())
+            return self.scored.score_chunks()
         if self.members is None:
             return []
         return [dict.fromkeys(chunk, 1.0) for chunk in self.members.chunks()]

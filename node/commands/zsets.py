@@ -161,6 +161,8 @@ def increment(ctx: Context, key: bytes, text: bytes, member: bytes, options: i64
     if options != 0 or not is_decimal(text):
         ctx.reworded()
     ctx.emit(ZINCR, key, [text if is_decimal(text) else score_text(step), member])
+    if value is not None and old is not None:
+        total = value.score(member)  # in a mesh all increments are added up, rounded once
     return Double(total)
 
 

@@ -72,6 +72,8 @@ class Hub:
         self.closing: dict[int, Connection] = {}  # told to close, but output is still waiting
         self.stopped = False  # no further command runs: the process is about to end
         self.left: Callable[[], None] = nobody_waits  # called when the last client is gone
+        self.holds = False  # replies wait for the disk (node/net/gate.py)
+        self.held: list[Connection] = []  # who waits: once for each piece
         self.bulk_max: i64 = 536870912
         self.query_max: i64 = 1073741824
         self.normal = Limits()
@@ -110,6 +112,11 @@ class Connection(Outlet):
         self.reading = True
         self.behind = False  # the transport's buffer is above HIGH_WATER
         self.closed = False  # no command is executed any more
+        self.leaving = False  # closes when what is held back has been sent
+        self.held: list[bytes] = []  # replies that wait for the disk, a piece for each flush
+        self.held_bytes: i64 = 0
+        self.told_write: i64 = 0  # the session's last write when a reply was held back last
+        self.bound = False  # replies to own writes are among what is held
         self.soft_since_s: float = 0.0
         self.closing_s: float = 0.0
         self.input_bytes: i64 = 0
@@ -164,6 +171,7 @@ class Connection(Outlet):
     def connection_lost(self, error: object) -> None:
         """The socket is gone."""
         self.closed = True
+        self.drop_held()
         receiver = self.receiver
         hub = self.hub
         number = int(self.number)
@@ -304,7 +312,9 @@ class Connection(Outlet):
 
     def is_stalled(self) -> bool:
         """Does so much output wait that no further command may run?"""
-        return self.behind and i64(self.transport.get_write_buffer_size()) > STOP_BYTES
+        return self.held_bytes > STOP_BYTES or (
+            self.behind and i64(self.transport.get_write_buffer_size()) > STOP_BYTES
+        )
 
     def refuse(self, failure: Failure) -> None:
         """The last reply: an error, after which the connection closes."""
@@ -334,9 +344,41 @@ class Connection(Outlet):
         hub.output_bytes += size
         self.output_bytes += size
         hub.writes += 1
+        if hub.holds or self.held_bytes != 0:
+            self.held.append(data)
+            self.held_bytes += size
+            hub.held.append(self)
+            written = self.session.last_write
+            if written != self.told_write:
+                self.told_write = written
+                self.bound = True
+            if self.held_bytes > HIGH_WATER:
+                self.check_output()
+            return
         self.write(data)
         if self.behind:
             self.check_output()
+
+    def release(self) -> None:
+        """What a reply relied on is on the disk: the piece that has waited longest goes out."""
+        held = self.held
+        if not held:
+            return
+        data = held.pop(0)
+        self.held_bytes -= len(data)
+        self.write(data)
+        if self.held_bytes == 0:
+            self.bound = False
+        if self.leaving and self.held_bytes == 0:
+            self.leaving = False
+            self.transport.close()
+        elif not self.reading and not self.closed and not self.is_stalled():
+            self.go_on_soon()
+
+    def drop_held(self) -> None:
+        """What was held back can reach nobody."""
+        self.held = []
+        self.held_bytes = 0
 
     def flush_pushed(self) -> None:
         """The scheduled flush of what was pushed in this turn."""
@@ -352,7 +394,7 @@ class Connection(Outlet):
         limits = self.hub.normal
         if session.channels or session.patterns:
             limits = self.hub.pubsub
-        size = i64(self.transport.get_write_buffer_size()) + i64(len(self.out))
+        size = i64(self.transport.get_write_buffer_size()) + i64(len(self.out)) + self.held_bytes
         over = limits.hard != 0 and size > limits.hard
         if limits.soft != 0 and size > limits.soft:
             if self.soft_since_s == 0.0:
@@ -407,14 +449,18 @@ class Connection(Outlet):
             return
         if reason:
             self.hub.notice("client closed", self, reason)
+        self.leaving = self.held_bytes != 0
+        self.pause()
         self.closed = True
         self.closing_s = self.engine.time_s
         self.hub.closing[int(self.number)] = self
-        self.transport.close()
+        if not self.leaving:
+            self.transport.close()
 
     def abort(self) -> None:
         """Ends the connection at once; what is waiting is thrown away."""
         self.closed = True
+        self.drop_held()
         self.transport.abort()
 
     def address(self) -> tuple[str, str]:
@@ -424,6 +470,7 @@ class Connection(Outlet):
     def buffered(self) -> tuple[int, int, int]:
         """Bytes of commands not yet executed, of replies and messages waiting, 0."""
         waiting = 0 if self.closed else cast(int, self.transport.get_write_buffer_size())
+        waiting += int(self.held_bytes)
         return int(self.parser.pending()), waiting + len(self.out), 0
 
     def traffic(self) -> tuple[int, int]:
@@ -443,6 +490,8 @@ class Connection(Outlet):
         `connection_lost()`. The session lives until the connection is lost; its replies go nowhere.
         """
         self.flush()
+        self.write(b"".join(self.held))  # the receiver's bytes come behind these
+        self.drop_held()
         self.receiver = receiver
         receiver.transport = self.transport
         if not self.busy:

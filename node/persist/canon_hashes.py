@@ -2,7 +2,8 @@
 
     HPEXPIREAT key ms FIELDS n field ...      of hash fields, Redis's words
     HPERSIST key FIELDS n field ...
-    MESH.MEXPIREAT key ms member ...          of a set's or sorted set's members; ms 0: none
+    MESH.MEXPIREAT key ms member ...          of a set's members; ms 0: none
+    MESH.ZEXPIREAT key ms member ...          of a sorted set's members; ms 0: none
 
 KeyDB's PEXPIREMEMBERAT, which names one member or field, is read too.
 """
@@ -18,7 +19,7 @@ from node.store.effect import HEXPIRE, Effect
 from node.store.values.member_deadlines import Timed
 
 NAMES: Final[frozenset[bytes]] = frozenset(
-    (b"HPEXPIREAT", b"HPERSIST", b"MESH.MEXPIREAT", b"PEXPIREMEMBERAT")
+    (b"HPEXPIREAT", b"HPERSIST", b"MESH.MEXPIREAT", b"MESH.ZEXPIREAT", b"PEXPIREMEMBERAT")
 )
 
 
@@ -28,7 +29,8 @@ def command_of(effect: Effect) -> list[bytes]:
     names = timed.names
     deadline = b"%d" % effect.number
     if not timed.of_hash:
-        return [b"MESH.MEXPIREAT", effect.key, deadline, *names]
+        word = b"MESH.ZEXPIREAT" if timed.of_zset else b"MESH.MEXPIREAT"
+        return [word, effect.key, deadline, *names]
     count = b"%d" % len(names)
     if effect.number == 0:
         return [b"HPERSIST", effect.key, b"FIELDS", count, *names]
@@ -46,15 +48,15 @@ def effect_of(
         timed = Timed(fields(words, 3), True)
     elif name == b"HPERSIST" and n >= 5:
         timed = Timed(fields(words, 2), True)
-    elif name == b"MESH.MEXPIREAT" and n >= 4:
+    elif (name == b"MESH.MEXPIREAT" or name == b"MESH.ZEXPIREAT") and n >= 4:
         deadline = integer(words, 2)
-        timed = Timed(words[3:], False)
+        timed = Timed(words[3:], False, name == b"MESH.ZEXPIREAT")
     elif name == b"PEXPIREMEMBERAT" and n == 4:
         deadline = integer(words, 3)
         timed = Timed([words[2]], False)
     else:
         raise CanonError(f"{name.decode('latin-1')!r} with {n - 1} arguments says no effect")
-    if deadline < 0 or (deadline == 0 and name.endswith(b"AT") and name != b"MESH.MEXPIREAT"):
+    if deadline < 0 or (deadline == 0 and name.endswith(b"AT") and name[:5] != b"MESH."):
         deadline = 1  # long past: 0 would say that there is none
     return Effect(HEXPIRE, db, words[1], timed, deadline, stamp, origin, index)
 

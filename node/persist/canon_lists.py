@@ -1,7 +1,8 @@
 """Canon's commands for lists: see node/persist/canon.py.  [compiled]
 
 What is taken from the ends is LPOP, RPOP or LTRIM; MESH.LREMOVE names positions in the middle, as
-no command of Redis does. Identities are no part of it: they travel in the frame's flags.
+no command of Redis does. MESH.LINSERT puts elements before a position: also those of a peer's push
+that came to stand at no end here. Identities are no part of it: they travel in the frame's flags.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from mypy_extensions import i64
 
 from node.persist.canon_words import CanonError, integer
 from node.store.effect import INSERT, LSET, PUSH, REMOVE, Effect
-from node.store.values.lists import Assigned, Inserted, Pushed, Removed
+from node.store.values.list_effects import AT_END, Assigned, Inserted, Pushed, Removed
 
 NAMES: Final[frozenset[bytes]] = frozenset(
     (
@@ -36,6 +37,11 @@ def command_of(effect: Effect) -> list[bytes]:
     key = effect.key
     if op == PUSH:
         pushed = cast(Pushed, effect.value)
+        if pushed.position != AT_END:
+            items = pushed.items[int(pushed.begin) :]
+            if pushed.at_head:
+                items.reverse()
+            return [b"MESH.LINSERT", key, b"%d" % pushed.position, *items]
         name = b"LPUSH" if pushed.at_head else b"RPUSH"
         return [name, key, *pushed.items[int(pushed.begin) :]]
     if op == INSERT:
@@ -83,6 +89,10 @@ def effect_of(
     if name == b"MESH.LINSERT" and n == 4:
         inserted = Inserted(words[3], integer(words, 2))
         return Effect(INSERT, db, key, inserted, 0, stamp, origin, index)
+    if name == b"MESH.LINSERT" and n > 4:
+        pushed = Pushed(words, 3, False)
+        pushed.position = place(words, 2, 0)
+        return Effect(PUSH, db, key, pushed, 0, stamp, origin, index)
     spans: list[tuple[int, int]] | None = None
     if (name == b"LPOP" or name == b"RPOP") and (n == 2 or n == 3):
         count = 1 if n == 2 else place(words, 2, 1)

@@ -24,6 +24,7 @@ from node.store.values.container import Container
 from node.store.values.cron import CronValue
 from node.store.values.hashes import HashValue, plain
 from node.store.values.lists import ListValue, list_of
+from node.store.values.scored import score_in
 from node.store.values.sets import SetValue
 from node.store.values.streams import StreamValue
 from node.store.values.strings import shown
@@ -94,11 +95,8 @@ class Reading(Slices):
         """The value may change from now on."""
         if self.is_live:
             self.is_live = False
-            # A Field's value may be counted on in place; what it is now does not change itself.
-            rest = [
-                (name, slot.value if isinstance(slot, Field) else slot)
-                for name, slot in self._left
-            ]
+            # A slot may be counted on in place; what shows of it now does not change itself.
+            rest = [(name, as_it_is(slot)) for name, slot in self._left]
             self._left = iter(rest)
 
     def slice(self, start: i64, stop: i64) -> list[object]:
@@ -108,7 +106,7 @@ class Reading(Slices):
             if self.kind == codes.KIND_SET:
                 found.append(name)
             elif self.kind == codes.KIND_ZSET:
-                found.append((name, cast(float, slot)))
+                found.append((name, score_in(slot)))
             elif self.kind == codes.KIND_HASH:
                 found.append((name, plain(slot)))
             else:
@@ -117,6 +115,13 @@ class Reading(Slices):
 
     def least_deadline(self) -> i64:
         return min(self.deadlines.values()) if self.deadlines else 0
+
+
+def as_it_is(slot: object) -> object:
+    """What shows of a field's or member's slot."""
+    if isinstance(slot, Field):
+        return slot.value
+    return score_in(slot)
 
 
 def large_content_of(value: Value, version: i64) -> tuple[bytes, object]:

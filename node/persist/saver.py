@@ -102,6 +102,9 @@ class Saver:
         self.last_duration_s = -1.0
         self.last_bytes = 0
         self.saves = 0
+        # What a file has in it: asked when its walk begins, kept once the file is safe on disk.
+        self.vector: Callable[[], dict[bytes, int]] = dict
+        self.saved_vector: dict[bytes, int] = {}
         self.started_s = 0.0
         self._background: BackgroundSave | None = None
 
@@ -136,6 +139,7 @@ class Saver:
         """SAVE: everything now; nothing else happens meanwhile. SaveError."""
         assert self._background is None, "who asks for SAVE looks at in_progress first"
         started_s = self.clock()
+        vector = self.vector()
         try:
             file = self.open("")
             try:
@@ -151,6 +155,7 @@ class Saver:
             self._note(str(error), started_s)
             raise
         self.writer.dirty = 0
+        self.saved_vector = vector
         self.last_bytes = file.written_bytes
         self._note("", started_s)
 
@@ -184,6 +189,7 @@ class Saver:
         self._background = None
         if not error:
             self.writer.dirty = max(0, int(self.writer.dirty) - background.dirty)
+            self.saved_vector = background.vector
             self.last_bytes = background.file.written_bytes
         self._note(error, self.started_s)
 
@@ -217,12 +223,14 @@ class BackgroundSave(Sink):
         self.file = file
         self.checksum = saver.config.yes("rdbchecksum")
         self.dirty = 0
+        self.vector: dict[bytes, int] = {}
         self.error = ""
         self.cancelled = False
         self.flushing = False
 
     def begin(self) -> None:
         self.dirty = int(self.saver.writer.dirty)
+        self.vector = self.saver.vector()
 
     def write(self, data: bytes) -> None:
         try:

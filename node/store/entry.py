@@ -22,6 +22,7 @@ LATER: Final[i16] = 16  # written by a later effect of its unit: its dot may hav
 HELD: Final[i16] = 8  # the snapshot walk has this entry, or it was made after the walk began
 RAW: Final[i16] = 32  # a string that was changed in place: OBJECT ENCODING says raw
 TEXT: Final[i16] = 64  # a float counter: OBJECT ENCODING does not say int
+STABLE: Final[i16] = 128  # a string all members have: neither register nor TTL claim has a dot
 ENCODED: Final[i16] = 96  # these two: only OBJECT ENCODING asks for them
 
 
@@ -91,15 +92,36 @@ class Rivals:
 
 
 @mypyc_attr(acyclic=True)
+class Patch:
+    """A write of a string in place that counts on whatever register shows: APPEND, SETRANGE, bits.
+
+    `op`, `value` and `number` are its effect's; `index` its place in its unit.
+    """
+
+    __slots__ = ("index", "number", "op", "origin", "stamp", "value")
+
+    def __init__(
+        self, stamp: i64, origin: i64, index: i64, op: i64, value: object, number: i64
+    ) -> None:
+        self.stamp: i64 = stamp
+        self.origin: i64 = origin
+        self.index: i64 = index
+        self.op: i64 = op
+        self.value = value
+        self.number: i64 = number
+
+
+@mypyc_attr(acyclic=True)
 class Dots:
     """What is seldom there: hidden registers, other type claims, TTL claims, hidden values, rivals.
 
     `ttls` None means the compact rule holds: the TTL claim is the register's own dot. `base` is the
-    register's text where the counter's total would not give it back ("10.50"); `over` is what the
+    register's text where the counter's total would not give it back ("10.50"), and always where
+    there are `patches` of it, which stand in the order of their stamps; `over` is what the
     increments of a hidden string count on.
     """
 
-    __slots__ = ("base", "claims", "hidden", "over", "registers", "rivals", "ttls")
+    __slots__ = ("base", "claims", "hidden", "over", "patches", "registers", "rivals", "ttls")
 
     def __init__(self) -> None:
         self.registers: list[Register] | None = None
@@ -108,6 +130,7 @@ class Dots:
         self.hidden: list[object] | None = None
         self.rivals: dict[bytes, Rivals] | None = None
         self.base: object = None
+        self.patches: list[Patch] | None = None
         self.over: i64 = 0
 
 

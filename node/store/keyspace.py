@@ -255,7 +255,7 @@ class Database:
 
     def note_places(self, key: bytes, value: object) -> None:
         """A visible key's value was put, its members' deadlines have changed, or a job's time."""
-        if isinstance(value, Container) and value.deadlines is not None:
+        if isinstance(value, Container) and value.deadlines is not None and value.deadlines.of:
             self.timed.note(key, int(value.deadlines.earliest_ms()))
         elif self.timed.size() != 0:
             self.timed.forget(key)

@@ -19,7 +19,9 @@ from node.store.entry import (
     HELD,
     LATER,
     NO_REGISTER,
+    RAW,
     TEXT,
+    Claim,
     Dot,
     Entry,
     Field,
@@ -31,11 +33,16 @@ from node.store.mutate_strings import Append, BitIncrement, RaiseRegisters, SetB
 from node.store.mutate_zsets import Zadd, Zincr, Zmax, Zmin, Zrem
 from node.store.mutation import Mutation
 from node.store.values.container import Container
+from node.store.values.group_changes import give_stream_dots
 from node.store.values.hashes import HashValue, plain
+from node.store.values.list_places import identify
 from node.store.values.lists import ListValue
 from node.store.values.places import LARGE
 from node.store.values.sets import SetValue
+from node.store.values.streams import StreamValue
 from node.store.values.strings import (
+    EMBEDDED_DEADLINE,
+    EMBEDDED_MAX,
     NEAR,
     add_exactly,
     clipped,
@@ -45,6 +52,7 @@ from node.store.values.strings import (
     integer_of,
 )  # fmt: skip
 from node.store.values.value import Value
+from node.store.values.zsets import ZSetValue
 
 
 class Put(Mutation):
@@ -74,11 +82,23 @@ class Put(Mutation):
             twin = value.copy()
             dot = effect.dot
             if dot is not None and isinstance(twin, ListValue):
-                twin.do_identify(dot.origin, dot.stamp)  # the identity of its first element
+                # The dot is the identity of its first element.
+                order = cast(ListValue, value).order
+                if order is None:
+                    twin.do_identify(dot.origin, dot.stamp)
+                else:
+                    identify(twin, order, dot.origin, dot.stamp, effect.stamp)
+            elif dot is not None and isinstance(twin, StreamValue):
+                give_stream_dots(twin, dot.stamp, dot.origin)
+            elif dot is not None and isinstance(twin, ZSetValue):
+                twin.do_give_dots(dot.stamp, dot.origin)
             entry.value = twin
         else:
             entry.value = value
             entry.flags = entry.flags & ~ENCODED
+        made = entry.value
+        if effect.dot is not None and isinstance(made, Container):
+            made.do_claim_all(effect.stamp, effect.origin)
         entry.deadline = effect.number
         return 1
 
@@ -98,7 +118,14 @@ class Drop(Mutation):
 
 
 class Expire(Mutation):
+    """As in Redis, a short string that its deadline made too long for one piece stays `raw`."""
+
     def apply(self, entry: Entry, effect: Effect) -> i64:
+        value = entry.value
+        if effect.number == 0 and entry.deadline != 0 and isinstance(value, bytes):
+            size = len(effect.key) + len(value) + EMBEDDED_DEADLINE
+            if size > EMBEDDED_MAX and integer_of(value) is None:
+                entry.flags |= RAW
         entry.deadline = effect.number
         return 1
 
@@ -162,6 +189,8 @@ class Sadd(Mutation):
         while i < n:
             members[arguments[i]] = dot
             i += 1
+        if value.deadlines is not None:
+            value.do_show_claims(arguments, int(effect.number))
         return len(members) - before
 
 
@@ -173,6 +202,8 @@ def add_to_large(value: SetValue, arguments: list[bytes], begin: i64, dot: Dot |
     while i < n:
         value.do_place(arguments[i], dot)
         i += 1
+    if value.deadlines is not None:
+        value.do_show_claims(arguments, int(begin))
     after: i64 = value.size()
     return after - before
 
@@ -302,6 +333,8 @@ class Hincr(Mutation):
                 field = Field(total, effect.stamp, effect.origin)
                 field.flags = COUNTED | NO_REGISTER
                 value.do_place(name, field)
+            if value.deadlines is not None:
+                value.do_show_claims([name], 0)
         return i64(clipped(total)) if isinstance(total, int) else 0
 
 
@@ -336,17 +369,50 @@ class Step:
             target.do_place(self.place, self.slot)
 
 
-class DeadlineStep(Step):
-    """One place of a set, hash or sorted set gets this deadline in ms, 0 for none, if it is there
-    once the steps before are carried out."""
+class Told(Step):
+    """One place that was changed in place already: said for those who ask which ones were."""
 
-    def __init__(self, target: Container, place: bytes, deadline_ms: int) -> None:
+    def __init__(self, target: Container, place: bytes) -> None:
         super().__init__(target, place, None, False)
-        self.deadline_ms = deadline_ms
 
     def carry_out(self) -> None:
-        if self.target.has(self.place):
-            self.target.do_set_deadline(self.place, self.deadline_ms)
+        """Nothing is left to be done."""
+
+
+class DeadlineStep(Step):
+    """One place of a set, hash or sorted set has these claims of a deadline, be it there or not
+    once the steps before are carried out."""
+
+    def __init__(self, target: Container, place: bytes, claims: list[Claim]) -> None:
+        super().__init__(target, place, None, False)
+        self.claims = claims
+
+    def carry_out(self) -> None:
+        target = self.target
+        claims = self.claims
+        slot = target.slot(self.place)
+        unsaid = len(claims) == 0
+        if isinstance(slot, bytes) and len(claims) == 1:
+            unsaid = claims[0].number == 0 and claims[0].stamp == 0
+        elif isinstance(slot, Field) and not (unsaid and slot.flags & NO_REGISTER):
+            # A field's claim "none" under the dot of its register needs not be written down.
+            unsaid = len(claims) == 1 and (
+                claims[0].number == 0
+                and claims[0].stamp == slot.stamp
+                and claims[0].origin == i64(slot.origin)
+                and not slot.flags & NO_REGISTER
+            )
+        target.do_claim(self.place, None if unsaid else claims)
+
+
+class ShowDeadline(Step):
+    """A place has appeared: its deadline is what its claims say by now."""
+
+    def __init__(self, target: Container, place: bytes) -> None:
+        super().__init__(target, place, None, False)
+
+    def carry_out(self) -> None:
+        self.target.do_show_claims([self.place], 0)
 
 
 class Merge(Mutation):
@@ -381,6 +447,8 @@ def give_dots(entry: Entry, dot: Dot) -> None:
     A counter becomes a register: its value stays, with the entry's stamp (semantics.md 7).
     """
     value = entry.value
+    if isinstance(value, Container):
+        value.do_claim_all(dot.stamp, dot.origin)
     if isinstance(value, SetValue):
         value.do_fill_as(
             value,

@@ -1,18 +1,20 @@
 """Mutations of streams and their groups.  [compiled]
 
 What a peer names and this node lacks is passed over; a consumer that is lacking is made. A key of
-another type becomes a stream where something is added.
+another type becomes a stream where something is added. In a mesh an effect has a dot, and changes
+what is remembered too (node/store/values/stream_changes.py); what has no dot all members have.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from mypy_extensions import i64
 
 from node.store.effect import Effect
-from node.store.entry import Entry
+from node.store.entry import Dot, Entry
 from node.store.mutation import Mutation
+from node.store.values.group_changes import acknowledge, change_group, deliver
 from node.store.values.groups import (
     CREATE,
     CREATE_CONSUMER,
@@ -24,7 +26,27 @@ from node.store.values.groups import (
     Group,
     GroupChange,
 )
+from node.store.values.stream_changes import (
+    add_entry,
+    delete_entries,
+    new_stream,
+    set_positions,
+)
+from node.store.values.stream_dots import ALL_SEEN
 from node.store.values.streams import Added, Deleted, Positions, StreamValue
+
+NO_DOT: Final = Dot(0, 0)
+
+
+def has_memory(value: StreamValue, effect: Effect) -> bool:
+    """Is more than what shows to be changed?"""
+    return effect.dot is not None or value.memory is not None
+
+
+def dot_of(effect: Effect) -> Dot:
+    """The effect's dot; where it has none all members have what it adds."""
+    dot = effect.dot
+    return NO_DOT if dot is None else dot
 
 
 class Xadd(Mutation):
@@ -33,9 +55,12 @@ class Xadd(Mutation):
     def apply(self, entry: Entry, effect: Effect) -> i64:
         value = entry.value
         if not isinstance(value, StreamValue):
-            value = StreamValue()
+            value = StreamValue() if effect.dot is None else new_stream()
             entry.value = value
         added = cast(Added, effect.value)
+        if has_memory(value, effect):
+            add_entry(value, added, dot_of(effect), ALL_SEEN)
+            return 1
         value.do_add(added.number, added.items, added.begin, added.limits)
         return 1
 
@@ -48,6 +73,8 @@ class Xdel(Mutation):
         if not isinstance(value, StreamValue):
             return 0
         deleted = cast(Deleted, effect.value)
+        if has_memory(value, effect):
+            return delete_entries(value, deleted, dot_of(effect), ALL_SEEN)
         count: i64 = 0
         if deleted.below != 0:
             count = value.do_trim(deleted.below)
@@ -64,6 +91,9 @@ class Reposition(Mutation):
         if not isinstance(value, StreamValue):
             return 0
         positions = cast(Positions, effect.value)
+        if has_memory(value, effect):
+            set_positions(value, positions, dot_of(effect), ALL_SEEN)
+            return 1
         value.last_id = max(positions.last_id, value.last_entry_id())
         if positions.entries_added >= 0:
             value.entries_added = positions.entries_added
@@ -79,6 +109,11 @@ class Regroup(Mutation):
     def apply(self, entry: Entry, effect: Effect) -> i64:
         value = entry.value
         change = cast(GroupChange, effect.value)
+        if effect.dot is not None and change.kind == CREATE and not isinstance(value, StreamValue):
+            value = new_stream()
+            entry.value = value
+        if isinstance(value, StreamValue) and has_memory(value, effect):
+            return change_group(value, change, dot_of(effect), effect.stamp, ALL_SEEN)
         if change.kind == CREATE:
             return self.create(entry, change)
         if not isinstance(value, StreamValue):
@@ -126,6 +161,8 @@ class Deliver(Mutation):
         if not isinstance(value, StreamValue):
             return 0
         delivered = cast(Delivered, effect.value)
+        if has_memory(value, effect):
+            return deliver(value, delivered, dot_of(effect), ALL_SEEN)
         group = value.groups.get(delivered.group)
         if group is None:
             return 0
@@ -149,6 +186,8 @@ class Acknowledge(Mutation):
         if not isinstance(value, StreamValue):
             return 0
         acknowledged = cast(Acknowledged, effect.value)
+        if has_memory(value, effect):
+            return acknowledge(value, acknowledged, dot_of(effect), ALL_SEEN)
         group = value.groups.get(acknowledged.group)
         if group is None:
             return 0

@@ -21,6 +21,8 @@ from node.store.values.hyperloglog import (
     cardinality,
     fresh,
     is_sketch,
+    pack,
+    place_of,
     ranks_of,
     with_cache,
     with_elements,
@@ -34,6 +36,8 @@ TO_DENSE: Final[i64] = 1  # becomes dense first (a source was; PFDEBUG)
 COUNTED: Final[i64] = 2  # no register rises: the cardinality is cached (PFCOUNT)
 FORM_ONLY: Final[i64] = 4  # no register rises, the cache stays as it is (PFDEBUG)
 LIMIT_UNIT: Final[i64] = 8
+# Or this: the registers are those of a PFADD's elements (`packed_elements`).
+ELEMENTS: Final[i64] = -1
 
 
 def merge_number(flags: i64, sparse_max: int) -> i64:
@@ -102,15 +106,19 @@ class BitIncrement(Mutation):
 class RaiseRegisters(Mutation):
     """PFADD's elements or a merge's registers; returns how many of the elements raised one.
 
-    A string that is no HyperLogLog is replaced by a new one, which counts as a change too.
+    A string that is no HyperLogLog stays as it is: whoever writes one here had not seen it.
     """
 
     def apply(self, entry: Entry, effect: Effect) -> i64:
         value = entry.value
         payload = effect.value
+        if (isinstance(value, bytes) or isinstance(value, int)) and not is_sketch(value):
+            return 0
         entry.flags = entry.flags | RAW
         if isinstance(payload, bytes):
-            if is_sketch(value):
+            if effect.number == ELEMENTS:
+                entry.value = with_ranks(value, payload)
+            elif is_sketch(value):
                 entry.value = remade(cast(bytes, value), payload, effect.number)
             elif effect.number & (COUNTED | FORM_ONLY) == 0:
                 entry.value = remade(fresh(), payload, effect.number)
@@ -120,6 +128,24 @@ class RaiseRegisters(Mutation):
         if text is not value:
             entry.value = with_stale_cache(text)
         return raised
+
+
+def with_ranks(value: object, packed: bytes) -> bytes:
+    """A sketch after a PFADD whose elements are registers and ranks by now."""
+    before = cast(bytes, value) if is_sketch(value) else fresh()
+    after = with_registers(before, packed, SPARSE_MAX)
+    if after == before and before is value:
+        return before
+    return with_stale_cache(after)
+
+
+def packed_elements(elements: list[bytes], begin: i64) -> bytes:
+    """The registers and ranks of a PFADD's elements: what a mesh remembers of it."""
+    changes: list[tuple[int, int]] = []
+    for at in range(int(begin), len(elements)):
+        index, rank = place_of(elements[at])
+        changes.append((int(index), int(rank)))
+    return pack(changes)
 
 
 def remade(text: bytes, packed: bytes, number: i64) -> bytes:

@@ -28,6 +28,7 @@ from node.store.effect import (
     MERGE,
     OPS,
     OVERWRITES,
+    PUSH,
     PUT,
     QUIET,
     REMOVE,
@@ -47,11 +48,18 @@ from node.store.effect import (
     ZREM,
     Effect,
 )  # fmt: skip
-from node.store.entry import HELD, Entry
-from node.store.events import HEXPIRED, SREM_EVENT
+from node.store.entry import HELD, Dots, Entry
+from node.store.events import HEXPIRED, NO_EVENT, SREM_EVENT
 from node.store.events import ZREM as ZREM_EVENT
 from node.store.keyspace import ALL, Database, Lapse
 from node.store.mutate import MUTATE
+from node.store.parking import (
+    MAKES_PLACES,
+    forgotten_places,
+    removal_of,
+    still_known,
+    unpark,
+)  # fmt: skip
 from node.store.trash import discard, discard_entry, discard_list, discard_lost, free
 from node.store.values.container import Container
 from node.store.values.hashes import HashValue
@@ -94,6 +102,7 @@ class Writer(Lapse):
         self.expired_keys: i64 = 0
         self.expired_places: i64 = 0
         self.may_expire = True  # a replica that follows does not expire by itself
+        self.kept: Value | None = None  # what a key that is made anew keeps of what was hidden
         self.trash: list[object] = []  # see node/store/trash.py
 
     def emit(
@@ -117,11 +126,15 @@ class Writer(Lapse):
         effect = Effect(op, db.number, key, value, number, stamp, 0, index)
         effect.events = events
         entry = db.find(key)
+        if MAKES_PLACES[op] and entry is not None and self._buries(db, effect, entry):
+            return self.emit(db, op, key, value, number, events)
         fresh = entry is None
+        kept: Value | None = None
         if entry is None:
             if takes(op):
                 return 0
             entry = self._created(db, effect)
+            kept = self.kept
         elif self.walk is not None:
             self.walk.before(db, key, entry)
         before = entry.deadline
@@ -131,14 +144,18 @@ class Writer(Lapse):
         if op == PUT and not fresh:
             effect.flags |= replacing(old, value)
         self.resolver.local(effect, entry, fresh)
+        if kept is not None:
+            self.kept = None
+            self.resolver.keep(effect, entry, kept)
         n = MUTATE[op].apply(entry, effect)
+        hides = EMPTIES[op] and still_known(entry, old)
         if hidden is not None or (
             entry.value is not old and not isinstance(old, bytes) and isinstance(old, Value)
         ):
             discard_lost(self.trash, entry, old, hidden)
         if op == PUT and not isinstance(value, bytes):
             discard(self.trash, value)
-        if entry.value is None:
+        if entry.value is None or hides:
             self._vanish(db, effect, entry)
         elif fresh:
             db.put(key, entry)
@@ -159,6 +176,14 @@ class Writer(Lapse):
         commit.count = index + 1
         return n
 
+    def _buries(self, db: Database, effect: Effect, entry: Entry) -> bool:
+        """Places that are about to be made are removed first where they are not there but
+        remembered; False: there are none."""
+        gone = forgotten_places(entry.value, effect)
+        if gone:
+            self.emit(db, removal_of(entry.value), effect.key, gone, 0, NO_EVENT)
+        return len(gone) > 0
+
     def _created(self, db: Database, effect: Effect) -> Entry:
         """A new entry; whatever was remembered under the key is cleared by the creation."""
         effect.flags |= CREATION
@@ -176,6 +201,7 @@ class Writer(Lapse):
         if entry is not None:
             if self.walk is not None:
                 self.walk.before(db, key, entry)
+            self.kept = self.resolver.kept(entry)
             discard_entry(self.trash, entry)
 
     def _vanish(self, db: Database, effect: Effect, entry: Entry) -> None:
@@ -222,18 +248,28 @@ class Writer(Lapse):
         old = entry.value
         dots = entry.dots
         hidden = None if dots is None else dots.hidden
+        unparked = unpark(entry, effect, seen.row)
         shown = self.resolver.remote(effect, entry, fresh, seen)
         if shown is None:
+            for parked in unparked:
+                parked.park(db.now.ms)
             return
         if shown.op == PUT and visible is not None and old is not None:
             shown.flags |= replacing(old, shown.value)
         n = MUTATE[shown.op].apply(entry, shown)
+        if EMPTIES[shown.op]:
+            still_known(entry, old)
+        for parked in unparked:
+            parked.park(db.now.ms)
         if n == 0 and refreshes(shown.op):
             shown.flags |= UNCHANGED
         if entry.value is not old or hidden is not None:
             discard_lost(self.trash, entry, old, hidden)
         self.settle(db, shown, entry, visible is not None, before)
         self.record(shown)
+        if effect.op == PUSH:
+            for each in self.resolver.taken():
+                self.replay(self.databases[each.db], each, seen)
 
     def settle(
         self, db: Database, effect: Effect, entry: Entry, visible: bool, before: i64
@@ -251,8 +287,11 @@ class Writer(Lapse):
                 effect.flags |= APPEARS
             elif entry.deadline != before:
                 db.retime(key, before, entry.deadline)
-            if effect.op == HEXPIRE or effect.op == PUT or effect.op == MERGE:
-                db.note_places(key, entry.value)
+            value = entry.value
+            if effect.op == HEXPIRE or effect.op == PUT or effect.op == MERGE or (
+                isinstance(value, Container) and value.deadlines is not None
+            ):
+                db.note_places(key, value)
             return
         if visible:
             if empties(effect.op):
@@ -288,10 +327,22 @@ class Writer(Lapse):
         effect = Effect(FLUSH, db.number, b"", None, 0, commit.stamp, 0, commit.count)
         n = db.keys.size
         self.resolver.flush(effect, None)
+        kept = self.resolver.survivors([*db.keys.dicts, db.hidden])
         self.empty(db)
+        for key, value in kept:
+            self._hide_kept(db, key, value)
         self.record(effect)
         self.dirty += n
         return n
+
+    def _hide_kept(self, db: Database, key: bytes, value: Value) -> None:
+        """Nothing is left of a key but what others may name."""
+        entry = Entry(None, 0, 0)
+        entry.flags = self.phase
+        dots = Dots()
+        dots.hidden = [value]
+        entry.dots = dots
+        db.hide(key, entry)
 
     def _replay_flush(self, db: Database, effect: Effect, seen: Seen) -> None:
         db.merge_all()
@@ -429,29 +480,21 @@ class Writer(Lapse):
         if self.walk is not None:
             self.walk.before(db, key, entry)
         lapsed = Lapsed(now_ms, most)
+        lapsed.parks = self.resolver.lapsed(entry)
         effect = Effect(LAPSE, db.number, key, lapsed, 0, 0, 0, 0)
-        op = ZREM
         effect.events = ZREM_EVENT
         if isinstance(value, HashValue):
-            op = HDEL
             effect.events = HEXPIRED
         elif isinstance(value, SetValue):
-            op = SREM
             effect.events = SREM_EVENT
         gone = MUTATE[LAPSE].apply(entry, effect)
-        # The merge forgets of these places what it would forget if a client removed them.
-        stamp = entry.stamp
-        origin = entry.origin
-        removal = Effect(op, db.number, key, lapsed.names, 0, stamp, 0, 0)
-        self.resolver.local(removal, entry, False)
-        entry.stamp = stamp
-        entry.origin = origin
-        if entry.value is None:
+        if not shows(entry):
             effect.flags |= EMPTIED
             db.drop(key)
-            if self.resolver.vanished(removal, entry):
+            if lapsed.parks:
                 db.hide(key, entry)
-            discard(self.trash, value)
+            else:
+                discard(self.trash, value)
         self.expired_places += gone
         self._publish_alone(effect)
         return gone

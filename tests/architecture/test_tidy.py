@@ -21,7 +21,8 @@ ASYNCIO = ("node.net", "node.__main__", "mesh.link", "mesh.feed", "mesh.agent", 
 CHANGES_VALUES = (
     *(f"node.store.mutate{kind}" for kind in ("", "_fields", "_lists", "_streams", "_strings")),
     *("node.store.mutate_zsets", "node.store.values", "node.persist", "mesh.key_reader"),
-    "mesh.merge.peer_key", "mesh.merge.kinds",
+    # What is remembered of a place stands in its slot: rules, forgetting and files write that.
+    *("mesh.merge", "mesh.forget", "mesh.codec"), "node.store.parking",
 )
 COMMAND_LINES = ("node.__main__", "admin_ui.cli")
 

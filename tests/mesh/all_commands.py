@@ -1,4 +1,4 @@
-"""Random commands over every type, stand-in rules included, on few keys, so that types meet too."""
+"""Random commands over every type, on few keys, so that types meet too."""
 
 from __future__ import annotations
 
@@ -18,10 +18,19 @@ class AllTypes(Client):
         super().__init__(rng, seed)
         self.strays = (0.0, 0.1, 0.3)[seed % 3]
 
+    def kind(self) -> str:
+        """Of which type the next command is."""
+        return self.rng.choice(TYPES)
+
+    def home(self, kind: str) -> str:
+        """On which type's keys it is run."""
+        strays = self.rng.random() < self.strays or kind == "whole"
+        return self.rng.choice(TYPES) if strays else kind
+
     def command(self, node: SimNode) -> tuple[str, ...]:
         rng = self.rng
-        kind = rng.choice(TYPES)
-        home = rng.choice(TYPES) if rng.random() < self.strays or kind == "whole" else kind
+        kind = self.kind()
+        home = self.home(kind)
         key, other = (f"{home[:2]}{rng.choice(self.keys)}" for _ in range(2))
         match kind:
             case "strings":

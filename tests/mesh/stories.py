@@ -15,8 +15,8 @@ from tests.support.simulation import START_S, World
 class Mesh(World):
     """A World whose nodes have clocks without skew, and names."""
 
-    def __init__(self, names: str = "ab", backlog_bytes: int = 0) -> None:
-        super().__init__(seed=0, nodes=0, backlog_bytes=backlog_bytes)
+    def __init__(self, names: str = "ab", backlog_bytes: int = 0, forgets: str = "") -> None:
+        super().__init__(seed=0, nodes=0, backlog_bytes=backlog_bytes, forgets=forgets)
         for name in names:
             self.add(name)
         if names:
@@ -51,7 +51,7 @@ class Mesh(World):
             assert removals.count == 0, f"{node.name} has removals that wait"
 
     def heal_apart(self) -> None:
-        """All links come up, but a stand-in rule may have left nodes that differ."""
+        """All links come up; the caller says what must show then."""
         self.settle()
         for node in self.nodes:
             self.check_books(node)
@@ -94,11 +94,6 @@ def plain(reply: object) -> object:
 def conflicts(node: SimNode, kind: str) -> int:
     """How many conflicts of this kind the node has counted."""
     return node.member.memory.conflicts.counts[kind]
-
-
-def stand_ins(*nodes: SimNode) -> int:
-    """How many stand-in conflicts these nodes have counted."""
-    return sum(conflicts(node, "stand_in_conflict") for node in nodes)
 
 
 def identities(node: SimNode, key: str) -> list[tuple[bytes, int]]:

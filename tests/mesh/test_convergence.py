@@ -23,9 +23,9 @@ CLOCK_STEP_MS = 10_000
 class Schedule:
     """One seed: what kind of world it is, and one random event after the other."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, forgets: str = "") -> None:
         backlog = (4_000, 0, 0, 12_000, 0, 0)[seed % 6]
-        self.world = World(seed, nodes=2 + seed % 2, backlog_bytes=backlog)
+        self.world = World(seed, nodes=2 + seed % 2, backlog_bytes=backlog, forgets=forgets)
         self.random = self.world.random
         self.client = Client(self.random, seed)
         self.steps_clocks = seed % 4 == 1
@@ -48,6 +48,8 @@ class Schedule:
                 self.event()
             self.world.settle()
             self.world.check()
+        if self.world.forgets:
+            self.world.check_forgotten()
         self.restart_one()
 
     def event(self) -> None:
@@ -57,6 +59,9 @@ class Schedule:
         pick = rng.random()
         if pick >= self.crash_from:
             self.crash(node)
+        elif pick < 0.06 and world.forgets and not node.activating:
+            node.save()
+            node.beat()
         elif pick < 0.46:
             self.client.write(node)
             world.counts["writes"] += 1
@@ -105,7 +110,9 @@ class Schedule:
         saves = node.saves
         data = None
         if saves:
-            data = saves[-1] if self.random.random() < 0.7 else self.random.choice(saves)
+            data = saves[-1]
+            if self.random.random() >= 0.7 and not self.world.forgets:
+                data = self.random.choice(saves)
         self.client.forget(node)
         self.world.crash(self.world.nodes.index(node), data)
         node.activate(at_once=self.random.random() < 0.5)
@@ -124,9 +131,9 @@ class Schedule:
         assert node.member.vector() == vector, f"{world}: a restart changes the vector"
 
 
-def run(seed: int, phases: int = 4, events: int = 80) -> World:
+def run(seed: int, phases: int = 4, events: int = 80, forgets: str = "") -> World:
     """One schedule from beginning to end."""
-    schedule = Schedule(seed)
+    schedule = Schedule(seed, forgets)
     try:
         schedule.run(phases, events)
     except AssertionError as error:

@@ -18,38 +18,53 @@ import pytest
 
 import mesh.backlog
 import mesh.codec
+import mesh.merge.bare
+import mesh.merge.kinds.zset_join
+import mesh.merge.kinds.zset_members
+import mesh.merge.patches
+import mesh.merge.place_deadlines
 import mesh.merge.rule
-import mesh.merge.stand_in
 import mesh.merge.totals
 import mesh.merge.whole
 import mesh.metadata
+import mesh.stability
+import node.store.values.scored
 from mesh.backlog import Backlog
 from mesh.dots import Streams
 from mesh.inbox import Inbox
 from mesh.member import Activation
+from mesh.merge.covers import Cut
 from mesh.merge.elements import MemberRemovals
 from mesh.merge.fields import FieldRemovals
 from mesh.merge.increments import Ledger
+from mesh.merge.list_moves import Locations
+from mesh.merge.lists import Assignments
 from mesh.merge.registers import Deadlines, Registers
 from mesh.merge.rule import Memory
-from mesh.merge.stand_in import OpaqueChanges, StringPatches
 from mesh.merge.state import KeyState
 from mesh.metadata import MeshMetadata
 from mesh.removals import Removals
 from mesh.rreplay import Inner
+from mesh.stability import Stability
 from mesh.staging import MergeWalk, Staging
 from node.persist.snapshot import SnapshotWalk
 from node.ports import Clock
+from node.store.values.member_deadlines import MemberDeadlines
 from tests.mesh import (
     test_collections,
     test_counters,
     test_delivery,
     test_expiry,
-    test_stand_ins,
+    test_field_deadlines,
+    test_lists,
+    test_patches,
+    test_stability,
     test_strings,
     test_whole_values,
+    test_zsets,
 )
 from tests.mesh.test_convergence import run
+from tests.unit.mesh import test_zset_kind
 
 SEEDS = 400  # at most; nearly all are found by the first twenty
 
@@ -80,7 +95,7 @@ MUTANTS = {
     ),
     "a transfer unites without looking at the vectors": mutant(
         mesh.merge.whole, "join_registers",
-        "if among(each, there) or not theirs.has(each.stamp, each.origin)", "if True",
+        "among(each, there) or not theirs.has(each.stamp, each.origin)", "True",
         "and not mine.has(each.stamp, each.origin)", "",
     ),
     "a transfer keeps every deadline": mutant(
@@ -132,10 +147,10 @@ MUTANTS = {
         Staging, "_take_vector", "self.backlog.hole(stream.number, stamp)", "pass"
     ),
     "what the backlog dropped is not missed": mutant(
-        Backlog, "_trim", "self.floors[int(chunk.origin)] = int(chunk.last)", "pass"
+        Backlog, "_trim", "self.floors[int(chunk.origin)] = max(floor, int(chunk.last))", "pass"
     ),
     "frames go back to their origin": mutant(
-        Backlog, "resume", "int(each.seen) if each.uuid == follower else ", "",
+        Backlog, "resume", "each.uuid == follower or ", "",
         story=test_delivery.test_what_a_follower_wrote_since_it_asked_is_not_sent_back,
     ),
     "a gap goes unnoticed": mutant(
@@ -178,43 +193,138 @@ MUTANTS = {
         MeshMetadata, "hidden_field", "if not self.resolver.active:", "if True:",
         story=test_expiry.test_what_is_in_limbo_is_saved,
     ),
-    "a stand-in does not look at the last change": mutant(
-        OpaqueChanges, "remote", "if not saw_all(entry, effect, seen.row):", "if False:",
-        story=test_stand_ins.test_two_assignments_of_one_element_are_a_conflict,
+    "siblings in a list stand by a node's own numbers": mutant(
+        Streams, "precedes",
+        "return self.all[one].uuid < self.all[other].uuid", "return one < other",
+        story=test_lists.test_concurrent_pushes_stay_whole,
     ),
-    "a removal from a list claims its type": mutant(
-        mesh.merge.stand_in, "touch_here",
-        "mine = Claim(effect.stamp, 0, TOUCH)", "mine = Claim(effect.stamp, 0, 3)",
-        story=test_whole_values.test_deleting_a_list_takes_what_a_concurrent_pop_left,
+    "of a deleted list nothing is kept": mutant(
+        Registers, "local", "hide_anchors(entry, shell)", "pass",
+        story=test_lists.test_what_is_left_of_a_list_keeps_its_order_through_every_way_to_clear_it,
+    ),
+    "an older move takes an element back": mutant(
+        Locations, "move", "if not self._is_newer(location, last):", "if False:",
+        story=test_lists.test_of_two_moves_of_one_element_the_newest_counts,
+    ),
+    "an assignment to a list forgets its rivals": mutant(
+        Assignments, "_assign", "shows = at == len(left)", "shows = True",
+        story=test_lists.test_of_two_assignments_the_newest_shows,
     ),
     "identities of elements do not travel": mutant(
         mesh.backlog, "letters", "if has_tag(effect):", "if False:",
-        story=test_stand_ins.test_every_element_has_a_name_of_its_own,
+        story=test_lists.test_lists_written_in_turn_are_equal,
     ),
     "numbers of elements come again": mutant(
         Memory, "number_inserts", "self.list_inserts += count", "pass",
-        story=test_stand_ins.test_every_element_has_a_name_of_its_own,
+        story=test_lists.test_every_element_has_a_name_of_its_own,
     ),
     "a hidden list is not saved": mutant(
-        mesh.key_reader, "read_opaque", "peer.opaque[slot] = found", "pass",
+        mesh.key_reader, "read_in_slices", "peer.opaque[slot] = found", "pass",
         story=test_whole_values.test_a_list_that_is_hidden_survives_a_restart,
     ),
-    "a value outlives the claims of its type": mutant(
-        KeyState, "shed", "del self.opaque[slot]", "pass",
-        story=test_whole_values.test_deleting_a_list_takes_what_a_concurrent_pop_left,
+    "a score takes increments it had not seen": mutant(
+        mesh.merge.kinds.zset_members, "clear_steps",
+        "if not cover.has(step.stamp, each.origin):", "if False:",
+        story=partial(test_zsets.test_two_concurrent_writes, "Z3", False),
     ),
-    "a patch drops increments it had not seen": mutant(
-        StringPatches, "change", "state.clear_string(cover)",
-        "state.clear_string(cover); state.increments = []",
-        story=test_stand_ins
-        .test_an_increment_that_an_append_had_not_seen_counts_on_what_it_made,
+    "a removal of a member takes what it had not seen": mutant(
+        mesh.merge.kinds.zset_members, "unseen_registers",
+        "[each for each in registers_of(slot) if not cover.has(each.stamp, each.origin)]", "[]",
+        story=test_zsets.test_conflicts_are_counted,
     ),
-    "a patch takes the deadline along": mutant(
-        StringPatches, "local", "keep_deadline(entry)", "pass",
-        story=test_stand_ins.test_a_patch_leaves_the_deadline_to_concurrent_claims,
+    "GT is a score like any other": mutant(
+        node.store.values.scored, "shown_register", "if how == SET or len(registers) == 1:",
+        "if True:", story=partial(test_zsets.test_two_concurrent_writes, "Z5 lower last", False),
+    ),
+    "a transfer revives members": mutant(
+        mesh.merge.kinds.zset_join.ZSetJoin, "_take",
+        "if is_covered(other.slot(member), self.mine):", "if False:",
+        story=test_zset_kind.test_a_join_keeps_what_both_have_and_what_is_new_to_the_other,
+    ),
+    "sums of scores are rounded at each step": mutant(
+        node.store.values.scored.SpelledScore, "_total",
+        "return rounded(top, bits)",
+        "return sum([s.amount for each in self.streams for s in each.steps], base)",
+        story=test_zsets.test_sums_do_not_depend_on_the_order_of_arrival,
+    ),
+    "patches go in the order in which they come": mutant(
+        mesh.merge.patches, "follows",
+        "return streams.newer(one.stamp, one.origin, other.stamp, other.origin)", "return True",
+        story=test_patches.test_chunks_of_two_nodes_are_appended_in_the_order_of_their_stamps,
+    ),
+    "a deletion takes patches it had not seen": mutant(
+        KeyState, "clear_string",
+        "self.patches = [each for each in self.patches if not cover.has(each.stamp, each.origin)]",
+        "self.patches = []",
+        story=test_patches.test_a_set_that_had_not_seen_a_chunk_competes_and_the_chunk_counts_on_it,
+    ),
+    "a deadline of a field clears what it had not seen": mutant(
+        mesh.merge.place_deadlines, "saw_deadlines",
+        "if not saw(row, origin, each.stamp, each.origin):", "if False:",
+        story=partial(
+            test_field_deadlines.test_the_longest_of_concurrent_deadlines_wins, "set", 1002
+        ),
+    ),
+    "what has passed is dropped": mutant(
+        MemberDeadlines, "do_park", "self.parked[place] = slot", "pass",
+        story=partial(
+            test_field_deadlines
+            .test_a_longer_deadline_brings_back_what_has_passed_elsewhere, "hash", "m",
+        ),
+    ),
+    "a transfer brings patches twice": mutant(
+        mesh.merge.whole, "join_patches",
+        "if (each.stamp, each.origin, each.index) not in ours", "if True",
+        "and not mine.has(each.stamp, each.origin)", "",
+        story=test_patches.test_patches_travel_with_a_transfer_and_are_joined,
     ),
     "a snapshot takes keys after their change": mutant(
         SnapshotWalk, "before", "if entry.flags & HELD == self.phase:", "if True:"
+    ),
+    "what is applied counts as held": mutant(
+        Stability, "reportable", "held = self.held()",
+        "held = {each.uuid: int(each.seen) for each in self.streams.all if each.seen}",
+        story=test_stability.test_what_was_only_applied_is_not_stable,
+    ),
+    "the cut is the most that any member holds": mutant(
+        mesh.stability, "least", "min(row.get(uuid, 0) for row in rows)",
+        "max(row.get(uuid, 0) for row in rows)",
+        story=test_stability.test_what_was_only_applied_is_not_stable,
+    ),
+    "a dot is forgotten one stamp too early": mutant(
+        Cut, "has", "return stamp <= read_i64_le(self.row, place)",
+        "return stamp <= read_i64_le(self.row, place) + 1",
+        story=test_stability.test_the_cut_covers_its_stamp_and_none_above,
+    ),
+    "what has no dot survives every transfer": mutant(
+        mesh.merge.bare, "whose",
+        "return HERE if not theirs.has(0, 0) or forgotten(others, ours, mine) else GONE",
+        "return HERE",
+        story=test_stability.test_what_the_other_removed_before_it_forgot_goes,
+    ),
+    "what has no dot is never what the other has one of": mutant(
+        mesh.merge.bare, "forgotten", "return any", "return False and any",
+        story=test_stability.test_what_one_side_has_forgotten_and_the_other_not_is_the_same,
+    ),
+    "a restart says at once all that it holds": mutant(
+        Stability, "reportable", "if self.open:", "if False:",
+        story=test_stability
+        .test_a_restart_says_no_more_than_it_started_with_while_its_old_stream_is_open,
+    ),
+    "frames of an ended process come from memory": mutant(
+        Stability, "may_take", "return self.held_by(member).get(stream.uuid, 0) >= stamp",
+        "return True",
+        story=test_stability
+        .test_what_one_has_in_memory_alone_of_an_ended_process_is_not_handed_on,
+    ),
+    "an old stream is ended without asking": mutant(
+        Stability, "_end_older",
+        "if answer is None or answer.get(self.streams.own.uuid, 0) < self.begun:", "if False:",
+        story=test_stability.test_a_process_that_ended_holds_nothing_up_once_all_have_answered,
+    ),
+    "the lemma is not looked at": mutant(
+        Streams, "covers_cut", "return False", "return True",
+        story=test_stability.test_a_frame_that_had_not_seen_what_is_stable_is_refused,
     ),
     "activation gives no dots to what changes first": mutant(
         Activation, "before", "if entry.flags & HELD == self.phase:", "if True:"

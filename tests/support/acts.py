@@ -1,8 +1,8 @@
 """What a node publishes, in the oracle's words: effects become acts, a unit with its context a
 Unit.
 
-What a stand-in rule decides has no such words (mesh/merge/__init__.py): the keys that it touches
-are named as beyond the oracle. Also here: how a node's data looks from outside (`shown_value`), and
+Lists and streams have no such words (they have oracles of their own): the keys of these are named
+as beyond the oracle. Also here: how a node's data looks from outside (`shown_value`), and
 how data that it held before it became active enters the log: as ordinary writes of its stream under
 the dots it was given.
 """
@@ -12,17 +12,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from mesh.dots import Streams
-from mesh.merge import RULE, STAND_IN
 from node.engine import Engine
 from node.journal import Commit
 from node.ports import Reader
-from node.store.effect import CREATION, HINCR, INCR, OP_NAMES, PUT, WAS_STRING, Effect
+from node.store.effect import (
+    APPEND,
+    CREATION,
+    HEXPIRE,
+    HINCR,
+    INCR,
+    LSET,
+    OP_NAMES,
+    PFMERGE,
+    PUSH,
+    PUT,
+    SETBITS,
+    SETRANGE,
+    WAS_STRING,
+    XACK,
+    XADD,
+    Effect,
+)  # fmt: skip
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
+from node.store.values.member_deadlines import Timed
 from node.store.values.sets import SetValue
 from node.store.values.strings import shown
 from node.store.values.value import Value
+from node.store.values.zsets import ZSetValue
 from tests.support.oracle import Act, Unit
 
+HOW = {"ZADD": "set", "ZMAX": "gt", "ZMIN": "lt"}
+PATCHES = ("APPEND", "SETRANGE", "SETBITS", "BITINCR")
 RECORDER_PLACE = 0  # before the backlog, which moves the own stream
 
 
@@ -75,13 +96,26 @@ def acts_of(effect: Effect) -> Iterable[Act]:
             name, args = "INCRF", (value,)
         else:
             args = (number,)
+    elif effect.op == HEXPIRE:
+        assert isinstance(value, Timed)
+        slot = "hash" if value.of_hash else "zset" if value.of_zset else "set"
+        args = (slot, number, *value.names)
+    elif name in PATCHES:
+        name, args = "PATCH", patch_of(effect)
     elif effect.op == HINCR:
         if isinstance(value, bytes):
             args = (value, number)
         else:
             assert isinstance(value, list)
             name, args = "HINCRF", tuple(value)
-    elif name in ("SADD", "SREM", "HDEL"):
+    elif name in HOW:
+        assert isinstance(value, list)
+        pairs = zip(value[number + 1 :: 2], value[number::2], strict=True)
+        name, args = "ZADD", (HOW[name], *((member, float(score)) for member, score in pairs))
+    elif name == "ZINCR":
+        assert isinstance(value, list)
+        args = (value[1], float(value[0]))
+    elif name in ("SADD", "SREM", "HDEL", "ZREM"):
         assert isinstance(value, list)
         args = tuple(value[number:])
     elif name == "HSET":
@@ -89,19 +123,52 @@ def acts_of(effect: Effect) -> Iterable[Act]:
         rest = value[number:]
         args = tuple(zip(rest[::2], rest[1::2], strict=True))
     creation = bool(effect.flags & CREATION)
-    return (Act(name, int(effect.db), effect.key, args, creation),)
+    act = Act(name, int(effect.db), effect.key, args, creation)
+    return (act, *deadlines_of(effect))
+
+
+def deadlines_of(effect: Effect) -> list[Act]:
+    """What a PUT says of its places' deadlines."""
+    value = effect.value
+    if effect.op != PUT or not isinstance(value, Container):
+        return []
+    slot = value.kind().decode()
+    return [
+        Act("HEXPIRE", int(effect.db), effect.key, (slot, deadline_ms, place))
+        for place, deadline_ms in value.deadline_items()
+    ]
 
 
 def is_beyond(effect: Effect) -> bool:
     """Does the oracle not know what such an effect makes of its key?"""
-    return RULE[int(effect.op)] == STAND_IN or is_strange(effect.value)
+    return (
+        effect.op == PFMERGE
+        or PUSH <= effect.op <= LSET
+        or XADD <= effect.op <= XACK
+        or is_strange(effect.value)
+    )
+
+
+def patch_of(effect: Effect) -> tuple[object, ...]:
+    """A write of a string in place, as an oracle's PATCH has it."""
+    value = effect.value
+    number = int(effect.number)
+    if effect.op == APPEND:
+        return ("append", value)
+    if effect.op == SETRANGE:
+        return ("range", number, value)
+    if value is None:
+        return ("bits", number >> 1, 1, number & 1)
+    assert isinstance(value, list)
+    kind, width, first = value[0][:1], int(value[0][1:]), int(value[1])
+    if effect.op == SETBITS:
+        return ("bits", first, width, int(value[2]))
+    return ("count", first, width, kind == b"i", int(value[2]), value[3].decode())
 
 
 def is_strange(value: object) -> bool:
-    """Is this a value of a type that the oracle does not know, or one of deadlines of its own?"""
-    if isinstance(value, (SetValue, HashValue)):
-        return value.deadlines is not None
-    return isinstance(value, Value)
+    """Is this a value of a type that the oracle does not know?"""
+    return isinstance(value, Value) and not isinstance(value, Container)
 
 
 def whole_value(value: object) -> object:
@@ -110,6 +177,8 @@ def whole_value(value: object) -> object:
         return frozenset(value.names())
     if isinstance(value, HashValue):
         return tuple(value.items())
+    if isinstance(value, ZSetValue):
+        return {member: value.score(member) for member in value.names()}
     return shown(value)
 
 
@@ -119,6 +188,9 @@ def shown_value(value: object) -> tuple[str, object]:
         return "set", frozenset(value.names())
     if isinstance(value, HashValue):
         return "hash", tuple(sorted(value.items()))
+    if isinstance(value, ZSetValue):
+        parts = value.parts()
+        return "zset", tuple(parts[: len(parts) - len(value.deadline_parts())])
     if isinstance(value, Value):
         return value.kind().decode(), tuple(value.parts())
     return "string", shown(value)

@@ -29,6 +29,7 @@ KeyName = tuple[int, bytes]
 MS_SHIFT: Final = 20
 NEVER: Final = 2**62
 DBS: Final = (0, 1)
+UNMODELLED: Final = ("hash-ttl", "set-ttl", "zset-ttl")  # deadlines of fields and members
 WHOLE: Final = re.compile(rb"-?[0-9]+")
 NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
 # More digits than any sum in a schedule has, so that decimals add up exactly in any order.
@@ -466,7 +467,7 @@ class Schedule:
         oracle = Oracle()
         for unit in [unit for node in self.nodes for unit in node.log]:
             oracle.record(unit)
-        living = {(dot, path) for dot, path, _ in oracle.live()}
+        living = {(dot, path) for dot, path, _ in oracle.live() if path[2] not in UNMODELLED}
         end_ms = max(node.next_stamp(self.now_ms) for node in self.nodes) >> MS_SHIFT
         expected = oracle.expected(end_ms)
         for node in self.nodes:

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 
 Path = tuple[Any, ...]
 KeyName = tuple[int, bytes]
-Value = bytes | frozenset[bytes] | tuple[tuple[bytes, bytes], ...]
+Value = bytes | frozenset[bytes] | tuple[tuple[bytes, bytes], ...] | tuple[bytes, ...]
 CounterName = tuple[int, bytes, bytes | None]
 Visible = dict[KeyName, tuple[str, Any, int]]
 
@@ -29,12 +29,15 @@ INT64_MAX: Final = 2**63 - 1
 INTEGER: Final = re.compile(rb"0|-?[1-9][0-9]*")
 DECIMAL: Final = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
-CREATORS: Final = frozenset({"PUT", "INCR", "INCRF", "SADD", "HSET", "HINCR", "HINCRF"})
-OPS: Final = CREATORS | {"DROP", "EXPIRE", "SREM", "HDEL", "FLUSH"}
+CREATORS: Final = frozenset({"PUT", "INCR", "INCRF", "PATCH", "SADD", "HSET", "HINCR", "HINCRF",
+                            "ZADD", "ZINCR"})  # fmt: skip
+OPS: Final = CREATORS | {"DROP", "EXPIRE", "HEXPIRE", "SREM", "HDEL", "ZREM", "FLUSH"}
 STRING_REGISTER: Final = ("string", "register")
 STRING_INCREMENT: Final = ("string", "increment")
+STRING_PATCH: Final = ("string", "patch")
 # With no type claim left, the first of these that holds something is the key's type.
-SLOTS: Final = ("string", "hash", "set")
+SLOTS: Final = ("string", "hash", "set", "zset")
+REMOVALS: Final = {"SREM": "set", "HDEL": "hash", "ZREM": "zset"}
 
 
 class Absent:
@@ -61,11 +64,17 @@ class Act:
 
     What `args` holds, by `op`:
 
-    - PUT: (value, deadline_ms). The value is bytes (string), a frozenset of bytes (set) or a tuple
-      of (field, value) pairs (hash), never an empty collection. It replaces the whole key.
+    - PUT: (value, deadline_ms). The value is bytes (string), a frozenset of bytes (set), a tuple of
+      (field, value) pairs (hash) or a dict of members to scores (sorted set), never an empty
+      collection. It replaces the whole key.
     - DROP: (is_string,), of what was visible. The DEL of a string writes ABSENT, no other does.
     - EXPIRE: (deadline_ms,), 0 for PERSIST.
     - INCR: (delta,); INCRF: (decimal text,); HINCR: (field, delta); HINCRF: (field, decimal text).
+    - PATCH: ("append", text), ("range", byte, text), ("bits", bit, width, value) or
+      ("count", bit, width, signed, delta, overflow mode).
+    - ZADD: ("set", "gt" or "lt", then (member, score) pairs), without those that GT or LT did not
+      change; ZINCR: (member, amount); ZREM: the members. Scores and amounts are floats.
+    - HEXPIRE: (slot, deadline_ms, then the fields or members).
     - SADD and SREM: the members; HSET: (field, value) pairs; HDEL: the fields; FLUSH: nothing.
 
     Deadlines are Unix milliseconds, 0 for none. `creation`: the origin saw no such key, so the act
@@ -125,14 +134,21 @@ class Entry:
     """The living dots of one key, by the place they stand at."""
 
     dots: dict[Path, list[tuple[Dot, Any]]] = field(default_factory=lambda: defaultdict(list))
+    now_ms: int = 0  # fields and members that are past their deadline then are out of sight
 
     def at(self, *place: Any) -> list[tuple[Dot, Any]]:
         """The dots of one place with their payloads, oldest first."""
         return sorted(self.dots.get(place, ()), key=lambda item: item[0])
 
     def elements(self, slot: str) -> set[bytes]:
-        """The members or fields that have a living dot."""
-        return {place[1] for place in self.dots if place[0] == slot}
+        """The members or fields that have a living dot, and a deadline that has not passed."""
+        named = {place[1] for place in self.dots if place[0] == slot}
+        return {name for name in named if not 0 < self.place_deadline_ms(slot, name) < self.now_ms}
+
+    def place_deadline_ms(self, slot: str, name: bytes) -> int:
+        """The latest surviving deadline of a field or member; 0, none at all, is the latest."""
+        deadlines = [deadline for _, deadline in self.at(f"{slot}-ttl", name)]
+        return 0 if 0 in deadlines else max(deadlines, default=0)
 
     def number(self, *place: Any) -> Fraction | None:
         """The exact, unclipped value of a counter; None if what shows is not a number."""
@@ -144,17 +160,16 @@ class Entry:
 
     def register(self, *place: Any) -> bytes | None:
         """A string or a hash field as shown: the newest register and what counts on it."""
-        register = winner(self.at(*place, "register"))
-        deltas = [delta for _, delta in self.at(*place, "increment")]
-        if not deltas:
-            return register
-        number = self.number(*place)
-        if number is None:
-            return register
-        whole = all(isinstance(delta, int) for delta in deltas)
-        if whole and (register is None or is_int64(register)):
-            return b"%d" % max(INT64_MIN, min(INT64_MAX, int(number)))
-        return decimal_text(number)
+        shown = winner(self.at(*place, "register"))
+        steps = [*self.at(*place, "increment"), *self.at(*place, "patch")]
+        deltas: list[Any] = []
+        for _, step in sorted(steps, key=lambda item: item[0]):
+            if isinstance(step, tuple):
+                shown = patched(counted(shown, deltas) or b"", *step)
+                deltas = []
+            else:
+                deltas.append(step)
+        return counted(shown, deltas)
 
     def content(self, slot: str) -> Value | None:
         """The value of one slot; None if it is empty."""
@@ -162,14 +177,43 @@ class Entry:
             return self.register("string")
         if slot == "set":
             return frozenset(self.elements("set")) or None
+        if slot == "zset":
+            return self.ranked()
         values = [(name, self.register("hash", name)) for name in sorted(self.elements("hash"))]
         return tuple((name, value) for name, value in values if value is not None) or None
+
+    def ranked(self) -> tuple[bytes, ...] | None:
+        """A sorted set's members, each with its score behind it, the lowest score first."""
+        pairs = [(self.score(member), member) for member in self.elements("zset")]
+        words = [word for score, member in sorted(pairs) for word in (member, score_text(score))]
+        return tuple(words) or None
+
+    def score(self, member: bytes) -> float:
+        """The register that shows and every living increment, added exactly and rounded once."""
+        registers = [payload for _, payload in self.at("zset", member, "register")]
+        parts = [amount for _, amount in self.at("zset", member, "increment")]
+        kinds = {how for how, _ in registers}
+        if kinds == {"gt"}:
+            parts.append(max(score for _, score in registers))
+        elif kinds == {"lt"}:
+            parts.append(min(score for _, score in registers))
+        elif registers:
+            parts.append(registers[-1][1])
+        endless = {part for part in parts if part in (float("inf"), float("-inf"))}
+        if endless:
+            return float(endless.pop()) if len(endless) == 1 else 0.0
+        total = sum((Fraction(part) for part in parts), Fraction(0))
+        try:
+            return float(total)
+        except OverflowError:
+            return float("inf") if total > 0 else float("-inf")
 
     def type(self) -> str | None:
         """The newest surviving claim, whose slot may be empty. A string's writes are its claims."""
         claims = self.at("type")
         claims += [(d, "string") for d, value in self.at(*STRING_REGISTER) if value is not ABSENT]
         claims += [(d, "string") for d, _ in self.at(*STRING_INCREMENT)]
+        claims += [(d, "string") for d, _ in self.at(*STRING_PATCH)]
         if claims:
             return str(max(claims)[1])
         return next((slot for slot in SLOTS if self.content(slot) is not None), None)
@@ -229,9 +273,13 @@ class Oracle:
         counters: dict[CounterName, Fraction] = {}
         for (db, key), entry in self._visible_entries(now_ms):
             slot = entry.type()
+            if slot == "zset":
+                continue
             for place in [p for p in entry.dots if p[0] == slot and p[-1] == "increment"]:
                 number = entry.number(*place[:-1])
-                if number is not None:
+                if slot == "hash" and place[1] not in entry.elements("hash"):
+                    continue
+                if number is not None and not entry.at(*place[:-1], "patch"):
                     counters[db, key, place[1] if slot == "hash" else None] = number
         return counters
 
@@ -241,6 +289,15 @@ class Oracle:
             name: frozenset(entry.elements(str(entry.type())))
             for name, entry in self._visible_entries(now_ms)
             if entry.type() in ("set", "hash")
+        }
+
+    def expected_deadlines(self, now_ms: int) -> dict[tuple[int, bytes, bytes], int]:
+        """(db, key, field or member) -> its deadline, of each visible one that has any."""
+        return {
+            (*name, element): deadline_ms
+            for name, entry in self._visible_entries(now_ms)
+            for element in entry.elements(str(entry.type()))
+            if (deadline_ms := entry.place_deadline_ms(str(entry.type()), element))
         }
 
     def explain(self, db: int, key: bytes) -> list[str]:
@@ -269,6 +326,8 @@ class Oracle:
         entries: dict[KeyName, Entry] = defaultdict(Entry)
         for dot, path, payload in self.live():
             entries[path[0], path[1]].dots[path[2:]].append((dot, payload))
+        for entry in entries.values():
+            entry.now_ms = now_ms or 0
         return [(name, e) for name, e in entries.items() if not is_absent(e, now_ms)]
 
 
@@ -300,15 +359,18 @@ def scopes_of(act: Act) -> list[Path]:
         return [key]
     if act.op == "EXPIRE":
         return [(*key, "ttl")]
-    if act.op == "SREM":
-        return [(*key, "set", member) for member in act.args]
-    if act.op == "HDEL":
-        return [(*key, "hash", name) for name in act.args]
+    if act.op == "HEXPIRE":
+        return [(*key, f"{act.args[0]}-ttl", name) for name in act.args[2:]]
+    if act.op in REMOVALS:
+        slot = REMOVALS[act.op]
+        return [(*key, each, name) for name in act.args for each in (slot, f"{slot}-ttl")]
     scopes: list[Path] = [(*key, "type")]
     if act.op == "SADD":
         scopes += [(*key, "set", member) for member in act.args]
     if act.op == "HSET":
-        scopes += [(*key, "hash", name) for name, _ in act.args]
+        scopes += [(*key, each, name) for name, _ in act.args for each in ("hash", "hash-ttl")]
+    if act.op == "ZADD":
+        scopes += [(*key, "zset", member) for member, _ in act.args[1:]]
     return scopes
 
 
@@ -316,7 +378,7 @@ def adds_of(act: Act) -> dict[Path, Any]:
     """What an act adds: path -> payload. All of it gets the act's one dot."""
     key: Path = (act.db, act.key)
     adds: dict[Path, Any] = {(*key, *place): x for place, x in content_of(act).items()}
-    slots = {path[2] for path in adds} - {"string", "ttl"}
+    slots = {path[2] for path in adds if not path[2].endswith("ttl")} - {"string"}
     adds.update({(*key, "type"): slot for slot in slots})
     if act.creation:
         adds.setdefault((*key, "ttl"), 0)
@@ -332,14 +394,23 @@ def content_of(act: Act) -> dict[Path, Any]:
         return {STRING_REGISTER: ABSENT} if act.args[0] else {}
     if act.op == "EXPIRE":
         return {("ttl",): act.args[0]}
+    if act.op == "HEXPIRE":
+        return {(f"{act.args[0]}-ttl", name): act.args[1] for name in act.args[2:]}
     if act.op == "INCR":
         return {STRING_INCREMENT: act.args[0]}
     if act.op == "INCRF":
         return {STRING_INCREMENT: Fraction(text_of(act.args[0]))}
+    if act.op == "PATCH":
+        return {STRING_PATCH: act.args}
     if act.op == "HINCR":
         return {("hash", act.args[0], "increment"): act.args[1]}
     if act.op == "HINCRF":
         return {("hash", act.args[0], "increment"): Fraction(text_of(act.args[1]))}
+    if act.op == "ZINCR":
+        return {("zset", act.args[0], "increment"): act.args[1]}
+    if act.op == "ZADD":
+        how, pairs = act.args[0], act.args[1:]
+        return {("zset", member, "register"): (how, score) for member, score in pairs}
     if act.op == "SADD":
         return value_of(frozenset(act.args))
     if act.op == "HSET":
@@ -353,7 +424,11 @@ def value_of(value: Any) -> dict[Path, Any]:
         return {STRING_REGISTER: value}
     if isinstance(value, frozenset):
         return {("set", member): True for member in value}
-    return {("hash", name, "register"): text for name, text in value}
+    if isinstance(value, dict):
+        return {("zset", member, "register"): ("set", score) for member, score in value.items()}
+    fields: dict[Path, Any] = {("hash", name, "register"): text for name, text in value}
+    fields.update({("hash-ttl", name): 0 for name, _ in value})
+    return fields
 
 
 def check(act: Act, where: str) -> None:
@@ -379,6 +454,43 @@ def winner(registers: list[tuple[Dot, Any]]) -> bytes | None:
     return bytes(registers[-1][1])
 
 
+def counted(text: bytes | None, deltas: list[Any]) -> bytes | None:
+    """A register after increments; text that is no number hides them."""
+    base = Fraction(0) if text is None else as_number(text)
+    if base is None or not deltas:
+        return text
+    total = base + sum(Fraction(delta) for delta in deltas)
+    if all(isinstance(delta, int) for delta in deltas) and (text is None or is_int64(text)):
+        return b"%d" % max(INT64_MIN, min(INT64_MAX, int(total)))
+    return decimal_text(total)
+
+
+def patched(text: bytes, kind: str, *args: Any) -> bytes:
+    """A text after one write in place."""
+    if kind == "append":
+        return text + bytes(args[0])
+    if kind == "range":
+        start, piece = args
+        return text[:start].ljust(start, b"\0") + bytes(piece) + text[start + len(piece) :]
+    first, width = args[0], args[1]
+    size = max(len(text), (first + width + 7) // 8)
+    shift = size * 8 - first - width
+    whole = int.from_bytes(text.ljust(size, b"\0"), "big")
+    old = whole >> shift & ((1 << width) - 1)
+    new = args[2]
+    if kind == "count":
+        signed, delta, mode = args[2:]
+        least, most = (-(1 << width - 1), (1 << width - 1) - 1) if signed else (0, (1 << width) - 1)
+        new = (old - (1 << width) if old > most else old) + delta
+        if not least <= new <= most:
+            if mode == "FAIL":
+                return text
+            if mode == "SAT":
+                new = most if new > most else least
+    made = int(whole + ((new & ((1 << width) - 1)) - old << shift))
+    return made.to_bytes(size, "big")
+
+
 def text_of(decimal: str | bytes) -> str:
     """A decimal as text, however the recorder kept it."""
     return decimal.decode() if isinstance(decimal, bytes) else decimal
@@ -390,8 +502,11 @@ def is_int64(text: bytes) -> bool:
 
 
 def as_number(text: bytes) -> Fraction | None:
-    """The number a register holds, exactly; None if it holds none."""
-    return Fraction(text.decode()) if DECIMAL.fullmatch(text) else None
+    """The number a register holds, exactly; None if it holds none, or one beyond a long double."""
+    found = DECIMAL.fullmatch(text)
+    if found is None or abs(int((found[2] or b"e0")[1:])) > 4900:
+        return None
+    return Fraction(text.decode())
 
 
 def decimal_text(number: Fraction) -> bytes:
@@ -399,6 +514,12 @@ def decimal_text(number: Fraction) -> bytes:
     digits = str(abs(round(number * 10**17))).rjust(18, "0")
     text = f"{digits[:-17]}.{digits[-17:]}".rstrip("0").rstrip(".")
     return ("-" + text if number < 0 and text != "0" else text).encode()
+
+
+def score_text(score: float) -> bytes:
+    """A score as Redis prints it."""
+    whole = abs(score) <= 2**53 and score == int(score)
+    return b"%d" % int(score) if whole else repr(score).encode()
 
 
 def spell(dot: Dot) -> str:

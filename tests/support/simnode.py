@@ -16,6 +16,7 @@ from mesh.clock import HybridClock
 from mesh.dots import Streams
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
+from mesh.merge.totals import beyond
 from mesh.spill import Spill
 from node.commands.context import Parked
 from node.commands.table import load
@@ -63,15 +64,21 @@ class Save(Sink):
 
     checksum = False
 
-    def __init__(self, saves: list[bytes]) -> None:
-        self.saves = saves
+    def __init__(self, node: SimNode) -> None:
+        self.node = node
+        self.saves = node.saves
         self.parts: list[bytes] = []
+        self.vector: dict[bytes, int] = {}
+
+    def begin(self) -> None:
+        self.vector = self.node.member.vector()
 
     def write(self, data: bytes) -> None:
         self.parts.append(data)
 
     def end(self, error: str) -> None:
         assert not error, error
+        self.node.held = self.vector
         self.saves.append(b"".join(self.parts))
         del self.saves[:-SAVES_KEPT]
 
@@ -86,6 +93,8 @@ class SimNode:
         self.skew_ms = skew_ms
         self.member_id = uuid.UUID(int=world.random.getrandbits(128)).hex.encode()
         self.saves: list[bytes] = []
+        self.held: dict[bytes, int] = {}  # the vector of the last save
+        self.past: list[bytes] = []  # its earlier streams, as the member id's file names them
         # Every other node stages what it takes in in a file: nothing may stay in memory there.
         self.staging_bytes = 0 if len(world.nodes) % 2 else 1 << 40
         self.boot(None)
@@ -104,9 +113,17 @@ class SimNode:
         self.engine = Engine(config, HybridClock(), self.resolver, seed=seed)
         self.member = Member(config, self.engine, self.resolver, self.member_id)
         self.member.guard = self.guard
+        self.member.routes.hope = self.hopes_for
         self.member.open_spill = HeldSpill
         self.member.large = LARGE
         self.member.slice_places = 1
+        self.held = {}
+        self.member.older = list(self.past)
+        self.past.append(self.streams.own.uuid)
+        if self.world.forgets:
+            self.member.stability.active = True
+            self.member.stability.members = self.world.members
+            self.member.stability.held = lambda: self.held
         self.incoming: Wire | None = None  # the link whose snapshot is staged or merged
         self.queue: deque[Callable[[], None]] = deque()
         self.snapshots = Snapshots(
@@ -176,15 +193,43 @@ class SimNode:
         self.queue.popleft()()
         return True
 
+    def hopes_for(self, member: bytes) -> bool:
+        """May a link to this member still come up by itself? As the agent sees one that is cut."""
+        return any(
+            wire.target is self and wire.source.member_id == member and wire.way is None
+            for pair, wire in self.world.wires.items() if pair not in self.world.missing
+        )
+
+    def settle_routes(self) -> None:
+        """A link or an offer has changed: which streams come over which link now?"""
+        self.member.routes.settle(self.world.time_s)
+
     def beat(self) -> None:
         """The heartbeat of once a second."""
         self.wake()
+        self.settle_routes()
         self.member.heartbeat()
         self.member.backlog.flush()
+        self.forget(self.world.random.randrange(0, 20) if self.world.forgets == "random" else 0)
+
+    def forget(self, budget: int = 0) -> None:
+        """Forgets what is stable: so many places, or all."""
+        if not self.world.forgets or not self.member.started:
+            return
+        while not self.member.forget_step(budget or 1000) and not budget:
+            pass
+
+    def forget_now(self) -> None:
+        """As a heartbeat does it, but without saying anything."""
+        member = self.member
+        if member.started and member.staging is None and member.merging is None:
+            member.stability.advance()
+            member.forgetter.beat()
+            self.forget()
 
     def begin_save(self) -> None:
         """A save of this moment; what survives a crash is there when its walk has ended."""
-        self.snapshots.request(Save(self.saves))
+        self.snapshots.request(Save(self))
 
     def save(self) -> None:
         """A save, from beginning to end."""
@@ -210,6 +255,7 @@ class SimNode:
                     self.engine.databases[int(record.db)].put(record.key, entry)
                 self.engine.clock.observe(entry.stamp)
         metadata.load_end()
+        self.held = self.member.vector()
         for stream in self.streams.all:
             self.engine.clock.observe(stream.seen)
 
@@ -270,6 +316,19 @@ class SimNode:
             slot = value.slot(field)
             value = slot.value if isinstance(slot, Field) else slot
         return value
+
+    def sums_beyond(self) -> bool:
+        """Is a counter here beyond 64 bits?"""
+        for db in self.engine.databases:
+            for shard in [*db.keys.dicts, db.hidden]:
+                for entry in shard.values():
+                    values: list[object] = [entry.value]
+                    if isinstance(entry.value, HashValue):
+                        values = [slot for chunk in entry.value.chunks() for slot in chunk.values()]
+                    for value in values:
+                        if beyond(value.value if isinstance(value, Field) else value):
+                            return True
+        return False
 
     def hidden(self) -> int:
         """How many keys are remembered that show nothing."""

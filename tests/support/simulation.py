@@ -14,15 +14,17 @@ import random
 from collections.abc import Callable
 from fractions import Fraction
 
-from mesh.backlog import Follower
+from mesh.backlog import NOWHERE, Follower
 from mesh.dots import unpack_row
-from mesh.inbox import FORKED, GAP, MORE, Inbox
-from mesh.rreplay import FRAME_HEAD
-from mesh.staging import Staging
+from mesh.inbox import FORKED, GAP, MORE, OTHER, Inbox
+from mesh.rreplay import FRAME_HEAD, stamps_of
+from mesh.staging import Staging, StagingError
+from mesh.topology import Relaying, Taker, Way, routes_at, routes_command, unpack_offers
 from node.persist.rdb_reader import RdbReader
 from node.persist.snapshot import Sink
 from node.store.values.strings import shown
 from tests.support.oracle import Oracle, Unit, decimal_text
+from tests.support.remembered import remembered
 from tests.support.simnode import Shown, SimNode
 
 START_S = 1_700_000_000.0
@@ -39,6 +41,8 @@ class Wire(Follower, Sink):
         self.target = target
         self.open = False
         self.asked: dict[bytes, int] | None = None
+        self.elsewhere: frozenset[bytes] = NOWHERE
+        self.asks_all = False
         self.vector: dict[bytes, int] = {}
         self.flight: list[bytes] = []
         self.buffer = b""
@@ -49,14 +53,34 @@ class Wire(Follower, Sink):
         self.sent_bytes = 0
         self.applied = 0
         self.resumes = 0
+        self.refused = False  # the source must save before its snapshot is taken
+        self.way: Way | None = None  # while frames flow
+        self.taker: Taker | None = None
+        self.relaying: Relaying | None = None
+        self.requests: list[tuple[frozenset[bytes], dict[bytes, int]]] = []  # on their way back
+        self.carried: list[bytes] | None = None  # what was sent, where a test counts frames
 
     # --- the source's half, as mesh/feed.py does it ---------------------------------------------
 
     def send(self, data: bytes, last: int) -> None:
+        self.relay(data)
+
+    def relay(self, data: bytes) -> None:
         echo = FRAME_HEAD + self.target.streams.own.text
         assert echo not in data, "a frame is sent back to its origin"
         self.sent_bytes += len(data)
         self.flight.append(data)
+        if self.carried is not None:
+            self.carried.append(data)
+
+    def frames(self) -> list[tuple[bytes, int]]:
+        """Stream and stamp of every frame that was sent since `carried` was set."""
+        found: list[tuple[bytes, int]] = []
+        for data in self.carried or []:
+            for stamp, start, _ in stamps_of(data):
+                start += len(FRAME_HEAD)
+                found.append((data[start : start + 36], stamp))
+        return found
 
     def begin(self) -> None:
         backlog = self.source.member.backlog
@@ -74,17 +98,41 @@ class Wire(Follower, Sink):
         if parts is None:
             self.cut()  # a transfer or many writes since: the backlog has a hole there
         else:
-            self._go_live(parts)
+            self._go_live(parts, self.vector, NOWHERE)
 
     def _unpin(self) -> None:
         if self.pinned >= 0:
             self.source.member.backlog.unpin(self.pinned)
             self.pinned = -1
 
-    def _go_live(self, parts: list[bytes]) -> None:
+    def _go_live(
+        self, parts: list[bytes], vector: dict[bytes, int], elsewhere: frozenset[bytes]
+    ) -> None:
         for part in parts:
             self.send(part, 0)
-        self.source.member.backlog.followers.append(self)
+        member = self.source.member
+        member.backlog.followers.append(self)
+        target = self.target
+        stream = target.streams.own.uuid
+        self.relaying = Relaying(member.backlog, self, stream)
+        self.relaying.began(vector, elsewhere)
+        self.taker = Taker(
+            target.member_id, stream, lambda offers: self.flight.append(routes_command(offers))
+        )
+        member.routes.add_taker(self.taker)
+        self.source.settle_routes()
+
+    def _serve(self) -> bool:
+        """The source hears which streams of others the target wants."""
+        if not self.requests or self.relaying is None:
+            return False
+        parts = self.relaying.ask(*self.requests.pop(0))
+        if parts is None:
+            self.cut()
+            return True
+        for part in parts:
+            self.relay(part)
+        return True
 
     # --- the target's half, as mesh/link.py does it ---------------------------------------------
 
@@ -93,21 +141,29 @@ class Wire(Follower, Sink):
         source, target = self.source, self.target
         if not (source.member.started and target.member.started) or target.incoming is not None:
             return False
+        if self.refused:
+            return False
         self.asked = target.member.vector()
+        others = frozenset(target.member.routes.paths()) - {source.streams.own.uuid}
+        self.elsewhere = NOWHERE if self.asks_all else others
+        self.asks_all = False
         self.flight = []
         self.buffer = b""
         self.inbox = target.member.inbox()
+        self.inbox.peer_member = source.member_id
         self.open = True
         return True
 
     def answer(self) -> None:
         """The source goes on from there, or sends a snapshot."""
         assert self.asked is not None
-        parts = self.source.member.backlog.resume(self.asked, self.target.streams.own.uuid)
+        asked = self.asked
+        own = self.target.streams.own.uuid
+        parts = self.source.member.backlog.resume(asked, own, self.elsewhere)
         self.asked = None
         if parts is not None:
             self.resumes += 1
-            self._go_live(parts)
+            self._go_live(parts, asked, self.elsewhere)
         elif self.target.incoming is not None:
             self.cut()  # another transfer runs
         else:
@@ -141,10 +197,36 @@ class Wire(Follower, Sink):
         self.staging = None
         self.flight = []
         self.buffer = b""
+        self.requests = []
+        if self.relaying is not None and self.taker is not None:
+            self.relaying.end()
+            self.source.member.routes.remove_taker(self.taker)
+        self.relaying = self.taker = None
+        if self.way is not None:
+            self.asks_all = self.asks_all or bool(self.way.asked)
+            self.target.member.routes.remove_way(self.way)
+            self.way = None
+            self.target.settle_routes()
+        self.source.settle_routes()
+
+    def _up(self) -> Way:
+        """Frames flow: from now on others' streams may be asked for."""
+        source = self.source
+        vector = self.target.member.vector
+        way = Way(
+            source.member_id, source.streams.own.uuid,
+            lambda streams: self.requests.append((streams, vector())),
+        )  # fmt: skip
+        self.way = way
+        self.target.member.routes.add_way(way)
+        self.target.settle_routes()
+        return way
 
     def deliver(self, piece: Callable[[int], int]) -> bool:
         """Some of what is in flight arrives, cut anywhere. False: nothing could."""
         incoming = self.target.incoming
+        if self._serve():
+            return True
         if not self.flight or (incoming is not None and incoming is not self):
             return False  # while a snapshot is taken in other links are not read
         if incoming is self and self.reader is None and self.target.member.staging is not None:
@@ -161,8 +243,14 @@ class Wire(Follower, Sink):
             self._take(data)
             return True
         assert self.staging is not None
-        for record in reader.feed(data):
-            self.staging.add(record)
+        try:
+            for record in reader.feed(data):
+                self.staging.add(record)
+        except StagingError:
+            self.source.world.counts["refused"] += 1
+            self.cut()
+            self.refused = True
+            return True
         if reader.done:
             self.flight.insert(0, reader.rest)
             self.reader = None
@@ -176,9 +264,24 @@ class Wire(Follower, Sink):
 
     def _take(self, data: bytes) -> None:
         self.buffer += data
-        result = self.inbox.take(self.buffer, 0)
-        self.buffer = self.buffer[self.inbox.pos :]
+        way = self.way or self._up()
+        while True:
+            result = self.inbox.take(self.buffer, 0)
+            self.buffer = self.buffer[self.inbox.pos :]
+            if result != OTHER:
+                break
+            routes = routes_at(self.buffer, 0)
+            if routes is None:
+                return
+            self.buffer = self.buffer[routes[1] :]
+            way.offers = unpack_offers(routes[0])
+            self.target.settle_routes()
         self.target.member.backlog.flush()
+        if self.target.world.forgets == "frame":
+            self.target.forget_now()
+        if result == GAP and self.target.member.transfers + self.source.member.transfers:
+            self.cut()  # a transfer took the place of frames that would have been relayed
+            return
         # A feed goes on from the vector that was asked with: no frame can be missing.
         assert result == MORE, (WORDS.get(result, "no frame"), self.buffer)
 
@@ -186,8 +289,11 @@ class Wire(Follower, Sink):
 class World:
     """Nodes, links between all of them, and what was published."""
 
-    def __init__(self, seed: int, nodes: int = 2, backlog_bytes: int = 0) -> None:
+    def __init__(
+        self, seed: int, nodes: int = 2, backlog_bytes: int = 0, forgets: str = ""
+    ) -> None:
         self.seed = seed
+        self.forgets = forgets  # "": nothing; "frame": after every frame; "random": at times
         self.random = random.Random(seed)
         self.time_s = START_S
         self.backlog_bytes = backlog_bytes
@@ -198,8 +304,13 @@ class World:
         self.down: set[tuple[int, int]] = set()
         self.missing: set[tuple[int, int]] = set()  # no link at all, also when all is healed
         self.counts = {"cut": 0, "crash": 0, "resync": 0, "writes": 0, "watched": 0, "spoiled": 0}
+        self.counts["refused"] = 0
         for number in range(nodes):
             self.add(f"n{number}", self.random.randrange(-400, 400))
+
+    def members(self) -> frozenset[bytes] | None:
+        """Who must hold what is to be stable."""
+        return frozenset(node.member_id for node in self.nodes)
 
     def new_uuid(self) -> bytes:
         """A stream's uuid, from the seed."""
@@ -250,6 +361,7 @@ class World:
         wire.target.wake()
         wire.source.wake()
         if not wire.open:
+            wire.refused = False
             wire.connect()
         elif wire.asked is not None:
             wire.answer()
@@ -288,16 +400,36 @@ class World:
         for number in range(rounds):
             self.time_s += 0.01
             self.flow()
-            if number == 0:
+            if number == 0 or self.forgets:
                 for node in self.nodes:
+                    if self.forgets:
+                        node.save()
                     node.beat()
                 self.flow()
-            if len({tuple(sorted(node.member.vector().items())) for node in self.nodes}) == 1:
+            if self.is_level():
                 return
             for pair, wire in self.wires.items():
+                wire.refused = False
                 if pair not in self.down and wire.lacks():
                     wire.cut()
+                    wire.asks_all = True
         raise AssertionError(f"{self}: the vectors did not become equal")
+
+    def is_level(self) -> bool:
+        """Has every node applied the same?"""
+        return len({tuple(sorted(node.member.vector().items())) for node in self.nodes}) == 1
+
+    def only_links(self, *pairs: tuple[int, int]) -> None:
+        """These pairs of nodes are linked in both directions, and no others."""
+        for a in range(len(self.nodes)):
+            for b in range(a):
+                if (a, b) not in pairs and (b, a) not in pairs:
+                    self.no_link(a, b)
+
+    def count_frames(self) -> None:
+        """From now on every link remembers what it carries."""
+        for wire in self.wires.values():
+            wire.carried = []
 
     def oracle(self) -> Oracle:
         """Everything that the nodes have by their vector."""
@@ -337,6 +469,32 @@ class World:
                 )
             self.check_books(node)
             self.check_waiting(node)
+
+    def check_forgotten(self) -> None:
+        """Two heartbeats after all hold everything nothing is remembered; what shows is the same.
+
+        A minute passes before, so that no deadline and no clock that is ahead is in the way.
+        """
+        self.time_s += 60.0
+        for _ in range(3):
+            self.settle()
+        for node in self.nodes:
+            for _ in range(2):
+                node.save()
+                node.beat()
+                self.flow()
+        for _ in range(2):
+            for node in self.nodes:
+                node.beat()
+            self.flow()
+        for node in self.nodes:
+            node.forget()
+            left = remembered(node.engine.databases, node.member.memory)
+            if node.sums_beyond():  # exact sums that 64 bits do not hold have no other form
+                left["increments"] = left["rare"] = left["fields"] = 0
+            assert not any(left.values()), f"{self}: {node.name} remembers {left}"
+            assert not node.member.stability.open, f"{self}: {node.name}: a stream is not closed"
+        self.check()
 
     def compare(self, name: str, seen: Shown, expected: Shown) -> None:
         """AssertionError with every key that differs."""

@@ -9,9 +9,10 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from node.store.entry import Field
-from node.store.values.member_deadlines import MemberDeadlines
+from node.store.entry import Claim, Field
+from node.store.values.member_deadlines import MemberDeadlines, Timed, latest
 from node.store.values.places import Places
+from node.store.values.scored import Scored
 
 FIELD_BYTES: Final = 40
 
@@ -84,7 +85,13 @@ class Container(Places):
 
     def has_deadlines(self) -> bool:
         """Has any place a deadline? Then a hash is RDB's kind hash_ttl."""
-        return self.deadlines is not None
+        deadlines = self.deadlines
+        return deadlines is not None and len(deadlines.of) > 0
+
+    def remembers(self) -> bool:
+        """Does the mesh remember anything of places that are not there?"""
+        deadlines = self.deadlines
+        return deadlines is not None and deadlines.remembers()
 
     def deadline_of(self, place: bytes) -> int:
         """A place's deadline in ms, 0 where it has none."""
@@ -98,11 +105,13 @@ class Container(Places):
 
     def deadlines_copy(self) -> MemberDeadlines | None:
         """For `copy`: a copied value keeps the deadlines of its places."""
-        return None if self.deadlines is None else self.deadlines.copy()
+        deadlines = self.deadlines
+        return None if deadlines is None or not deadlines.of else deadlines.copy()
 
     def deadline_parts(self) -> list[bytes]:
         """For `parts`: nothing while there is no deadline, or else one text of them all."""
-        return [] if self.deadlines is None else [self.deadlines.spelled()]
+        deadlines = self.deadlines
+        return [] if deadlines is None or not deadlines.of else [deadlines.spelled()]
 
     def do_set_deadline(self, place: bytes, deadline_ms: int) -> None:
         """Gives a place that is there its deadline; 0: none."""
@@ -117,6 +126,66 @@ class Container(Places):
             self.was_timed = True
         deadlines.do_set(place, deadline_ms)
 
+    def do_claim(self, place: bytes, claims: list[Claim] | None) -> None:
+        """These are the claims of a place now, and its deadline if it is there; None: those that
+        need not be written down, and no deadline."""
+        deadlines = self.deadlines
+        if deadlines is None:
+            if claims is None:
+                return
+            deadlines = MemberDeadlines()
+            self.deadlines = deadlines
+        if claims is None:
+            deadlines.claims.pop(place, None)
+            deadlines.of.pop(place, 0)
+        else:
+            deadlines.claims[place] = claims
+            self.do_show_claims([place], 0)
+        if deadlines.is_empty():
+            self.deadlines = None
+
+    def do_show_claims(self, arguments: list[bytes], begin: int) -> None:
+        """Places from `begin` on were added, perhaps: their deadlines are what claims say that were
+        here before them."""
+        deadlines = self.deadlines
+        if deadlines is None or not deadlines.claims:
+            return
+        for at in range(begin, len(arguments)):
+            claims = deadlines.claims.get(arguments[at])
+            if claims is None or not self.has(arguments[at]):
+                continue
+            deadline_ms = latest(claims)
+            if deadline_ms == 0:
+                deadlines.of.pop(arguments[at], 0)
+            else:
+                deadlines.do_set(arguments[at], deadline_ms)
+                self.was_timed = True
+
+    def do_claim_all(self, stamp: i64, origin: i64) -> None:
+        """All deadlines there are were written by this dot."""
+        deadlines = self.deadlines
+        if deadlines is not None:
+            for place, deadline_ms in deadlines.of.items():
+                if place not in deadlines.claims:
+                    deadlines.claims[place] = [Claim(stamp, origin, deadline_ms)]
+
+    def do_unpark(self, place: bytes) -> bool:
+        """A parked place is in sight again, with the deadline it had; False: it is not parked."""
+        deadlines = self.deadlines
+        if deadlines is None or place not in deadlines.parked:
+            return False
+        self.do_restore(place, deadlines.parked.pop(place))
+        self.do_show_claims([place], 0)
+        return True
+
+    def do_hide(self, place: bytes) -> None:
+        """Takes a place out that is kept elsewhere, and leaves what is remembered of it."""
+        self.do_take(place)
+
+    def do_restore(self, place: bytes, slot: object) -> None:
+        """The reverse of `do_hide`."""
+        self.do_place(place, slot)
+
     def do_persist(self, arguments: list[bytes], begin: int, step: int) -> None:
         """Every `step`th place from `begin` on has no deadline any more."""
         deadlines = self.deadlines
@@ -124,7 +193,7 @@ class Container(Places):
             return
         for i in range(begin, len(arguments), step):
             deadlines.do_clear(arguments[i])
-        if deadlines.size() == 0:
+        if deadlines.is_empty():
             self.deadlines = None
 
 
@@ -148,4 +217,12 @@ def slot_bytes(slot: object) -> int:
     """What stands behind a member or field; a dot is shared and not counted."""
     if isinstance(slot, Field):
         return FIELD_BYTES + getsizeof(slot.value)
+    if isinstance(slot, Scored):
+        return slot.footprint()
     return getsizeof(slot) if isinstance(slot, (bytes, int)) else 0
+
+
+def timed(value: Container, place: bytes) -> Timed:
+    """The payload of a HEXPIRE of one place of this value."""
+    kind = value.kind()
+    return Timed([place], kind == b"hash", kind == b"zset")

@@ -10,6 +10,7 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
+from node.store.values.group_dots import GroupMemory
 from node.store.values.stream_ids import IdOrder, id_text
 
 UNKNOWN_READS: Final = -1  # entries_read where nobody can tell
@@ -99,14 +100,17 @@ class Consumer:
 
 @mypyc_attr(acyclic=True)
 class Pending:
-    """An entry that was delivered and not acknowledged: to whom, when (ms), how often."""
+    """An entry that was delivered and not acknowledged: to whom, when (ms), how often; and the dot
+    of the delivery."""
 
-    __slots__ = ("consumer", "count", "time_ms")
+    __slots__ = ("consumer", "count", "origin", "stamp", "time_ms")
 
     def __init__(self, consumer: Consumer, time_ms: int, count: int) -> None:
         self.consumer = consumer
         self.time_ms = time_ms
         self.count = count
+        self.stamp: i64 = 0
+        self.origin: i64 = 0
 
 
 class Group:
@@ -119,6 +123,7 @@ class Group:
         self.consumers: dict[bytes, Consumer] = {}
         self.pending: dict[int, Pending] = {}
         self.order = IdOrder()
+        self.memory: GroupMemory | None = None
 
     def in_order(self) -> list[Consumer]:
         """The consumers by name, as Redis lists them."""

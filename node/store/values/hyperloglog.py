@@ -41,6 +41,7 @@ RUN_RANK_MAX: Final = 32
 RANK_MAX: Final = 51
 RUN_MAX: Final = 4
 SHORT_ZEROS_MAX: Final = 64
+FEW_BYTES: Final = 96
 MERGE_STEPS: Final = 5  # runs looked at behind a change; Redis looks at no more
 MERGE_WINDOW: Final = 12  # bytes that so many runs and the one behind can have
 
@@ -356,7 +357,8 @@ def with_registers(text: bytes, packed: bytes, sparse_max: i64) -> bytes:
     """
     at: i64 = 0
     end: i64 = len(packed) - 2
-    while at < end and not is_dense(text):
+    few = end < FEW_BYTES  # one by one is faster than all registers at once
+    while at < end and (few or not is_dense(text)):
         index: i64 = (i64(packed[at]) << 8) | i64(packed[at + 1])
         rank: i64 = i64(packed[at + 2])
         at += 3

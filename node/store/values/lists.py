@@ -1,8 +1,9 @@
-"""ListValue: chunks of items; the payloads of a list's effects.  [compiled]
+"""ListValue: chunks of items.  [compiled]
 
 Both ends take and give items in constant time; a place in the middle is found, filled or emptied
 in O(sqrt n), because chunks grow with the square root of the list. While the mesh is on each
-element has an identity that never changes (node/store/values/runs.py).
+element has an identity that never changes (node/store/values/runs.py), and the order of all that
+was ever put in is kept beside the chunks (node/store/values/order.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from node.store.entry import Register
 from node.store.values.chunks import Chunk, look
+from node.store.values.list_effects import Assigned, Inserted, Moved, Pushed, Removed
+from node.store.values.order import Order
 from node.store.values.runs import (
     Run,
     Wanted,
@@ -39,66 +43,8 @@ __all__ = ["Assigned", "Inserted", "ListValue", "Pushed", "Removed", "Run", "lis
 EDGE: Final[i64] = 128
 CHUNK_BYTES: Final = 40
 RUN_BYTES: Final = 56  # a Run and its place in a list
-
-
-class Pushed:
-    """PUSH: `items[begin:]` put one after another at an end of the list.
-
-    `first` is the number of the first, 0 where no mesh is; `beside` is the identity of the element
-    that was at that end (None: the list was empty, or no mesh). `kept`: the element was moved and
-    keeps its identity. The merge sets `first`, the mutation `beside`.
-    """
-
-    def __init__(self, items: list[bytes], begin: i64, at_head: bool) -> None:
-        self.items = items
-        self.begin: i64 = begin
-        self.at_head = at_head
-        self.first: i64 = 0
-        self.beside: Run | None = None
-        self.kept: Run | None = None
-
-
-class Inserted:
-    """INSERT: one element before the one at `position` (LINSERT), between two known neighbours.
-
-    The mutation sets `left` and `right` (None: the list ended there, or no mesh). A peer's effect
-    has them, and `position` becomes what it is here.
-    """
-
-    def __init__(self, item: bytes, position: i64) -> None:
-        self.item = item
-        self.position: i64 = position
-        self.first: i64 = 0
-        self.left: Run | None = None
-        self.right: Run | None = None
-
-
-class Removed:
-    """REMOVE: elements at these spans (position, count), ascending and apart, as positions before.
-
-    A negative position counts from the end, as in a command read back; the mutation makes it a
-    plain one and sets `length`, the list's length before. `runs` are the elements' identities, set
-    when they are removed; where they are set before (a peer's effect), the elements that have them
-    are meant, and the spans become where those were here.
-    """
-
-    def __init__(self, spans: list[tuple[int, int]]) -> None:
-        self.spans = spans
-        self.runs: list[Run] = []
-        self.length: i64 = 0
-
-
-class Assigned:
-    """LSET: the element at `position` has another value; its identity stays.
-
-    A negative position counts from the end. `run` is the element's identity, set by the mutation;
-    where it is set before (a peer's effect), that element is meant.
-    """
-
-    def __init__(self, item: bytes, position: i64) -> None:
-        self.item = item
-        self.position: i64 = position
-        self.run: Run | None = None
+SPAN_BYTES: Final = 300  # a Span and its places in the tables of an Order
+BIRTH_BYTES: Final = 16
 
 
 class ListValue(Value):
@@ -109,6 +55,10 @@ class ListValue(Value):
         self.length: i64 = 0
         self.limit: i64 = EDGE  # items of a chunk
         self.identified = False  # some chunk has runs
+        self.order: Order | None = None  # while the mesh is on
+        # What LSET assigned, by stream and number of the element; the newest shows.
+        self.registers: dict[tuple[int, int], list[Register]] | None = None
+        self.moved: dict[tuple[int, int], Moved] | None = None  # what came from other lists
 
     def kind(self) -> bytes:
         return b"list"
@@ -225,6 +175,14 @@ class ListValue(Value):
         run = run_at(runs, place)
         return None if run.first == 0 else run
 
+    def element_at(self, position: i64) -> Run | None:
+        """As `identity_at`; of an element that was moved the identity before its first move."""
+        run = self.identity_at(position)
+        if run is None or self.moved is None:
+            return run
+        moved = self.moved.get((int(run.origin), int(run.first)))
+        return run if moved is None else Run(moved.origin, moved.number, 1, 1)
+
     def positions_of(self, runs: list[Run]) -> list[tuple[int, int]]:
         """Where the elements with these identities are, those that are here: spans (position,
         count), ascending and apart. Both ends are looked at first, since queues are popped there.
@@ -261,6 +219,40 @@ class ListValue(Value):
         if self.chunks:
             self.identified = True
         return given
+
+    def do_note_move(self, run: Run, kept: Run, index: i64) -> None:
+        """An element was moved here, which had the identity `kept` before its first move."""
+        if self.moved is None:
+            self.moved = {}
+        self.moved[int(run.origin), int(run.first)] = Moved(kept.origin, kept.first, index)
+
+    def shell(self) -> ListValue | None:
+        """What stays when all elements go: an empty list with this one's order; None without."""
+        order = self.order
+        if order is None:
+            return None
+        order.next_number = 0  # new elements have higher numbers than all before
+        order.numbers_end = 0
+        shell = ListValue()
+        shell.order = order
+        shell.moved = self.moved
+        if self.registers is not None:
+            strange = {
+                name: held for name, held in self.registers.items() if not order.knows(*name)
+            }
+            shell.registers = strange if strange else None
+        return shell
+
+    def do_forget(self, runs: list[Run]) -> None:
+        """Nothing is remembered of what was assigned to these elements: they are removed."""
+        registers = self.registers
+        if registers is None:
+            return
+        gone = Wanted(runs)
+        for name in [name for name in registers if gone.has(*name)]:
+            del registers[name]
+        if not registers:
+            self.registers = None
 
     def do_set_runs(self, runs: list[Run]) -> None:
         """The identities of all elements in order, as `runs` gave them (a snapshot was loaded).
@@ -485,6 +477,10 @@ class ListValue(Value):
             if chunk.runs is not None:
                 size += getsizeof(chunk.runs) + RUN_BYTES * len(chunk.runs)
         count = int(self.length)
+        order = self.order
+        if order is not None:
+            size += SPAN_BYTES * int(order.size())
+            size += sum([BIRTH_BYTES * len(each.births) for each in order.numbers.values()])
         looked_at = count if samples == 0 else min(samples, count)
         if looked_at == 0:
             return size

@@ -2,7 +2,12 @@
 [compiled]
 
 HEXPIRE of hash fields and KeyDB's EXPIREMEMBER of hash fields, set members and sorted-set members
-are this one mechanism. A value has a MemberDeadlines only while one of its places has a deadline.
+are this one mechanism. A value has a MemberDeadlines only while one of its places has a deadline,
+or while the mesh remembers something of one.
+
+In a mesh a place's deadline is what its claims say, one for each write of it that no later one has
+cleared: the longest, and 0 is none at all (semantics.md 4.11). A place past its deadline is parked
+then: out of sight, and back if a write comes that lets it live longer.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from node.store.entry import Claim
+
 # The latest deadline in ms that Redis takes for a field (the year 4199): 46 bits.
 LATEST_MS: Final = 70368744177663
 NEVER: Final[i64] = 1152921504606846976
@@ -20,17 +27,20 @@ NEVER: Final[i64] = 1152921504606846976
 # this is not worth the work of making it anew.
 STALE_MIN: Final = 64
 ENTRY_BYTES: Final = 88  # a pair and its number
+CLAIM_BYTES: Final = 104  # a list of one claim
 
 
 class Lapsed:
     """LAPSE of single places: those past their deadline at `now_ms` go, at most `most` of them.
 
-    The mutation fills in `names` while it applies. Every node does this for itself.
+    The mutation fills in `names` while it applies. Every node does this for itself. `parks`: in a
+    mesh they are only parked.
     """
 
     def __init__(self, now_ms: i64, most: i64) -> None:
         self.now_ms: i64 = now_ms
         self.most: i64 = most
+        self.parks = False
         self.names: list[bytes] = []
 
     def __str__(self) -> str:
@@ -40,12 +50,14 @@ class Lapsed:
 class Timed:
     """HEXPIRE: the fields of a hash, or the members of another collection, that are named.
 
-    Nobody changes `names`. `of_hash` decides in which words the effect is written: Redis's or ours.
+    Nobody changes `names`. `of_hash` decides in which words the effect is written: Redis's or ours;
+    `of_zset` says which other collection is meant.
     """
 
-    def __init__(self, names: list[bytes], of_hash: bool) -> None:
+    def __init__(self, names: list[bytes], of_hash: bool, of_zset: bool = False) -> None:
         self.names = names
         self.of_hash = of_hash
+        self.of_zset = of_zset
 
     def __str__(self) -> str:
         return " ".join(name.decode("latin-1") for name in self.names)
@@ -60,7 +72,21 @@ class MemberDeadlines:
 
     def __init__(self) -> None:
         self.of: dict[bytes, int] = {}
+        self.claims: dict[bytes, list[Claim]] = {}  # where they are not what `of` says already
+        self.parked: dict[bytes, object] = {}  # by place, its slot
         self._heap: list[tuple[int, bytes]] = []
+
+    def remembers(self) -> bool:
+        """Is anything known of places that are not there?"""
+        return len(self.claims) > 0 or len(self.parked) > 0
+
+    def knows(self, place: bytes) -> bool:
+        """Is anything written down of this place's deadline?"""
+        return place in self.of or place in self.claims
+
+    def is_empty(self) -> bool:
+        """Is there neither a deadline nor anything remembered?"""
+        return not self.of and not self.claims and not self.parked
 
     def size(self) -> int:
         """How many places have a deadline."""
@@ -84,8 +110,12 @@ class MemberDeadlines:
             heappush(heap, (deadline_ms, place))
 
     def do_clear(self, place: bytes) -> None:
-        """The place has no deadline any more, or is gone."""
+        """The place has no deadline any more, or is gone; nothing of it is remembered."""
         self.of.pop(place, 0)
+        if self.claims:
+            self.claims.pop(place, None)
+        if self.parked:
+            self.parked.pop(place, None)
 
     def earliest_ms(self) -> i64:
         """The first deadline; NEVER where there is none."""
@@ -100,17 +130,37 @@ class MemberDeadlines:
 
     def do_take_due(self, now_ms: i64, most: i64) -> list[bytes]:
         """Up to `most` places whose deadline is before `now_ms`; they have none any more."""
-        found: list[bytes] = []
+        return [place for place, _ in self.do_take_due_timed(now_ms, most)]
+
+    def do_take_due_timed(self, now_ms: i64, most: i64) -> list[tuple[bytes, int]]:
+        """The same, each with the deadline it had."""
+        found: list[tuple[bytes, int]] = []
         count: i64 = 0
         while count < most and self.earliest_ms() < now_ms:
-            place = heappop(self._heap)[1]
+            deadline_ms, place = heappop(self._heap)
             self.of.pop(place, 0)
-            found.append(place)
+            found.append((place, deadline_ms))
             count += 1
         return found
 
+    def do_park(self, place: bytes, slot: object, deadline_ms: int) -> None:
+        """The place is out of sight from now on; it had this deadline in ms."""
+        self.parked[place] = slot
+        if place not in self.claims:
+            self.claims[place] = [Claim(0, 0, deadline_ms)]
+
+    def do_drop_parked(self, before_ms: int) -> int:
+        """Forgets parked places whose deadline is before `before_ms`: no write that could let them
+        live longer is under way. Returns how many went."""
+        gone = [
+            place for place in self.parked if 0 < latest(self.claims.get(place, [])) < before_ms
+        ]
+        for place in gone:
+            self.do_clear(place)
+        return len(gone)
+
     def copy(self) -> MemberDeadlines:
-        """The same deadlines; shares nothing."""
+        """The same deadlines; shares nothing. What the mesh remembers stays behind."""
         twin = MemberDeadlines()
         twin.of = dict(self.of)
         twin._heap = [(at_ms, name) for name, at_ms in self.of.items()]
@@ -119,13 +169,19 @@ class MemberDeadlines:
 
     def held(self) -> i64:
         """How many things `release` has to free."""
-        return len(self.of) + len(self._heap)
+        return len(self.of) + len(self._heap) + len(self.claims) + len(self.parked)
 
     def release(self, places: i64) -> i64:
         """Frees so many deadlines of a value that nobody has any more; how many are left."""
         of = self.of
         while of and places > 0:
             of.popitem()
+            places -= 1
+        while self.claims and places > 0:
+            self.claims.popitem()
+            places -= 1
+        while self.parked and places > 0:
+            self.parked.popitem()
             places -= 1
         heap = self._heap
         size: i64 = len(heap)
@@ -135,9 +191,24 @@ class MemberDeadlines:
 
     def footprint(self) -> int:
         """Bytes in memory: the map, the heap and its pairs; the names belong to the value."""
-        return getsizeof(self.of) + getsizeof(self._heap) + ENTRY_BYTES * len(self._heap)
+        size = getsizeof(self.of) + getsizeof(self._heap) + ENTRY_BYTES * len(self._heap)
+        if self.remembers():
+            size += getsizeof(self.claims) + CLAIM_BYTES * len(self.claims)
+            size += getsizeof(self.parked) + ENTRY_BYTES * len(self.parked)
+        return size
 
     def spelled(self) -> bytes:
         """All of them as one text that is equal on all nodes: for the digest."""
         out = [b"%d %d %b" % (at_ms, len(name), name) for name, at_ms in sorted(self.of.items())]
         return b" ".join(out)
+
+
+def latest(claims: list[Claim]) -> int:
+    """The deadline in ms that shows of a place's claims: the longest, 0 where there is none."""
+    found: i64 = 0
+    for each in claims:
+        if each.number == 0:
+            return 0
+        if each.number > found:
+            found = each.number
+    return found

@@ -205,6 +205,14 @@ class Wanted:
         highs.append(high)
         self.count += high - low + 1
 
+    def has(self, origin: int, number: int) -> bool:
+        """Is this element wanted?"""
+        lows = self.lows.get(origin)
+        if lows is None:
+            return False
+        at = bisect_right(lows, number) - 1
+        return at >= 0 and number <= self.highs[origin][at]
+
     def find(self, runs: list[Run], begin: int, spans: list[tuple[int, int]]) -> int:
         """Adds where the wanted elements stand among `runs`, the first of which is at `begin`.
 

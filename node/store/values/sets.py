@@ -22,7 +22,7 @@ class SetValue(Container):
         return self.names()
 
     def parts(self) -> list[bytes]:
-        if self.deadlines is None:
+        if not self.has_deadlines():
             return sorted(self.names())
         # An empty text behind the first place is no member: what follows are the deadlines.
         return [*sorted(self.names()), b"", *self.deadline_parts()]

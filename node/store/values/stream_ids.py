@@ -14,6 +14,8 @@ from node.store.values.strings import integer_of
 
 SEQUENCE_MAX: Final = 0xFFFF_FFFF_FFFF_FFFF
 ID_MAX: Final = 0xFFFF_FFFF_FFFF_FFFF_FFFF_FFFF_FFFF_FFFF
+# A sequence in a mesh is a multiple of this and the slot of the node that gave it.
+SLOTS: Final = 4096
 # Redis copies the text into a buffer of 128 bytes with a closing zero.
 TEXT_BYTES_MAX: Final = 127
 # Sorted IDs are kept in chunks of up to twice this size: an insertion moves half a chunk at most.
@@ -23,6 +25,20 @@ CHUNK: Final = 512
 def id_of(ms: int, sequence: int) -> int:
     """The ID of these two parts."""
     return ms << 64 | sequence
+
+
+def next_id_of_slot(last: int, slot: int, ms: int) -> int:
+    """The first ID above `last`, and not before this millisecond, that a node of a mesh gives: its
+    sequence ends with the node's slot, so no other node gives it."""
+    if ms > last >> 64:
+        return ms << 64 | slot
+    sequence = last & SEQUENCE_MAX
+    found = sequence - sequence % SLOTS + slot
+    if found <= sequence:
+        found += SLOTS
+    if found > SEQUENCE_MAX:
+        return ((last >> 64) + 1) << 64 | slot
+    return last >> 64 << 64 | found
 
 
 def id_text(number: int) -> bytes:

@@ -24,6 +24,7 @@ from node.store.values.listpack import (
     put_text,
     text_at,
 )
+from node.store.values.stream_dots import NodeDots
 from node.store.values.stream_ids import SEQUENCE_MAX
 
 DELETED: Final = 1  # flags of an entry
@@ -48,7 +49,7 @@ USUAL_LIMITS: Final = NodeLimits()
 
 class Node:
     """Entries that follow one another. `master` is the node's ID, `last` that of its last entry,
-    deleted or not; `live` and `dead` count them."""
+    deleted or not; `live` and `dead` count them. `dots` are what a mesh knows of them."""
 
     def __init__(self, master: int) -> None:
         self.master = master
@@ -56,6 +57,7 @@ class Node:
         self.live: i64 = 0
         self.dead: i64 = 0
         self.elements: i64 = 0  # of the listpack, without the two counts
+        self.dots: NodeDots | None = None
         self._body = b""
         self._grown: BytesWriter | None = None  # of the node that is appended to
         self._stale = False  # what has grown is ahead of the body

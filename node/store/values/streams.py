@@ -1,7 +1,7 @@
-"""StreamValue: entries in Redis's nodes, and the payloads of a stream's effects.  [compiled]
+"""StreamValue: entries in Redis's nodes.  [compiled]
 
 An append takes constant time, finding an ID O(log n), trimming from the head one step for each node
-that goes. Consumer groups are in groups.py.
+that goes. Consumer groups are in groups.py, what a mesh adds to it in stream_changes.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from node.store.entry import Dot
 from node.store.values.groups import UNKNOWN_READS, Group
+from node.store.values.stream_dots import NodeDots, StreamMemory
 from node.store.values.stream_ids import ID_MAX, id_text
 from node.store.values.stream_nodes import (
     DELETED,
@@ -25,6 +27,10 @@ from node.store.values.stream_nodes import (
     packed,
     radix_nodes,
 )
+from node.store.values.stream_payloads import NO_LIMIT as NO_LIMIT
+from node.store.values.stream_payloads import Added as Added
+from node.store.values.stream_payloads import Deleted as Deleted
+from node.store.values.stream_payloads import Positions as Positions
 from node.store.values.value import Value
 
 STREAM_BYTES: Final = 200
@@ -33,62 +39,8 @@ CONSUMER_BYTES: Final = 300
 PENDING_BYTES: Final = 180  # the record, its ID, and its places in a dict and two orders
 # Freed at once with a node: bytes objects cost the same whatever is in them.
 PLACES_OF_NODE: Final = 20
-NO_LIMIT: Final = ID_MAX + 1
+NO_DOT: Final = Dot(0, 0)
 GONE: Final = Node(0)  # stands where a node was trimmed until the list is cut
-
-
-class Added:
-    """XADD: the entry `items[begin:]`, field, value, ..., under this ID.
-
-    `limits` say where this node's own stream begins a new node; they do not travel.
-    """
-
-    def __init__(
-        self, number: int, items: list[bytes], begin: i64, limits: NodeLimits = USUAL_LIMITS
-    ) -> None:
-        self.number = number
-        self.items = items
-        self.begin: i64 = begin
-        self.limits = limits
-
-    def __str__(self) -> str:
-        words = [id_text(self.number), *self.items[int(self.begin) :]]
-        return " ".join([word.decode("latin-1") for word in words])
-
-
-class Deleted:
-    """XDEL: the entries of these IDs, or (`below` not 0) all up to it, itself not among them.
-
-    `is_trim`: they were trimmed, which leaves max-deleted-entry-id alone. A node that is left
-    without entries goes where it ends before `limit`, which does not travel.
-    """
-
-    def __init__(
-        self, ids: list[int], below: int = 0, is_trim: bool = False, limit: int = NO_LIMIT
-    ) -> None:
-        self.ids = ids
-        self.below = below
-        self.is_trim = is_trim
-        self.limit = limit
-
-    def __str__(self) -> str:
-        words = ["trim"] if self.is_trim else []
-        if self.below:
-            words.append("<" + id_text(self.below).decode())
-        return " ".join([*words, *[id_text(number).decode() for number in self.ids]])
-
-
-class Positions:
-    """XSETID: the ID given last, and what is set beside it (-1 and 0: stays as it is)."""
-
-    def __init__(self, last_id: int, entries_added: int, max_deleted_id: int) -> None:
-        self.last_id = last_id
-        self.entries_added = entries_added
-        self.max_deleted_id = max_deleted_id
-
-    def __str__(self) -> str:
-        last, highest = id_text(self.last_id).decode(), id_text(self.max_deleted_id).decode()
-        return f"{last} {self.entries_added} {highest}"
 
 
 class StreamValue(Value):
@@ -101,6 +53,8 @@ class StreamValue(Value):
         self.max_deleted_id = 0
         self.entries_added = 0
         self.groups: dict[bytes, Group] = {}
+        self.hidden_groups: dict[bytes, Group] = {}  # gone, but a mesh remembers something of them
+        self.memory: StreamMemory | None = None
         self.nodes: list[Node] = []
         self.head: i64 = 0  # what stands before it was trimmed
         self._masters: list[int] = []
@@ -117,12 +71,11 @@ class StreamValue(Value):
     def size(self) -> int:
         """Places: the entries, and what is pending in the groups."""
         found = self.length
-        for group in self.groups.values():
-            found += len(group.pending)
-        return int(found)
+        return int(found) + sum([len(group.pending) for group in self.groups.values()])
 
     def is_shown(self) -> bool:
-        return True
+        memory = self.memory
+        return memory is None or len(memory.made.claims) > 0
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -282,13 +235,16 @@ class StreamValue(Value):
 
     # --- changing: for mutations and for who reads a file ---------------------------------------
 
-    def do_add(self, number: int, items: list[bytes], begin: i64, limits: NodeLimits) -> None:
+    def do_add(
+        self, number: int, items: list[bytes], begin: i64, limits: NodeLimits,
+        dot: Dot | None = None,
+    ) -> None:  # fmt: skip
         """Adds the entry `items[begin:]`; a peer's may belong between others, or replace one."""
         if number > self.last_id:
             self.last_id = number
         nodes = self.nodes
         if len(nodes) > self.head and number <= nodes[len(nodes) - 1].last:
-            self._insert(number, items[int(begin) :], limits)
+            self._insert(number, items[int(begin) :], limits, dot)
             return
         self.entries_added += 1
         self.length += 1
@@ -297,10 +253,15 @@ class StreamValue(Value):
         if len(nodes) > self.head:
             tail = nodes[len(nodes) - 1]
             if not is_full(tail, items, begin, limits):
+                if dot is not None:
+                    note_dot(tail, dot.stamp, dot.origin, tail.live + tail.dead)
                 self.opened(tail).append(number, items, begin)
                 return
             tail.seal()
-        self.do_take_node(first_node(number, items, begin))
+        node = first_node(number, items, begin)
+        if dot is not None:
+            note_dot(node, dot.stamp, dot.origin, 0)
+        self.do_take_node(node)
 
     def do_take_node(self, node: Node) -> None:
         """Puts a node behind all others; what is in it is counted by the caller."""
@@ -308,31 +269,59 @@ class StreamValue(Value):
         self._masters.append(node.master)
         self._rax_nodes = 0
 
-    def _insert(self, number: int, items: list[bytes], limits: NodeLimits) -> None:
+    def _insert(
+        self, number: int, items: list[bytes], limits: NodeLimits, dot: Dot | None
+    ) -> None:
         """An entry below the highest one: its node is written anew."""
         place = self.node_at(number)
         ids: list[int] = []
         fields: list[list[bytes]] = []
+        dots: list[Dot] = []
         end = self.head
         if place >= 0:
-            self.collect(self.nodes[place].master, self.nodes[place].last, 0, ids, fields)
+            node = self.nodes[place]
+            self.collect(node.master, node.last, 0, ids, fields)
+            if dot is not None or node.dots is not None:
+                dots = live_dots(node, self.opened(node))
             end = place + 1
         else:
             place = self.head
         at: i64 = bisect_right(ids, number)
         if at > 0 and ids[at - 1] == number:
             fields[at - 1] = items
+            if dots:
+                dots[at - 1] = NO_DOT if dot is None else dot
         else:
             ids.insert(int(at), number)
             fields.insert(int(at), items)
+            if dot is not None or dots:
+                dots.insert(int(at), NO_DOT if dot is None else dot)
             self.length += 1
             self.entries_added += 1
         made = packed(ids, fields, limits)
-        self.nodes[int(place) : int(end)] = made
-        self._masters[int(place) : int(end)] = [node.master for node in made]
+        if dots:
+            spread(made, dots)
+        self._do_set_nodes(place, end, made)
+        self.do_find_first()
+
+    def _do_set_nodes(self, begin: i64, end: i64, made: list[Node]) -> None:
+        self.nodes[int(begin) : int(end)] = made
+        self._masters[int(begin) : int(end)] = [node.master for node in made]
         self._close()
         self._rax_nodes = 0
-        self.do_find_first()
+
+    def do_drop_deleted_behind(self, last: int) -> None:
+        """No node ends with deleted entries above this ID; all others are below it."""
+        while len(self.nodes) > self.head and self.nodes[len(self.nodes) - 1].last > last:
+            place: i64 = i64(len(self.nodes)) - 1
+            node = self.nodes[place]
+            ids: list[int] = []
+            fields: list[list[bytes]] = []
+            self.collect(node.master, node.last, 0, ids, fields)
+            made = packed(ids, fields, USUAL_LIMITS)
+            if node.dots is not None:
+                spread(made, live_dots(node, self.opened(node)))
+            self._do_set_nodes(place, place + 1, made)
 
     def do_delete(self, ids: list[int], is_trim: bool, limit: int = NO_LIMIT) -> i64:
         """Takes out the entries of these IDs; how many there were. See `Deleted`."""
@@ -439,9 +428,7 @@ class StreamValue(Value):
         fields: list[list[bytes]] = []
         self.collect(0, ID_MAX, 0, ids, fields)
         for number, entry in zip(ids, fields, strict=True):
-            found.append(id_text(number))
-            found.append(b"%d" % len(entry))
-            found += entry
+            found += [id_text(number), b"%d" % len(entry), *entry]
         for group in self.groups_in_order():
             found += group.parts()
         return found
@@ -449,6 +436,8 @@ class StreamValue(Value):
     def release(self, places: i64) -> i64:
         """Frees nodes from the end, then pending entries."""
         self._close()
+        self.memory = None
+        self.hidden_groups = {}
         while places > 0 and len(self.nodes) > self.head:
             node = self.nodes.pop()
             self.length -= node.live
@@ -473,3 +462,37 @@ class StreamValue(Value):
             for consumer in group.consumers.values():
                 found += CONSUMER_BYTES + len(consumer.name)
         return found
+
+
+def note_dot(node: Node, stamp: i64, origin: i64, before: i64) -> None:
+    """The dot of the entry that comes behind `before` others of the node."""
+    dots = node.dots
+    if dots is None:
+        dots = NodeDots(0, 0)
+        node.dots = dots
+    dots.do_add(stamp, origin, before)
+
+
+def live_dots(node: Node, found: OpenNode) -> list[Dot]:
+    """The dots of a node's entries that are not deleted."""
+    kept: list[Dot] = []
+    dots = node.dots
+    at: i64 = 0
+    n: i64 = len(found.ids)
+    while at < n:
+        if found.flags[at] & DELETED == 0:
+            kept.append(NO_DOT if dots is None else Dot(dots.stamp_at(at), dots.origin_at(at)))
+        at += 1
+    return kept
+
+
+def spread(nodes: list[Node], dots: list[Dot]) -> None:
+    """Gives the entries of these nodes, none of them deleted, their dots in order."""
+    at: i64 = 0
+    for node in nodes:
+        before: i64 = 0
+        while before < node.live:
+            dot = dots[at]
+            note_dot(node, dot.stamp, dot.origin, before)
+            before += 1
+            at += 1

@@ -15,6 +15,10 @@ from mypy_extensions import i32, i64
 
 I64_MAX: Final = 9223372036854775807
 I64_MIN: Final = -9223372036854775808
+# Redis 8.2 keeps a short string in one piece of 64 bytes with its key and deadline: so many bytes
+# are left for the two, a deadline takes eight of them (observed).
+EMBEDDED_MAX: Final = 41
+EMBEDDED_DEADLINE: Final = 8
 NEAR: Final = 2305843009213693951  # below it no test for 64 bits is needed (2**61 - 1)
 
 # What a long double of x86 holds: Redis refuses what is outside as "not a valid float".

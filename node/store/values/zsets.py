@@ -1,6 +1,7 @@
 """ZSetValue: members with their scores, and the order of these.  [compiled]
 
-Places answer for members, a Ranking for order. A value that was filled at once (read from a
+Places answer for members, a Ranking for order; a slot is a float, or while the mesh is on what
+values/scored.py says. A value that was filled at once (read from a
 file, the result of ZUNIONSTORE) gets its Ranking when a rank or range is first asked for.
 """
 
@@ -13,6 +14,7 @@ from mypy_extensions import i64
 
 from node.store.values.container import Container
 from node.store.values.ranking import Ranking
+from node.store.values.scored import SET, Scored, ScoreRegister, SpelledScore, score_in
 from node.store.values.scores import score_text
 
 # What `do_put` returns: how many were changed, new ones counted, and above 32 bits how many new.
@@ -27,26 +29,27 @@ RANKED_BYTES: Final = 18  # two pointers in a Ranking, and some room
 
 
 class ZSetValue(Container):
-    """A sorted set: the slot of a member is its score, never nan, and never minus zero."""
+    """A sorted set. No score is ever nan or minus zero."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ranking: Ranking | None = Ranking()
+        self.dotted = False  # a slot may be Scored; False: all are floats
 
     def kind(self) -> bytes:
         return b"zset"
 
     def score_of(self, member: bytes) -> float | None:
         """ZSCORE: None where it is no member."""
-        return cast("float | None", self.slot(member))
+        return cast("float | None", score_in(self.slot(member)))
 
     def score(self, member: bytes) -> float:
         """The score of a member that is there."""
-        return cast(float, self.slot(member))
+        return cast(float, score_in(self.slot(member)))
 
     def rank_of(self, member: bytes) -> int:
         """ZRANK: -1 where it is no member."""
-        score: Any = self.slot(member)
+        score: Any = score_in(self.slot(member))
         if score is None:
             return -1
         return int(self.ranking().rank_of(score, member))
@@ -77,10 +80,20 @@ class ZSetValue(Container):
         if ranking is None:
             scores: list[Any] = []
             for chunk in self.chunks():
-                scores.extend(chunk.values())
+                if self.dotted:
+                    scores.extend([score_in(slot) for slot in chunk.values()])
+                else:
+                    scores.extend(chunk.values())
             ranking = ranked(self.names(), scores)
             self._ranking = ranking
         return ranking
+
+    def score_chunks(self) -> list[dict[bytes, float]]:
+        """All members with their scores, in dicts that are to be read only."""
+        chunks = self.chunks()
+        if not self.dotted:
+            return cast(list[dict[bytes, float]], chunks)
+        return [{member: score_in(slot) for member, slot in chunk.items()} for chunk in chunks]
 
     def content(self) -> object:
         size = self.size()
@@ -97,10 +110,13 @@ class ZSetValue(Container):
         return found
 
     def copy(self) -> ZSetValue:
-        """The same members, scores and deadlines: what COPY, RENAME and *STORE put."""
+        """The same members, scores and deadlines without dots: what COPY, RENAME and *STORE put."""
         twin = ZSetValue()
         twin.take_past(self)
-        twin.do_fill_as(self, [chunk.copy() for chunk in self.chunks()])
+        if self.dotted:
+            twin.do_fill_as(self, cast(list[dict[bytes, object]], self.score_chunks()))
+        else:
+            twin.do_fill_as(self, [chunk.copy() for chunk in self.chunks()])
         ranking = self._ranking
         twin._ranking = None if ranking is None else ranking.copy()
         twin.deadlines = self.deadlines_copy()
@@ -122,10 +138,10 @@ class ZSetValue(Container):
         return size + self.size() * (RANKED_BYTES + getsizeof(0.0))
 
     def do_put(self, member: bytes, score: float) -> i64:
-        """Gives a member its score; ADDED, CHANGED or SAME. `score` must not be nan."""
+        """Gives a member its score, and no dot; ADDED, CHANGED or SAME. `score` must not be nan."""
         # Any keeps the float object, which the slot and the ranking both hold.
         held: Any = score + 0.0  # minus zero becomes zero
-        old: Any = self.slot(member)
+        old: Any = score_in(self.slot(member))
         ranking = self._ranking
         if old is None:
             self.do_place(member, held)
@@ -133,11 +149,65 @@ class ZSetValue(Container):
                 ranking.add(held, member)
             return ADDED
         if old == held:
+            if self.dotted:
+                self.do_place(member, old)
             return SAME
         self.do_place(member, held)
         if ranking is not None:
             ranking.add(held, ranking.remove(old, member))
         return CHANGED
+
+    def do_write(self, member: bytes, slot: Scored, old: Any) -> i64:
+        """Puts a score with its dots under a member; ADDED, CHANGED or SAME.
+
+        `old` is the score that the member had, None of a new one: a SpelledScore changes in place.
+        """
+        held = slot.score
+        ranking = self._ranking
+        self.dotted = True
+        if old is not None and old == held:
+            slot.score = old  # the object that the ranking holds
+            self.do_place(member, slot)
+            return SAME
+        self.do_place(member, slot)
+        if old is None:
+            if ranking is not None:
+                ranking.add(held, member)
+            if self.deadlines is not None:
+                self.do_show_claims([member], 0)
+            return ADDED
+        if ranking is not None:
+            ranking.add(held, ranking.remove(old, member))
+        return CHANGED
+
+    def do_count(self, member: bytes, amount: float, stamp: i64, origin: i64) -> i64:
+        """ZINCRBY that is remembered as a step of this dot; ADDED, CHANGED or SAME."""
+        slot: Any = self.slot(member)
+        old: Any = score_in(slot)
+        if isinstance(slot, SpelledScore):
+            spelled = slot
+        else:
+            spelled = SpelledScore()
+            if isinstance(slot, Scored):
+                before = ScoreRegister(slot.score, slot.stamp, i64(slot.origin), slot.how)
+                spelled.registers = [before]
+            elif slot is not None:
+                spelled.registers = [ScoreRegister(slot, 0, 0, SET)]
+        spelled.add(amount, stamp, origin)
+        spelled.show()
+        return self.do_write(member, spelled, old)
+
+    def do_give_dots(self, stamp: i64, origin: i64) -> None:
+        """Every member without a dot gets this one."""
+        for chunk in self.chunks():
+            self.do_give_dots_to(chunk, stamp, origin)
+
+    def do_give_dots_to(self, chunk: dict[bytes, object], stamp: i64, origin: i64) -> None:
+        """The same for one of `chunks`."""
+        self.dotted = True
+        for member, slot in chunk.items():
+            if not isinstance(slot, Scored):
+                chunk[member] = Scored(slot, stamp, origin, SET)
 
     def do_remove(self, arguments: list[bytes], begin: i64) -> i64:
         """Takes out the members from `begin` on; returns how many there were."""
@@ -157,7 +227,7 @@ class ZSetValue(Container):
         else:
             while i < n:
                 member = arguments[i]
-                old: Any = self.do_take(member)
+                old: Any = score_in(self.do_take(member))
                 if old is not None and ranking is not None:
                     ranking.remove(old, member)
                 i += 1
@@ -165,6 +235,21 @@ class ZSetValue(Container):
             self.lost(arguments, int(begin))
         left: i64 = self.size()
         return before - left
+
+    def do_hide(self, place: bytes) -> None:
+        """Takes a member out that is kept elsewhere, and leaves what is remembered of it."""
+        old: Any = score_in(self.do_take(place))
+        if old is not None and self._ranking is not None:
+            self._ranking.remove(old, place)
+
+    def do_restore(self, place: bytes, slot: object) -> None:
+        """The reverse of `do_hide`."""
+        score: Any = score_in(slot)
+        if isinstance(slot, Scored):
+            self.dotted = True
+        self.do_place(place, slot)
+        if self._ranking is not None:
+            self._ranking.add(score, place)
 
     def names_all(self, arguments: list[bytes], begin: i64) -> bool:
         """Are the arguments from `begin` on what `members` gave of the whole value?
@@ -183,6 +268,7 @@ class ZSetValue(Container):
             if score == 0.0:
                 pairs[member] = 0.0
         self.do_fill_dict(cast(dict[bytes, object], pairs))
+        self.dotted = False
         self._ranking = None
 
 

@@ -118,9 +118,13 @@ def test_a_key_without_a_sketch_gets_one_from_a_peer(node: LocalNode) -> None:
     node("SADD h member")
     node.engine.replay(0, [Effect(PFMERGE, 0, b"h", b"\x00\x05\x03", 0, 5, 1, 0)], Seen())
     assert node("PFCOUNT h") == 1
+
+
+def test_a_text_that_is_no_sketch_is_left_by_a_peers_elements(node: LocalNode) -> None:
+    """It had not seen the text."""
     node("SET other text")
     node.engine.replay(0, [Effect(PFMERGE, 0, b"other", [b"a"], 0, 6, 1, 0)], Seen())
-    assert node("PFCOUNT other") == 1
+    assert node("GET other") == b"text"
 
 
 @pytest.mark.parametrize("flags", [COUNTED, TO_DENSE | 4])

@@ -16,6 +16,7 @@ from node.store.effect import INSERT, PUSH, Effect
 from node.store.entry import Entry
 from node.store.events import EVENTS
 from node.store.values.lists import Inserted, ListValue, Pushed, Removed, Run
+from node.store.values.order import Ranks
 from tests.support.local import LocalNode
 
 PLACE = 98
@@ -252,11 +253,13 @@ class Numbering(Resolver):
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         super().local(effect, entry, fresh)
         value = effect.value
-        if effect.op == PUSH and isinstance(value, Pushed) and value.kept is None:
+        if effect.op == PUSH and isinstance(value, Pushed):
             value.first = self.next
+            value.ranks = Ranks()
             self.next += len(value.items) - value.begin
         elif effect.op == INSERT and isinstance(value, Inserted):
             value.first = self.next
+            value.ranks = Ranks()
             self.next += 1
 
 
@@ -285,7 +288,7 @@ def test_elements_keep_their_identities(numbering: LocalNode) -> None:
     assert numbers(node, b"l") == [4, 1, 2]
 
 
-def test_a_moved_element_keeps_its_identity(numbering: LocalNode) -> None:
+def test_a_moved_element_says_which_it_was_before_its_first_move(numbering: LocalNode) -> None:
     node = numbering
     node("RPUSH l a b c")
     node("RPUSH m x")
@@ -299,8 +302,13 @@ def test_a_moved_element_keeps_its_identity(numbering: LocalNode) -> None:
     assert pushed.value.beside is not None
     assert pushed.value.beside.first == 4
     node("LMOVE l l LEFT RIGHT")
-    assert numbers(node, b"l") == [2, 1]
-    assert numbers(node, b"m") == [3, 4]
+    node("LMOVE m l LEFT LEFT")
+    *_, (again, _) = units(node)
+    assert isinstance(again.value, Pushed)
+    assert isinstance(again.value.kept, Run)
+    assert again.value.kept.first == 3
+    assert numbers(node, b"l") == [7, 2, 6]
+    assert numbers(node, b"m") == [4]
 
 
 def test_a_removal_names_what_went(numbering: LocalNode) -> None:

@@ -95,6 +95,48 @@ def test_full_means_a_link_in_both_directions_between_every_two_nodes() -> None:
     assert [pair for pair, own in links.items() if own != common] == [("fra-1", "iad-1")]
 
 
+def shaped(count: int, mesh: str, *links: tuple[str, str]) -> conf.MeshConfig:
+    """Nodes a, b, c ... in a shape; a link for each pair given."""
+    names = "abcdefgh"[:count]
+    nodes = "".join(f'[[node]]\nname = "{name}"\naddr = "{name}:1"\n' for name in names)
+    own = "".join(f'[[link]]\nfrom = "{a}"\nto = "{b}"\n' for a, b in links)
+    return parse_mesh(f'schema = 1\n[mesh]\nname = "m"\n{mesh}\n{nodes}{own}', "mesh.toml")
+
+
+def joined(mesh: conf.MeshConfig) -> set[str]:
+    """Each link as its two ends."""
+    return {link.source + link.target for link in mesh.links}
+
+
+def test_a_ring_links_each_node_with_the_one_before_and_the_one_after() -> None:
+    mesh = shaped(4, 'topology = "ring"')
+    assert joined(mesh) == {"ab", "ba", "bc", "cb", "cd", "dc", "da", "ad"}
+    assert [row for row in mesh.directives_for("a") if row[0] == "replicaof"] == [
+        ["replicaof", "b", "1"], ["replicaof", "d", "1"],
+    ]  # fmt: skip
+
+
+def test_hubs_are_linked_with_all_and_spokes_with_hubs() -> None:
+    mesh = shaped(4, 'topology = "hub"\nhub = ["a", "b"]')
+    assert joined(mesh) == {"ab", "ba", "ac", "ca", "ad", "da", "bc", "cb", "bd", "db"}
+    assert mesh.warnings == []
+    alone = shaped(3, 'topology = "hub"\nhub = ["a"]')
+    assert joined(alone) == {"ab", "ba", "ac", "ca"}
+    assert "the others do not hear of each other" in alone.warnings[0]
+
+
+def test_custom_has_the_links_of_the_file_which_may_be_one_way() -> None:
+    mesh = shaped(3, 'topology = "custom"', ("a", "b"), ("b", "c"), ("c", "a"))
+    assert joined(mesh) == {"ab", "bc", "ca"}
+    assert ["mesh-dial-back", "no"] in mesh.directives_for("a"), "no link is made beside them"
+
+
+def test_a_link_that_the_shape_lacks_is_an_error() -> None:
+    with pytest.raises(ConfigError) as caught:
+        shaped(4, 'topology = "ring"', ("a", "c"))
+    assert 'topology "ring" has no link from "a" to "c"' in str(caught.value)
+
+
 def test_the_directives_of_a_node_are_what_one_would_write_by_hand() -> None:
     mesh = parse_mesh(MESH, "mesh.toml")
     assert mesh.directives_for("iad-1") == [
@@ -163,7 +205,7 @@ WRONG = """\
 schema = 1
 [mesh]
 name = "shop"
-topology = "ring"
+topology = "rings"
 polcy = "x"
 
 [defaults.link]
@@ -193,9 +235,10 @@ warnlag = "1s"
 """
 
 WRONG_REPORT = """\
-mesh.toml:4: error: [mesh]: topology "ring" comes in a later release; use "full"
-       4 | topology = "ring"
-         |            ^^^^^^
+mesh.toml:4: error: [mesh]: topology "rings" is not one of full, ring, hub, custom; did you mean \
+"ring"?
+       4 | topology = "rings"
+         |            ^^^^^^^
 mesh.toml:5: error: unknown key "polcy" in [mesh]; did you mean "topology"?
        5 | polcy = "x"
          | ^^^^^
@@ -274,10 +317,21 @@ ONE_ERROR = [
     (minimal("tls = 1"), 'unknown key "tls" in [[node]] "a"'),
     (minimal("[tls]"), "error: tls comes in a later release; remove it"),
     (minimal("[conflicts]"), "error: conflicts comes in a later release; remove it"),
-    (minimal(mesh='topology = "hub"'), 'topology "hub" comes in a later release; use "full"'),
-    (minimal(mesh='topology = "custom"'), 'topology "custom" comes in a later release'),
+    (minimal(mesh='topology = "hub"'), 'topology "hub" needs hub = ["..."], the nodes in the'),
+    (minimal(mesh='topology = "hub"\nhub = ["b"]'), 'no node is called "b"'),
+    (minimal(mesh="hub = 5"), "hub must be a list of node names"),
+    (minimal(mesh='topology = "ring"'), 'a ring has at least 3 nodes; use "full"'),
+    (
+        minimal('[[node]]\nname = "b"\naddr = "k:1"', mesh='topology = "custom"'),
+        'nothing that "a" writes comes to "b": no path of links leads there',
+    ),
+    (
+        minimal('[[node]]\nname = "b"\naddr = "k:1"\nkind = "keydb"',
+                mesh='topology = "hub"\nhub = ["b"]'),
+        'hub "b" is a KeyDB server, which relays nothing',
+    ),
     (minimal(mesh='topology = "fulll"'), "is not one of full, ring, hub, custom; did you mean"),
-    (minimal(mesh='hub = ["a"]'), "[mesh]: hub comes in a later release; remove it"),
+    (minimal(mesh='hub = ["a"]'), 'hub has no meaning with topology "full"; remove it'),
     (minimal(mesh='conflict_policy = "newest-wins"'), 'use "observed-remove"'),
     (minimal(mesh='bootstrap = "empty"'), 'bootstrap "empty" comes in a later release'),
     (minimal("[defaults.link]", "tls = true"), "tls comes in a later release; links are not"),
@@ -330,7 +384,7 @@ ONE_ERROR = [
     ("schema = 1\n[node]\nname = 1", "node must be written [[node]], once for each"),
     (
         "schema = 1\n" + "".join(f'[[node]]\nname="n{i}"\naddr="h{i}:1"\n' for i in range(65)),
-        "a full mesh has at most 64 nodes",
+        "a mesh has at most 64 nodes",
     ),
 ]
 

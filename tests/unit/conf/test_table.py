@@ -254,8 +254,11 @@ lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-la
 lazyfree-lazy-user-flush shutdown-timeout shutdown-on-sigint shutdown-on-sigterm latency-tracking
 slowlog-log-slower-than slowlog-max-len enable-debug-command enable-protected-configs
 always-show-logo crash-log-enabled server-threads io-threads admin-bind admin-password
-mesh-dial-back mesh-unstable-max-bytes mesh-staging-memory mesh-max-unit-bytes mesh-clock-guard-ms
-mesh-clock-refuse-ms mesh-heartbeat-ms node-name mesh-member-id-file
+appendonly appendfilename appenddirname appendfsync no-appendfsync-on-rewrite
+auto-aof-rewrite-percentage auto-aof-rewrite-min-size aof-load-truncated
+mesh-dial-back mesh-unstable-max-bytes mesh-forget mesh-staging-memory mesh-max-unit-bytes
+mesh-clock-guard-ms mesh-clock-refuse-ms mesh-xadd-mode mesh-conflicts-max
+mesh-conflicts-value-bytes mesh-wait-max-ms mesh-heartbeat-ms node-name mesh-member-id-file
 """
 
 
@@ -289,10 +292,15 @@ def test_plexis_own_directives_have_their_defaults() -> None:
     assert config.text("admin-password") == ""
     assert config.yes("mesh-dial-back")
     assert config.number("mesh-unstable-max-bytes") == 256 << 20
+    assert not config.yes("mesh-forget")
     assert config.number("mesh-staging-memory") == 256 << 20
     assert config.number("mesh-max-unit-bytes") == 64 << 20
     assert config.number("mesh-clock-guard-ms") == 500
     assert config.number("mesh-clock-refuse-ms") == 60_000
+    assert config.text("mesh-xadd-mode") == "semi"
+    assert config.number("mesh-conflicts-max") == 1000
+    assert config.number("mesh-conflicts-value-bytes") == 128
+    assert config.number("mesh-wait-max-ms") == 300_000
     assert config.number("mesh-heartbeat-ms") == 1000
     assert config.text("node-name") == ""
     assert config.text("mesh-member-id-file") == "plexis-member.id"

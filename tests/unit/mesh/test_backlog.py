@@ -6,6 +6,7 @@ from mesh.backlog import PING, Backlog, Follower
 from mesh.clock import HybridClock
 from mesh.dots import Streams, pack_marks
 from mesh.rreplay import FrameReader, control, frame_bytes, stamps_of
+from mesh.topology import Relaying
 from node.journal import BACKLOG
 from tests.support.local import LocalNode
 
@@ -136,6 +137,16 @@ def test_a_followers_own_frames_are_left_out() -> None:
     assert stamps(found.resume({}, PEER)) == [1], "not even a hole in them matters"
 
 
+def test_what_comes_elsewhere_is_neither_sent_nor_missed() -> None:
+    found = written(1)
+    found.keep(1, 1, 2, foreign(1) + foreign(2))
+    found.streams.of(PEER).seen = 2
+    assert stamps(found.resume({}, THIRD, frozenset({PEER, OWN}))) == [1], "the own one comes here"
+    found.hole(1, 2)
+    assert found.resume({}, THIRD) is None
+    assert stamps(found.resume({}, THIRD, frozenset({PEER}))) == [1]
+
+
 def test_what_was_dropped_is_gone_for_those_who_lack_it() -> None:
     size = len(written(1).chunks[0].data)
     found = written(100, limit=40 * size)
@@ -165,6 +176,63 @@ def test_a_hole_is_for_those_who_were_not_behind_it() -> None:
     assert found.resume({OWN: 1, PEER: 11}, b"") == []
     found.hole(1, 5)
     assert found.resume({OWN: 1, PEER: 9}, b"") is None, "a hole never shrinks"
+
+
+def test_dropping_what_is_older_than_a_hole_does_not_make_the_hole_smaller() -> None:
+    size = len(foreign(1))
+    found = backlog(limit=3 * size)
+    peer = found.streams.of(PEER)
+    found.keep(1, 1, 1, foreign(1))
+    found.hole(1, 50)
+    for stamp in range(51, 60):
+        found.keep(1, stamp, stamp, foreign(stamp))
+        peer.seen = stamp
+        assert found.resume({PEER: 1}, b"") is None
+        assert found.tail(1, 1) is None
+
+
+def test_the_tail_of_one_stream_is_what_lies_above_a_stamp() -> None:
+    found = written(2)
+    found.keep(1, 1, 3, foreign(1) + foreign(2) + foreign(3))
+    found.streams.of(PEER).seen = 3
+    assert stamps(found.tail(1, 0)) == [1, 2, 3]
+    assert stamps(found.tail(1, 2)) == [3]
+    assert found.tail(1, 3) == found.tail(2, 0) == []
+
+
+class Relayed(Sent):
+    """Keeps what it was relayed, too."""
+
+    def relay(self, data: bytes) -> None:
+        self.pieces.append((data, -1))
+
+
+def test_a_stream_is_relayed_to_those_who_asked_and_to_nobody_else() -> None:
+    found = backlog()
+    peer, third = found.streams.of(PEER), found.streams.of(THIRD)
+    follower = Relayed()
+    relaying = Relaying(found, follower, THIRD)
+    found.keep(1, 1, 1, foreign(1))
+    peer.seen = 1
+    relaying.began({})
+    found.keep(1, 2, 2, foreign(2))
+    peer.seen = 2
+    assert follower.pieces == []
+    assert stamps(relaying.ask(frozenset({PEER, THIRD}), {})) == [2], "the first was sent before"
+    found.keep(1, 3, 3, foreign(3))
+    peer.seen = 3
+    found.keep(2, 1, 1, foreign(1, THIRD))
+    third.seen = 1
+    assert follower.pieces == [(foreign(3), -1)], "its own stream never, though it asked"
+    assert relaying.ask(frozenset(), {}) == []
+    found.keep(1, 4, 4, foreign(4))
+    peer.seen = 4
+    assert stamps(relaying.ask(frozenset({PEER}), {PEER: 2})) == [4], "from where it was sent last"
+    relaying.end()
+    assert found.relays == {}
+    found.hole(1, 9)
+    peer.seen = 9
+    assert relaying.ask(frozenset({PEER}), {}) is None
 
 
 def test_what_a_snapshot_in_flight_goes_on_with_is_kept() -> None:

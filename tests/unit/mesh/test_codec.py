@@ -16,6 +16,7 @@ from mesh.metadata import Incoming, hidden_bytes, read_hidden
 from node.store.entry import COUNTED, Entry
 from node.store.keyspace import Database
 from node.store.mutate import MUTATE
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
 from node.store.values.sets import SetValue
@@ -26,6 +27,12 @@ from node.store.values.zsets import ZSetValue
 from tests.support.acts import shown_value
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
+
+MAKES_TIMED: tuple[tuple[str, ...], ...] = (
+    ("HSET", "timed hash", "a", "1", "b", "2"),
+    ("SADD", "timed set", "a", "b"),
+    ("ZADD", "timed zset", "1", "a", "2", "b"),
+)
 
 
 def contested() -> SimNode:
@@ -38,6 +45,9 @@ def contested() -> SimNode:
     first("RPUSH", "list", "x", "y", "z")
     first("HSET", "timed", "b", "1", "a", "2", "c", "3")
     first("HPEXPIRE", "timed", "90000", "FIELDS", "2", "c", "b")
+    first("SET", "patched", "5")
+    for making in MAKES_TIMED:
+        first(*making)
     world.settle()
     for pair in world.wires:
         world.cut(*pair)
@@ -66,12 +76,23 @@ def contested() -> SimNode:
         node("XADD", "stream", f"{at + 1}-1", "f", "v")
         node("SADD", "members", f"of {node.name}")
         node("PEXPIREMEMBERAT", "members", f"of {node.name}", "1700000090000")
+        node("INCR", "patched")
+        node("APPEND", "patched", str(at))
+        node("SETBIT", "bits", str(at), "1")
+        node("BITFIELD", "bits", "OVERFLOW", "SAT", "INCRBY", "u4", "8", "3")
+        node("PFADD", "sketch", node.name)
+        for making in MAKES_TIMED:
+            node("PEXPIREMEMBERAT", making[1], "a", str(1700000000030 + at))
+            node("PEXPIREMEMBERAT", making[1], "b", str(1700000090000 + at))
     first("LREM", "list", "1", "y")
     first("RPUSH", "emptied", "x")
     first("LPOP", "emptied")
     first("SET", "count", "7")
     first("INCR", "count")
     world.settle()
+    world.time_s += 1.0
+    for making in MAKES_TIMED:
+        first("EXISTS", making[1])  # one place of each is past its deadline
     return first
 
 
@@ -105,6 +126,14 @@ def spelled(peer: PeerKey) -> object:
         },
         {slot: (value.parts(), runs_of(value)) for slot, value in peer.opaque.items()},
         peer.deadlines,
+        [
+            (each.stamp, each.origin, each.index, each.op, each.value, each.number)
+            for each in peer.patches
+        ],
+        {
+            place: sorted((each.stamp, each.origin, each.number) for each in claims)
+            for place, claims in peer.place_claims.items()
+        },
     )
 
 
@@ -158,6 +187,9 @@ def test_the_node_of_these_tests_has_all_there_is() -> None:
     emptied = [entry.value for _, _, entry, visible in known if not visible]
     assert any(isinstance(value, ListValue) for value in emptied)
     assert any(entry.flags & COUNTED for _, _, entry, _ in known)
+    assert any(dots.patches for dots in rare)
+    parked = [value for value in shown if isinstance(value, Container) and value.remembers()]
+    assert {value.kind() for value in parked} == {b"hash", b"set", b"zset"}
 
 
 def test_a_key_that_went_through_bytes_is_remembered_as_before() -> None:

@@ -61,9 +61,9 @@ def restored(first: int) -> Effect:
 TAGS = [
     (pushed(5), b"5"),
     (pushed(5, Run(1, 4, 1, 1)), b"5/" + HEX + b".4"),
-    (pushed(0, None, Run(0, 3, 1, 1)), b"//3"),
-    (pushed(0, Run(0, 9, 1, 1), Run(1, 3, 1, 1)), b"/9/" + HEX + b".3"),
-    (inserted(7, Run(0, 1, 1, 1), Run(0, 2, 1, 1)), b"7/1/2"),
+    (pushed(5, None, Run(0, 3, 1, 1)), b"5//3"),
+    (pushed(5, Run(0, 9, 1, 1), Run(1, 3, 1, 1)), b"5/9/" + HEX + b".3"),
+    (inserted(7, None, None), b"7"),
     (inserted(7, Run(0, 1, 1, 1), None), b"7/1"),
     (inserted(7, None, Run(0, 2, 1, 1)), b"7//2"),
     (removed(Run(0, 1, 1, 1)), b"1"),
@@ -111,7 +111,8 @@ def test_a_stream_that_is_not_known_yet_becomes_known() -> None:
     ("op", "tag"),
     [
         (PUSH, b""), (PUSH, b"x"), (PUSH, b"0"), (PUSH, b"05"), (PUSH, b"-5"), (PUSH, b"1/2/3/4"),
-        (PUSH, b"5//3"), (PUSH, b"/4"), (PUSH, b"5/1+2"), (PUSH, b"9999999999999999999"),
+        (PUSH, b"//3"), (PUSH, b"/4"), (INSERT, b"7/1/2"), (PUSH, b"5/1+2"),
+        (PUSH, b"9999999999999999999"),
         (PUSH, b"4611686018427387904"), (INSERT, b""), (INSERT, b"/1"), (INSERT, b"7/1/2/3"),
         (REMOVE, b""), (REMOVE, b"1/"), (REMOVE, b"1+1"), (REMOVE, b"1+0"), (REMOVE, b"3-4"),
         (REMOVE, b"ab.1"), (REMOVE, b"." + b"1"), (REMOVE, b"zz" * 16 + b".1"),

@@ -27,7 +27,9 @@ from node.store.effect import (
 from node.store.values.hashes import HashValue
 from node.store.values.lists import Assigned, Inserted, ListValue, Pushed, Removed, list_of
 from node.store.values.runs import Run
+from node.store.values.scored import Scored, SpelledScore
 from node.store.values.sets import SetValue
+from node.store.values.zsets import ZSetValue
 from tests.unit.mesh import wire_doc
 from tests.unit.mesh.wire_doc import EARLIER, FIRST, SECOND, STAMP
 
@@ -57,7 +59,7 @@ def list_effects() -> list[Effect]:
     pushed = Pushed([b"x", b"y"], 0, False)
     pushed.first = 41
     inserted = Inserted(b"z", 1)
-    inserted.first, inserted.left, inserted.right = 43, Run(0, 41, 1, 1), Run(0, 42, 1, 1)
+    inserted.first, inserted.right = 43, Run(0, 42, 1, 1)
     removed = Removed([(1, 2)])
     removed.length, removed.runs = 5, [Run(1, 7, -1, 2)]
     assigned = Assigned(b"w", 0)
@@ -202,9 +204,23 @@ def test_the_fields_of_the_document_are_read_so() -> None:
     named = peer.opaque[LIST_SLOT]
     assert isinstance(named, ListValue)
     assert runs(*named.runs()) == [(1, 7, -1, 2), (0, 41, 1, 1)]
-    assert [(each.stamp, each.number) for each in peer.claims] == [(STAMP + 1, -1), (STAMP, 3)]
+    assert [(each.stamp, each.number) for each in peer.claims] == [(STAMP, 3)]
+    assert named.order is not None and named.registers is not None and named.moved is not None
+    assert [(each.origin, each.low, each.count) for each in named.order.in_order()] == [
+        (1, 6, 2), (0, 41, 2),
+    ]  # fmt: skip
+    assert named.order.of(0).stamp_of(42) == STAMP
+    assert [each.value for each in named.registers[0, 41]] == [b"z"]
+    assert (named.moved[0, 41].origin, named.moved[0, 41].number) == (1, 3)
     peer = read_key(hiding, origins, 0, b"k", b"v")
-    assert peer.opaque[ZSET_SLOT].content() == [(b"m", 1.5)]
+    scores = peer.opaque[ZSET_SLOT]
+    assert isinstance(scores, ZSetValue)
+    assert scores.content() == [(b"m", 1.5), (b"n", 2.5)]
+    one, counted = scores.slot(b"m"), scores.slot(b"n")
+    assert isinstance(one, Scored)
+    assert isinstance(counted, SpelledScore)
+    assert (one.stamp, one.origin) == (counted.stamp, counted.origin) == (EARLIER, 1)
+    assert [(each.origin, each.steps[0].stamp) for each in counted.streams] == [(0, STAMP)]
     incoming = Incoming(wire_doc.memory().streams)
     incoming.origins = origins
     peer = read_hidden(hidden, incoming)

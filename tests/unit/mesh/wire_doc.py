@@ -8,10 +8,12 @@ from pathlib import Path
 from mesh.dots import Streams, uuid_bytes
 from mesh.merge.increments import base_of
 from mesh.merge.rule import Memory
-from mesh.merge.slots import TOUCH, ZSET_SLOT
-from node.store.entry import ABSENT, COUNTED, NO_REGISTER, Claim, Dot, Dots, Entry, Field
+from mesh.merge.slots import ZSET_SLOT
+from node.store.entry import ABSENT, COUNTED, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register
 from node.store.values.hashes import HashValue
+from node.store.values.list_effects import Moved
 from node.store.values.lists import list_of
+from node.store.values.order import Order, Ranks
 from node.store.values.runs import Run
 from node.store.values.sets import SetValue
 from node.store.values.zsets import ZSetValue
@@ -96,20 +98,30 @@ def hash_entry(known: Memory) -> Entry:
 
 
 def list_entry() -> Entry:
-    """Two elements of stream 1 and one of stream 0, which has removed another."""
+    """Two elements of stream 1 and one of stream 0, which has removed another, 42. It had moved
+    that one here, and stream 1 has assigned to it."""
     value = list_of([b"x", b"y", b"z"])
     value.do_set_runs([Run(1, 7, -1, 2), Run(0, 41, 1, 1)])
+    order = Order(Ranks())
+    order.of(1).note(6, EARLIER)
+    order.put(1, 6, 2, 0, 0, True)
+    order.of(0).note(41, STAMP)
+    order.put(0, 41, 2, 1, 6, False)
+    value.order = order
+    value.registers = {(0, 41): [Register(STAMP, 1, b"z")]}
+    value.moved = {(0, 41): Moved(1, 3, 0)}
     entry = Entry(value, STAMP, 0)
     entry.dots = Dots()
     entry.dots.ttls = [Claim(EARLIER, 1, 0)]
-    entry.dots.claims = [Claim(STAMP + 1, 0, TOUCH)]
     return entry
 
 
 def hiding_entry() -> Entry:
     """A string of stream 0 over a sorted set of stream 1."""
     hidden = ZSetValue()
-    hidden.do_fill({b"m": 1.5})
+    hidden.do_fill({b"m": 1.5, b"n": 2.0})
+    hidden.do_give_dots(EARLIER, 1)
+    hidden.do_count(b"n", 0.5, STAMP, 0)
     entry = Entry(b"v", STAMP, 0)
     entry.dots = Dots()
     entry.dots.hidden = [hidden]

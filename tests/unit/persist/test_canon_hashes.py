@@ -17,6 +17,7 @@ from node.store.values.member_deadlines import Timed
         (Timed([b"a"], True), 0, "HPERSIST k FIELDS 1 a"),
         (Timed([b"a", b"b"], False), 4_000_000_000_000, "MESH.MEXPIREAT k 4000000000000 a b"),
         (Timed([b"a"], False), 0, "MESH.MEXPIREAT k 0 a"),
+        (Timed([b"a", b"b"], False, True), 4_000_000_000, "MESH.ZEXPIREAT k 4000000000 a b"),
     ],
 )
 def test_there_and_back(timed: Timed, deadline_ms: int, line: str) -> None:
@@ -28,6 +29,7 @@ def test_there_and_back(timed: Timed, deadline_ms: int, line: str) -> None:
     assert (effect.stamp, effect.origin, effect.index) == (9, 2, 1)
     assert isinstance(effect.value, Timed)
     assert (effect.value.names, effect.value.of_hash) == (timed.names, timed.of_hash)
+    assert effect.value.of_zset == timed.of_zset
 
 
 @pytest.mark.parametrize(("number", "deadline_ms"), [(b"77", 77), (b"-5", 1), (b"0", 1)])

@@ -142,3 +142,18 @@ def test_identities_can_be_put_into_what_was_read() -> None:
     effect.value.runs = [Run(7, 2, 1, 1)]
     assert MUTATE[REMOVE].apply(entry, effect) == 1
     assert value.content() == [b"a", b"c"]
+
+
+@pytest.mark.parametrize("at_head", [False, True])
+def test_a_peers_push_that_is_at_no_end_here_is_told_by_its_position(at_head: bool) -> None:
+    pushed = Pushed([b"RPUSH", b"l", b"x", b"y"], 2, at_head)
+    pushed.position = 3
+    words = command_of(Effect(PUSH, 0, b"l", pushed, 0, 1, 1, 0))
+    items = [b"y", b"x"] if at_head else [b"x", b"y"]
+    assert words == [b"MESH.LINSERT", b"l", b"3", *items]
+    entry = Entry(list_of([b"a", b"b", b"c", b"d"]), 1, 0)
+    again = effect_of(words, 0, 1, 1, 0)
+    assert again is not None and MUTATE[again.op].apply(entry, again) == 6
+    assert isinstance(entry.value, ListValue)
+    assert entry.value.content() == [b"a", b"b", b"c", *items, b"d"]
+    assert command_of(again) == words

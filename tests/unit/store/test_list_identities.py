@@ -9,6 +9,7 @@ import pytest
 from node.store.effect import INSERT, LSET, PUSH, REMOVE, Effect
 from node.store.entry import Entry
 from node.store.mutate import MUTATE
+from node.store.values.list_places import identify
 from node.store.values.lists import (
     Assigned,
     Inserted,
@@ -18,6 +19,7 @@ from node.store.values.lists import (
     Run,
     list_of,
 )
+from node.store.values.order import Order, Ranks
 from node.store.values.sets import SetValue
 
 KEY = b"k"
@@ -166,7 +168,7 @@ def test_nameless_elements_are_no_part_of_what_was_removed() -> None:
 def three() -> Entry:
     """The list a b c whose elements are 1, 2 and 3 of the peer's stream."""
     value = list_of([b"a", b"b", b"c"])
-    value.do_identify(PEER, 1)
+    assert identify(value, Order(Ranks()), PEER, 1, 1) == 3
     return Entry(value, 1, 0)
 
 
@@ -194,6 +196,7 @@ def test_a_peers_push_has_the_peers_identities() -> None:
     entry = three()
     pushed = Pushed([b"d", b"e"], 0, False)
     pushed.first = 4
+    pushed.ranks = Ranks()
     assert applied(entry, PUSH, pushed, PEER) == 5
     assert pushed.beside is None  # what it stood beside is for the peer to say
     assert isinstance(entry.value, ListValue)
@@ -212,18 +215,20 @@ def test_a_moved_element_keeps_its_identity() -> None:
 @pytest.mark.parametrize(
     ("left", "right", "expected"),
     [
-        (Run(PEER, 2, 1, 1), Run(PEER, 3, 1, 1), b"abXc"),
-        (Run(PEER, 9, 1, 1), Run(PEER, 2, 1, 1), b"aXbc"),
+        (None, Run(PEER, 3, 1, 1), b"abXc"),
+        (None, Run(PEER, 2, 1, 1), b"aXbc"),
         (Run(PEER, 3, 1, 1), None, b"abcX"),
         (None, Run(PEER, 1, 1, 1), b"Xabc"),
-        (Run(8, 1, 1, 1), Run(9, 1, 1, 1), b"abcX"),
+        (Run(8, 1, 1, 1), None, b"abcX"),  # that one is not here yet: a child of the list itself
+        (None, None, b"abcX"),
     ],
 )
-def test_a_peers_insertion_goes_between_its_neighbours(
+def test_a_peers_insertion_goes_next_to_its_neighbour(
     left: Run | None, right: Run | None, expected: bytes
 ) -> None:
     entry = three()
     inserted = Inserted(b"X", 50)
+    inserted.ranks = Ranks()
     inserted.first = 4
     inserted.left = left
     inserted.right = right

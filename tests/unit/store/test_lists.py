@@ -20,6 +20,7 @@ from node.store.values.lists import (
     Run,
     list_of,
 )
+from node.store.values.order import Ranks
 
 KEY = b"k"
 
@@ -65,6 +66,15 @@ def check(value: ListValue, items: list[bytes], identities: list[Identity] | Non
         for chunk in value.chunks:
             assert chunk.runs is not None
             assert sum(run.count for run in chunk.runs) == len(chunk.items)
+        order = value.order
+        assert order is not None
+        stands: dict[Identity, int] = {}
+        for span in order.in_order():
+            numbers = range(span.low, span.low + span.count)
+            for number in numbers if span.rises else reversed(numbers):
+                stands[span.origin, number] = len(stands)
+        places = [stands[each] for each in identities]
+        assert places == sorted(places), "they stand in the order of the tree"
 
 
 class Model:
@@ -86,6 +96,7 @@ class Model:
         first = self.take_numbers(len(items))
         pushed = Pushed([b"", *items], 1, at_head)
         pushed.first = first
+        pushed.ranks = Ranks() if first else None
         before = list(self.names)
         fresh = [(0, first + i if first else 0) for i in range(len(items))]
         if at_head:
@@ -102,12 +113,14 @@ class Model:
         position %= len(self.items) + 1
         inserted = Inserted(item, position)
         inserted.first = self.take_numbers(1)
+        inserted.ranks = Ranks() if inserted.first else None
         around = [None, *self.names, None] if inserted.first else [None] * (len(self.items) + 2)
         self.items.insert(position, item)
         self.names.insert(position, (0, inserted.first))
         assert applied(self.entry, INSERT, inserted) == len(self.items)
-        assert name(inserted.left) == around[position]
-        assert name(inserted.right) == around[position + 1]
+        told = {name(inserted.left), name(inserted.right)} - {None}
+        assert told <= {around[position], around[position + 1]}, "it names a neighbour"
+        assert len(told) == (1 if inserted.first and len(self.items) > 1 else 0)
 
     def remove(self, positions: list[int]) -> None:
         gone = sorted({position % len(self.items) for position in positions})

@@ -30,6 +30,7 @@ from node.store.values.stream_ids import (
     IdOrder,
     id_of,
     id_text,
+    next_id_of_slot,
     read_id,
 )
 from node.store.values.stream_nodes import NodeLimits, radix_nodes
@@ -389,3 +390,13 @@ def test_setid_does_not_go_below_an_entry_that_is_there() -> None:
     change(holding(stream), XSETID, Positions(id_of(2, 0), 9, id_of(1, 0)))
     assert (stream.last_id, stream.entries_added) == (id_of(5, 0), 9)
     assert stream.max_deleted_id == id_of(1, 0)
+
+
+def test_ids_of_a_mesh_end_with_the_slot_and_are_above_the_last() -> None:
+    last = id_of(100, 0)
+    assert next_id_of_slot(last, 7, 101) == id_of(101, 7)
+    assert next_id_of_slot(last, 7, 99) == id_of(100, 7)
+    assert next_id_of_slot(id_of(100, 7), 7, 100) == id_of(100, 4103)
+    assert next_id_of_slot(id_of(100, 8), 7, 100) == id_of(100, 4103)
+    assert next_id_of_slot(id_of(100, 6), 7, 100) == id_of(100, 7)
+    assert next_id_of_slot(id_of(100, 2**64 - 2), 7, 100) == id_of(101, 7)

@@ -1,0 +1,114 @@
+"""Stability: reports, the cut, ended streams, what a head carries; the list of earlier streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mesh.dots import Stream, Streams, pack_marks
+from mesh.identity import IdentityError, earlier_streams
+from mesh.merge.rule import Memory
+from mesh.stability import Said, Stability, covers, join, least
+
+A, B, OLD = b"a" * 16, b"b" * 16, b"o" * 16
+
+
+def member() -> tuple[Stability, Stream]:
+    """Member `one` of two; the other's stream is B."""
+    memory = Memory(Streams(A))
+    stability = Stability(memory, b"one")
+    stability.active = True
+    stability.members = lambda: frozenset({b"one", b"two"})
+    stability.held = lambda: {A: 10, B: 20}
+    peer = memory.streams.of(B)
+    peer.member = b"two"
+    peer.seen = 30
+    memory.streams.own.seen = 10
+    memory.streams.own.member = b"one"
+    return stability, peer
+
+
+def test_vectors_are_joined_met_and_compared_by_stream() -> None:
+    assert join({A: 1, B: 5}, {B: 3, OLD: 2}) == {A: 1, B: 5, OLD: 2}
+    assert least([{A: 4, B: 5}, {A: 7}]) == {A: 4}
+    assert covers({A: 4}, {A: 3, OLD: 9}, {OLD: 0})
+    assert not covers({A: 4}, {A: 5}, {})
+
+
+def test_the_cut_is_the_least_that_all_hold() -> None:
+    stability, peer = member()
+    assert not stability.advance()
+    assert stability.laggard() in (b"one", b"two")
+    stability.reported(peer, pack_marks({A: 7, B: 25}), b"")
+    assert stability.advance()
+    assert stability.cut == {A: 7, B: 20}
+    assert stability.memory.cut.before == 7
+    assert stability.laggard() == b"two"
+    stability.left(b"two")
+    stability.members = lambda: frozenset({b"one"})
+    assert stability.advance()
+    assert stability.cut == {A: 10, B: 20}
+
+
+def test_a_report_counts_once_its_members_older_streams_are_here() -> None:
+    stability, peer = member()
+    older = stability.streams.of(OLD)
+    older.member = b"two"
+    stability.reported(peer, pack_marks({A: 7, OLD: 5}), b"")
+    assert not stability.advance()
+    older.seen = 5
+    assert stability.advance()
+
+
+def test_frames_of_an_ended_process_come_from_its_closer_or_from_disk() -> None:
+    stability, _ = member()
+    stability.began(b"two", [OLD])
+    older = stability.streams.of(OLD)
+    assert older.closing
+    assert stability.may_take(older, 9, b"two")
+    assert not stability.may_take(older, 9, b"three")
+    third = stability.streams.of(b"t" * 16)
+    third.member = b"three"
+    stability.reported(third, pack_marks({}), pack_marks({OLD: 9}))
+    assert stability.may_take(older, 9, b"three")
+    assert not stability.may_take(older, 10, b"three")
+    stability.ended({OLD: 9})
+    assert stability.may_take(older, 9, b"four")
+    assert not stability.may_take(older, 10, b"two")
+    assert not older.lacks(9) or older.seen < 9
+
+
+def test_what_a_head_says_is_read_back() -> None:
+    stability, peer = member()
+    stability.reported(peer, pack_marks({A: 7}), b"")
+    stability.advance()
+    stability.began(b"two", [OLD])
+    said = Said()
+    said.read(stability.fields())  # type: ignore[arg-type]
+    other = Stability(Memory(Streams(b"x" * 16)), b"one")
+    other.active = True
+    other.load(said)
+    assert (other.cut, other.rows, other.closers) == ({A: 7}, stability.rows, {OLD: b"two"})
+    assert other.started_with == {A: 10, B: 30}
+
+
+def test_a_node_that_does_not_forget_says_nothing_and_refuses_nothing() -> None:
+    stability, _ = member()
+    stability.active = False
+    said: list[list[bytes]] = []
+    stability.announce = said.append
+    stability.began(b"two", [OLD])
+    assert not stability.report()
+    assert not said
+    assert not stability.streams.of(OLD).closing
+
+
+def test_the_streams_of_earlier_processes_are_listed(tmp_path: Path) -> None:
+    path = str(tmp_path / "plexis-member.id.streams")
+    assert earlier_streams(path, A) == []
+    assert earlier_streams(path, B) == [A]
+    assert earlier_streams(path, OLD) == [A, B]
+    Path(path).write_text("no hexadecimal\n")
+    with pytest.raises(IdentityError, match="list of streams"):
+        earlier_streams(path, A)
