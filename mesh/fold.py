@@ -40,7 +40,8 @@ def fold_key(
     if entry.dots is None and not entry.flags & COUNTED:
         return
     state = open_state(entry, db.number, key, False, memory.streams, memory.ledger)
-    if fold_state(state, memory.cut):
+    uncounted = entry.flags & COUNTED != 0 and not state.increments
+    if fold_state(state, memory.cut) or uncounted:
         install(trash, state, entry)
 
 
@@ -170,8 +171,8 @@ def fold_deadlines(state: KeyState, cut: Cut) -> bool:
         elif each.number > latest:
             latest = each.number
     if state.visible_slot() == STRING_SLOT:
-        if len(state.registers) != 1:
-            return False
+        if len(state.registers) != 1 or state.claims:
+            return False  # the register's dot is the string's claim beside that of another type
         register = state.registers[0]
         if register.value is None or not cut.has(register.stamp, register.origin):
             return False

@@ -424,11 +424,21 @@ class Forgetter(Reader):
                     continue
                 alive = False
                 for at in range(len(chunk.places)):
-                    if not chunk.is_dead(at) and self._counts(db, chunk, at, of_fields, cut):
+                    if chunk.is_dead(at):
+                        if not of_fields:
+                            self._uncount(db, chunk.places[at])
+                    elif self._counts(db, chunk, at, of_fields, cut):
                         alive = True
                     yield None
                 if not alive and chunk.newest_stamp() <= cut.before:
                     log.drop(chunk)
+
+    def _uncount(self, number: int, key: bytes) -> None:
+        """An increment died with what it counted on: does its key still look like a counter?"""
+        db = self.databases[number]
+        entry = db.raw(key)
+        if entry is not None and entry.flags & COUNTED:
+            fold_key(self.memory, self.engine.writer.trash, db, key, entry)
 
     def _counts(self, number: int, chunk: Chunk, at: int, of_fields: bool, cut: Cut) -> bool:
         """Does a record still count after its place was folded?"""
