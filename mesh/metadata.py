@@ -245,6 +245,8 @@ class MeshMetadata(Metadata):
             stream.member = incoming.members.get(uuid, b"")
         for uuid, row in incoming.rows.items():
             streams.join_row(streams.of(uuid), row)
+        for stream in streams.all:
+            stream.uncovered = not streams.covers(stream)
         if self.stability is not None:
             self.stability.load(incoming.said)
         take_removals(self.memory, incoming)

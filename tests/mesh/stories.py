@@ -6,6 +6,8 @@ says and have one digest, no removal waits. `at` sets the time, so that stamps a
 
 from __future__ import annotations
 
+from mesh.inbox import GAP, MORE
+from mesh.rreplay import stamps_of
 from node.digest import digest_of
 from node.resp.replies import Map, SetReply
 from tests.support.simnode import SimNode
@@ -89,6 +91,21 @@ def plain(reply: object) -> object:
     if isinstance(reply, SetReply):
         return frozenset(reply.items)
     return frozenset(reply) if isinstance(reply, list) else reply
+
+
+def overtake(source: SimNode, target: SimNode) -> None:
+    """What a node itself has written comes before what it had seen of others."""
+    parts = source.member.backlog.resume({}, b"")
+    if parts is None or target.incoming is not None or target.member.merging is not None:
+        return
+    data = b"".join(parts)
+    own = b"".join(
+        data[start:end] for _, start, end in stamps_of(data)
+        if data[start + 22 : start + 58] == source.streams.own.text
+    )  # fmt: skip
+    target.wake()
+    assert target.member.inbox().take(own, 0) in (MORE, GAP)
+    target.member.backlog.flush()
 
 
 def conflicts(node: SimNode, kind: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mesh.stories import Mesh, conflicts, pair, trio
+from tests.mesh.stories import Mesh, conflicts, overtake, pair, trio
 
 
 def test_a_removal_leaves_what_it_had_not_seen() -> None:
@@ -113,6 +113,25 @@ def test_a_waiting_removal_survives_a_restart() -> None:
     assert c.member.memory.removals.count == 1
     mesh.heal()
     assert mesh.both("SMEMBERS", "s") == {b"keep"}
+
+
+def test_a_removal_waits_for_what_its_writer_had_seen_before_a_restart() -> None:
+    """The marks that named it came before; the frame after the restart names nothing anew."""
+    mesh, a, b, c = trio()
+    mesh.cut(0, 2)
+    a("SADD", "s", "x", "y")
+    mesh.flow()
+    b("SREM", "s", "x")
+    mesh.flow()
+    c.save()
+    mesh.cut_all()
+    mesh.crash(2, c.saves[-1])
+    c.activate()
+    b("SREM", "s", "y")
+    overtake(b, c)
+    assert c.member.memory.removals.count == 2
+    mesh.heal()
+    assert mesh.both("EXISTS", "s") == 0
 
 
 def test_a_waiting_removal_travels_with_a_transfer() -> None:

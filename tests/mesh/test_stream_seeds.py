@@ -9,13 +9,12 @@ from typing import ClassVar
 
 import pytest
 
-from mesh.inbox import GAP, MORE
-from mesh.rreplay import stamps_of
 from node.build import compiled
 from node.digest import digest_of
 from node.journal import Commit
 from node.resp.replies import Failure
 from node.store.values.streams import StreamValue
+from tests.mesh.stories import overtake
 from tests.support import simnode
 from tests.support.acts import Recorder
 from tests.support.simnode import SimNode
@@ -157,21 +156,6 @@ def written_at_once(seed: int) -> World:
     except Exception as error:
         raise AssertionError(f"{world}: {type(error).__name__}: {error}") from error
     return world
-
-
-def overtake(source: SimNode, target: SimNode) -> None:
-    """What a node itself has written comes before what it had seen of others."""
-    parts = source.member.backlog.resume({}, b"")
-    if parts is None or target.incoming is not None or target.member.merging is not None:
-        return
-    data = b"".join(parts)
-    own = b"".join(
-        data[start:end] for _, start, end in stamps_of(data)
-        if data[start + 22 : start + 58] == source.streams.own.text
-    )  # fmt: skip
-    target.wake()
-    assert target.member.inbox().take(own, 0) in (MORE, GAP)
-    target.member.backlog.flush()
 
 
 def restart(world: World, at: int) -> None:
