@@ -137,5 +137,5 @@ def equal(world: World) -> None:
 
 @pytest.mark.parametrize("mix", range(len(MIXES)), ids=["+".join(each) for each in MIXES])
 def test_what_is_written_at_once_is_equal_everywhere(mix: int) -> None:
-    for seed in range(mix, SEEDS, len(MIXES)):
+    for seed in range(mix, SEEDS // 2, len(MIXES)):
         written_at_once(seed)

@@ -19,7 +19,7 @@ from tests.wire.mesh_support import Mesh, are_up
 
 pytestmark = pytest.mark.wire
 
-ROUNDS = int(os.environ.get("PLEXIS_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("PLEXIS_ROUNDS", "2"))
 WRITES = int(os.environ.get("PLEXIS_ROUND_WRITES", "1500"))  # of all nodes in a round
 EQUAL_S = 5.0  # from healing until all show the same
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
