@@ -147,7 +147,7 @@ class Peer:
         self.link.connection_made(cast(asyncio.Transport, self.transport))
         stream = b"+%b\r\n" % uuid_text(SOURCE)
         for reply in (b"+PONG\r\n", b"+OK\r\n", b"+OK %b\r\n" % CAPABILITY, stream, b"+source\r\n",
-                      b"+CONTINUE\r\n"):  # fmt: skip
+                      b"+no clock\r\n", b"+CONTINUE\r\n"):  # fmt: skip
             self.link.data_received(reply)
 
     async def feed(self, chunks: list[bytes]) -> None:
