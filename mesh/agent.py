@@ -427,7 +427,7 @@ class Agent(Extension):
             self._unstable_warned = False
         if not self._unstable_warned and 0 < limit - limit // 4 < unstable_bytes:
             self._unstable_warned = True
-            LOG.warning("mesh_unstable_bytes", bytes=self.unstable_bytes(), limit=limit,
+            LOG.warning("mesh_unstable_bytes", bytes=unstable_bytes, limit=limit,
                         held_up_by=self.member.stability.laggard().decode())  # fmt: skip
 
     def status(self) -> MeshStatus:

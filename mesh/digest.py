@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
-from node.digest import key_digest
+from node.digest import key_digests
 from node.store.keyspace import Database
 
 RANGES: Final = 256
@@ -27,12 +27,6 @@ def range_of(key: bytes) -> int:
 def range_digests(databases: Iterable[Database]) -> list[bytes]:
     """The digest of each range, in order. O(N log N) in all members and fields."""
     totals = [0] * RANGES
-    for db in databases:
-        db.merge_all()
-        now_ms = db.now.ms
-        for shard in db.keys.dicts:
-            for key, entry in shard.items():
-                if entry.deadline == 0 or entry.deadline > now_ms:
-                    one = key_digest(int(db.number), key, entry.value, int(entry.deadline))
-                    totals[range_of(key)] ^= int.from_bytes(one[:DIGEST_BYTES], "big")
+    for key, one in key_digests(databases):
+        totals[range_of(key)] ^= int.from_bytes(one[:DIGEST_BYTES], "big")
     return [total.to_bytes(DIGEST_BYTES, "big") for total in totals]

@@ -73,7 +73,7 @@ from node.store.mutate import Outcome
 from node.store.shards import SHARDS
 from node.store.trash import discard_entry
 from node.store.values.hashes import HashValue
-from node.store.values.scored import Scored, SpelledScore
+from node.store.values.scored import Scored
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
@@ -231,7 +231,7 @@ class Forgetter(Reader):
     def _round(self) -> Iterator[None]:
         """All that the cut has passed, a place or so at a time."""
         cut = self.memory.cut
-        while self.epochs and is_past(self.epochs[0].row, cut):
+        while self.epochs and cut.has_row(self.epochs[0].row):
             epoch = self.epochs.pop(0)
             if epoch.everything:
                 yield from self._everything(epoch, cut)
@@ -462,17 +462,6 @@ class Forgetter(Reader):
         return any(each.chunk is chunk and each.at == at and each.stamp == stamp for each in live)
 
 
-def is_past(row: bytes, cut: Cut) -> bool:
-    """Does the cut cover all that had been applied?"""
-    place: i64 = 0
-    n: i64 = len(row)
-    while place < n:
-        if not cut.has(read_i64_le(row, place), place >> 3):
-            return False
-        place += 8
-    return True
-
-
 def drop_forgotten(dots: Dots) -> None:
     """Hidden values of which nothing is remembered any more go."""
     hidden = dots.hidden
@@ -497,9 +486,3 @@ def has_only_deadlines(dots: Dots) -> bool:
         dots.registers is None and dots.claims is None and dots.hidden is None
         and dots.rivals is None and dots.base is None and dots.patches is None
     )  # fmt: skip
-
-
-def has_dots(slot: object) -> bool:
-    """Is more known of a sorted set's member than its score? A sum of increments that is no float
-    has no other form."""
-    return isinstance(slot, Scored) and not (isinstance(slot, SpelledScore) and slot.is_folded())

@@ -7,7 +7,7 @@ form (40 hexadecimal digits, zeros where there is no data) but other digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha1
 from typing import Final
 
@@ -26,15 +26,21 @@ def digest_of(databases: Iterable[Database]) -> bytes:
     or less can be reckoned without looking at the others.
     """
     total = 0
+    for _, one in key_digests(databases):
+        total ^= int.from_bytes(one, "big")
+    return total.to_bytes(SIZE, "big")
+
+
+def key_digests(databases: Iterable[Database]) -> Iterator[tuple[bytes, bytes]]:
+    """Every visible key with its digest, in no order."""
     for db in databases:
         db.merge_all()
         now_ms = db.now.ms
         for shard in db.keys.dicts:
             for key, entry in shard.items():
                 if entry.deadline == 0 or entry.deadline > now_ms:
-                    one = key_digest(int(db.number), key, entry.value, int(entry.deadline))
-                    total ^= int.from_bytes(one, "big")
-    return total.to_bytes(SIZE, "big")
+                    number, deadline_ms = int(db.number), int(entry.deadline)
+                    yield key, key_digest(number, key, entry.value, deadline_ms)
 
 
 def key_digest(number: int, key: bytes, value: object, deadline_ms: int) -> bytes:

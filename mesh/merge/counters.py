@@ -10,10 +10,10 @@ from mesh.merge.patch_order import of_unit, patch_of
 from mesh.merge.rule import Memory, Rule
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import keeps_text
-from mesh.removals import KEY, TTL, TYPE
+from mesh.removals import KEY, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
-from node.store.entry import ABSENT, COUNTED, HELD, LATER, NO_REGISTER, Claim, Dots, Entry
+from node.store.entry import ABSENT, COUNTED, HELD, LATER, NO_REGISTER, Dots, Entry
 from node.store.values.strings import NEAR
 
 
@@ -93,12 +93,7 @@ class Counters(Rule):
         return [(KEY, b"")] if effect.flags & CREATION else [(TYPE, b"")]
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
-        if effect.flags & CREATION:
-            state.clear_key(cover)
-            if not self.drops(effect, [(TTL, b"")]):
-                state.ttls.append(Claim(effect.stamp, effect.origin, 0))
-        else:
-            state.clear_claims(cover)
+        self.begin_string(state, effect, cover)
         if self.drops(effect, [(KEY, b"")]):
             return
         if state.patches and of_unit(state.patches, effect.stamp, effect.origin):

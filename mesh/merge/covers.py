@@ -30,6 +30,16 @@ class Cover:
             return False
         return stamp <= read_i64_le(self.row, place)
 
+    def has_row(self, row: bytes) -> bool:
+        """Has it everything that a node with this vector row had applied?"""
+        place: i64 = 0
+        n: i64 = len(row)
+        while place < n:
+            if not self.has(read_i64_le(row, place), place >> 3):
+                return False
+            place += 8
+        return True
+
     def forgot(self, stamp: i64, origin: i64) -> bool:
         """Of a whole node's knowledge: may it have made this dot a place without one?"""
         place = origin << 3

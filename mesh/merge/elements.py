@@ -77,9 +77,7 @@ class MemberRemovals(Rule):
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         value = entry.value
         if not self.plain(effect) or not isinstance(value, SetValue) or crowded(entry):
-            if fresh and not self.memory.uncovered:
-                return None
-            return self.general(effect, entry, fresh, seen)
+            return self.late_removal(effect, entry, fresh, seen)
         row = seen.row
         members = named(effect)
         if is_timed(value, members):

@@ -125,9 +125,7 @@ class FieldRemovals(Rule):
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         value = entry.value
         if not self.plain(effect) or not isinstance(value, HashValue) or crowded(entry):
-            if fresh and not self.memory.uncovered:
-                return None
-            return self.general(effect, entry, fresh, seen)
+            return self.late_removal(effect, entry, fresh, seen)
         fields = named(effect)
         if is_timed(value, fields):
             return self.general(effect, entry, fresh, seen)

@@ -159,9 +159,7 @@ class ListRemovals(Rule):
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         value = entry.value
         if not self.plain(effect) or not isinstance(value, ListValue) or crowded(entry):
-            if fresh and not self.memory.uncovered:
-                return None
-            return self.general(effect, entry, fresh, seen)
+            return self.late_removal(effect, entry, fresh, seen)
         removed = cast(Removed, effect.value)
         if not removed.runs:
             return None
@@ -217,9 +215,7 @@ class Assignments(Rule):
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         value = entry.value
         if not self.plain(effect) or not isinstance(value, ListValue) or crowded(entry):
-            if fresh and not self.memory.uncovered:
-                return None
-            return self.general(effect, entry, fresh, seen)
+            return self.late_removal(effect, entry, fresh, seen)
         run = cast(Assigned, effect.value).run
         order = value.order
         if run is None or order is None or not value.positions_of([run]):

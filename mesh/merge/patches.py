@@ -15,7 +15,7 @@ from mesh.merge.rule import Rule
 from mesh.merge.slots import STRING_SLOT, slot_of
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import without
-from mesh.removals import KEY, TTL, TYPE
+from mesh.removals import KEY, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, MERGE, Effect
 from node.store.entry import (
@@ -26,7 +26,6 @@ from node.store.entry import (
     LATER,
     NO_REGISTER,
     RAW,
-    Claim,
     Dots,
     Entry,
 )  # fmt: skip
@@ -102,12 +101,7 @@ class Patches(Rule):
         return [(KEY, b"")] if effect.flags & CREATION else [(TYPE, b"")]
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
-        if effect.flags & CREATION:
-            state.clear_key(cover)
-            if not self.drops(effect, [(TTL, b"")]):
-                state.ttls.append(Claim(effect.stamp, effect.origin, 0))
-        else:
-            state.clear_claims(cover)
+        self.begin_string(state, effect, cover)
         if not self.drops(effect, [(KEY, b"")]):
             state.add_patch(patch_of(effect))
 

@@ -126,8 +126,3 @@ class StampResolver(Resolver):
                 ),
             )
         return True
-
-
-def unstable_bytes(memory: Memory, keys: i64) -> int:
-    """A careful estimate of what the mesh's metadata takes: 32 bytes an increment, 49 a place."""
-    return memory.ledger.records() * 32 + int(keys) * 49 + int(memory.removals.count) * 200

@@ -115,6 +115,23 @@ class Rule:
         shown.flags = effect.flags
         return shown
 
+    def late_removal(
+        self, effect: Effect, entry: Entry, fresh: bool, seen: Seen
+    ) -> Effect | None:
+        """A removal of places off the quick way: nothing where one of the whole key was first."""
+        if fresh and not self.memory.uncovered:
+            return None
+        return self.general(effect, entry, fresh, seen)
+
+    def begin_string(self, state: KeyState, effect: Effect, cover: Cover) -> None:
+        """What every change of a string in place clears, and the TTL claim of one that it makes."""
+        if effect.flags & CREATION:
+            state.clear_key(cover)
+            if not self.drops(effect, [(TTL, b"")]):
+                state.ttls.append(Claim(effect.stamp, effect.origin, 0))
+        else:
+            state.clear_claims(cover)
+
     def begin(self, state: KeyState, effect: Effect, cover: Cover, slot: i64) -> None:
         """What every add to a collection clears and claims for the key as a whole."""
         if effect.flags & CREATION:

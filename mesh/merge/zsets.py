@@ -113,9 +113,7 @@ class ScoreRemovals(Rule):
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         value = entry.value
         if not self.plain(effect) or not isinstance(value, ZSetValue) or crowded(entry):
-            if fresh and not self.memory.uncovered:
-                return None
-            return self.general(effect, entry, fresh, seen)
+            return self.late_removal(effect, entry, fresh, seen)
         members = named(effect)
         if is_timed(value, members):
             return self.general(effect, entry, fresh, seen)

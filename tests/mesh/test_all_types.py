@@ -50,15 +50,8 @@ def written_in_turn(seed: int) -> World:
 
 
 def restart(world: World) -> None:
-    """A node is started again from a save of this moment."""
-    at = world.random.randrange(len(world.nodes))
-    node = world.nodes[at]
-    node.save()
-    before = node.shown()
-    world.crash(at, node.saves[-1])
-    node.engine.now.ms = max(int(each.engine.now.ms) for each in world.nodes)
-    world.compare(f"{node.name} after a restart", node.shown(), before)
-    node.activate()
+    """A node is started again from a save of this moment and shows the same."""
+    world.restart_alike(world.random.randrange(len(world.nodes)))
     world.settle()
     equal(world)
 
@@ -83,22 +76,14 @@ def written_at_once(seed: int) -> World:
                 event = rng.random()
                 if event < 0.6:
                     client.write(node)
-                elif event < 0.9:
-                    world.step(rng.choice(pairs))
-                    node.work()
-                elif event < 0.95:
-                    world.cut(*rng.choice(pairs))
                 else:
-                    world.down.discard(rng.choice(pairs))
+                    world.shake(event, node, pairs, cuts_from=0.9)
                 world.time_s += rng.randrange(3) / 1000.0
             world.settle()
             for node in world.nodes:
                 world.check_books(node)
             if rng.random() < 0.3:
-                at = rng.randrange(len(world.nodes))
-                world.nodes[at].save()
-                world.crash(at, world.nodes[at].saves[-1])
-                world.nodes[at].activate()
+                world.restart(rng.randrange(len(world.nodes)))
                 world.settle()
         rewritten(world, client)
     except Exception as error:

@@ -389,19 +389,11 @@ def scenario(seed: int) -> World:
             event = rng.random()
             if event < 0.55:
                 node(*words(rng, client, node))
-            elif event < 0.85:
-                world.step(rng.choice(pairs))
-                node.work()
-            elif event < 0.95:
-                world.cut(*rng.choice(pairs))
             else:
-                world.down.discard(rng.choice(pairs))
+                world.shake(event, node, pairs)
             world.time_s += rng.randrange(4) / 1000.0
         if rng.random() < 0.4:
-            at = rng.randrange(len(world.nodes))
-            world.nodes[at].save()
-            world.crash(at, world.nodes[at].saves[-1])
-            world.nodes[at].activate()
+            world.restart(rng.randrange(len(world.nodes)))
         world.settle()
         world.check()
         check_deadlines(world)

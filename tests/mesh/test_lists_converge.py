@@ -107,21 +107,13 @@ def run(seed: int, acts: list[Act]) -> World:
             event = rng.random()
             if event < 0.5:
                 client.write(node)
-            elif event < 0.85:
-                world.step(rng.choice(pairs))
-                node.work()
-            elif event < 0.92:
-                world.cut(*rng.choice(pairs))
             else:
-                world.down.discard(rng.choice(pairs))
+                world.shake(event, node, pairs, heals_from=0.92)
             world.time_s += rng.randrange(3) / 1000.0
         world.settle()
         check(world, acts, client)
         if rng.random() < 0.4:
-            at = rng.randrange(len(world.nodes))
-            world.nodes[at].save()
-            world.crash(at, world.nodes[at].saves[-1])
-            world.nodes[at].activate()
+            world.restart(rng.randrange(len(world.nodes)))
             world.settle()
             check(world, acts, client)
         if rng.random() < 0.2 and len(world.nodes) < 4 and not forgets:

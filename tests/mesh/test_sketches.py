@@ -97,19 +97,11 @@ def scenario(seed: int) -> None:
                     ("PFADD", key), ("PFCOUNT", key), ("PFMERGE", key, other), ("DEL", key),
                     ("SET", key, "text"), ("COPY", key, other, "REPLACE"),
                 ]))  # fmt: skip
-            elif event < 0.85:
-                world.step(rng.choice(pairs))
-                node.work()
-            elif event < 0.95:
-                world.cut(*rng.choice(pairs))
             else:
-                world.down.discard(rng.choice(pairs))
+                world.shake(event, node, pairs)
             world.time_s += rng.randrange(3) / 1000.0
         if rng.random() < 0.3:
-            at = rng.randrange(len(world.nodes))
-            world.nodes[at].save()
-            world.crash(at, world.nodes[at].saves[-1])
-            world.nodes[at].activate()
+            world.restart(rng.randrange(len(world.nodes)))
         world.settle()
         world.check()
         for key in "hg":

@@ -101,14 +101,7 @@ def event(
 
 def restarted(world: World) -> None:
     """A node is started again from a save of this moment and shows the same."""
-    at = world.random.randrange(len(world.nodes))
-    node = world.nodes[at]
-    node.save()
-    before = node.shown()
-    world.crash(at, node.saves[-1])
-    node.engine.now.ms = max(int(each.engine.now.ms) for each in world.nodes)
-    world.compare(f"{node.name} after a restart", node.shown(), before)
-    node.activate()
+    world.restart_alike(world.random.randrange(len(world.nodes)))
     world.settle()
     equal(world)
 

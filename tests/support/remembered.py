@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mesh.fold import values_of
-from mesh.forget import has_dots
 from mesh.merge.rule import Memory
 from node.store.entry import COUNTED, Field
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
+from node.store.values.scored import Scored, SpelledScore
 from node.store.values.sets import SetValue
 from node.store.values.zsets import ZSetValue
 
@@ -36,3 +36,8 @@ def remembered(databases: list[Database], memory: Memory) -> dict[str, int]:
                                 1 for slot in chunk.values() if isinstance(slot, Field)
                             )
     return found
+
+def has_dots(slot: object) -> bool:
+    """Is more known of a sorted set's member than its score? A sum of increments that is no float
+    has no other form."""
+    return isinstance(slot, Scored) and not (isinstance(slot, SpelledScore) and slot.is_folded())

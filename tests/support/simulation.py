@@ -353,6 +353,37 @@ class World:
         node.boot(data, active)
         self.counts["crash"] += 1
 
+    def restart(self, at: int) -> None:
+        """A node is saved, dies, and starts again from that; it is active at once."""
+        node = self.nodes[at]
+        node.save()
+        self.crash(at, node.saves[-1])
+        node.activate()
+
+    def restart_alike(self, at: int) -> None:
+        """As `restart`; what it shows before it hears of anybody is what it showed."""
+        node = self.nodes[at]
+        node.save()
+        before = node.shown()
+        self.crash(at, node.saves[-1])
+        node.engine.now.ms = max(int(each.engine.now.ms) for each in self.nodes)
+        self.compare(f"{node.name} after a restart", node.shown(), before)
+        node.activate()
+
+    def shake(
+        self, event: float, node: SimNode, pairs: list[tuple[int, int]],
+        cuts_from: float = 0.85, heals_from: float = 0.95,
+    ) -> None:  # fmt: skip
+        """What the network does at a random number: something moves (and the node works), a
+        direction goes down, or comes up."""
+        if event < cuts_from:
+            self.step(self.random.choice(pairs))
+            node.work()
+        elif event < heals_from:
+            self.cut(*self.random.choice(pairs))
+        else:
+            self.down.discard(self.random.choice(pairs))
+
     def step(self, pair: tuple[int, int]) -> None:
         """A link does something: connects, answers, or delivers."""
         if pair in self.down or pair in self.missing:

@@ -9,7 +9,6 @@ file), what is dead is marked with what this node has applied by now, and goes o
 
 from __future__ import annotations
 
-from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from mesh.merge.covers import Cover
@@ -27,7 +26,7 @@ def forget_list(value: ListValue, cut: Cover) -> None:
     forget_registers(value, cut)
     mark = order.mark
     if mark is not None:
-        if not covers(cut, mark.row):
+        if not cut.has_row(mark.row):
             return
         order.mark = None
         forget_anchors(value, order, mark)
@@ -40,17 +39,6 @@ def forget_list(value: ListValue, cut: Cover) -> None:
         mark = marked(value, order)
         if mark is not None:
             forget_anchors(value, order, mark)
-
-
-def covers(cut: Cover, row: bytes) -> bool:
-    """Is all stable that had been applied?"""
-    place: i64 = 0
-    n: i64 = len(row)
-    while place < n:
-        if not cut.has(read_i64_le(row, place), place >> 3):
-            return False
-        place += 8
-    return True
 
 
 def forget_births(order: Order, cut: Cover) -> None:

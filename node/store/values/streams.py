@@ -196,13 +196,6 @@ class StreamValue(Value):
                     at -= 1
             place -= 1
 
-    def is_pending(self, number: int) -> bool:
-        """Is the entry of this ID pending in any group?"""
-        for group in self.groups.values():  # noqa: SIM110 a generator costs more than it saves
-            if number in group.pending:
-                return True
-        return False
-
     def groups_in_order(self) -> list[Group]:
         """The groups by name, as Redis lists them."""
         return [self.groups[name] for name in sorted(self.groups)]
