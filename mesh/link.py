@@ -153,11 +153,13 @@ class Link(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         refused: OSError = OSError("the name has no address")
+        source = self.agent.config.text("bind-source-addr")
         for family, _, _, _, address in found:
             try:
                 await asyncio.wait_for(
                     loop.create_connection(
-                        lambda: self, str(address[0]), self.port, family=family
+                        lambda: self, str(address[0]), self.port, family=family,
+                        local_addr=(source, 0) if source else None,
                     ),
                     self.agent.timeout_s / len(found),
                 )

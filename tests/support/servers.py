@@ -321,10 +321,12 @@ class Proxy:
         self.target_port = target_port
         self.delay_s = 0.0  # how late every byte arrives, in both directions
         self.is_cut = False
-        self.flowing = threading.Event()
-        self.flowing.set()
+        # What clients send, and what the server sends, goes on only while its event is set.
+        self.forth = threading.Event()
+        self.back = threading.Event()
         self.guard = threading.Lock()
         self.open: set[socket.socket] = set()
+        self.flow()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self.listener.getsockname()[1])
         threading.Thread(target=self.accept, name="proxy-accept", daemon=True).start()
@@ -339,13 +341,19 @@ class Proxy:
 
     def stall(self) -> None:
         """Holds every byte back while connections stay open, as a network that loses all."""
-        self.flowing.clear()
+        self.forth.clear()
+        self.back.clear()
+
+    def flow(self) -> None:
+        """Lets held bytes go, as TCP sends again what was lost."""
+        self.forth.set()
+        self.back.set()
 
     def heal(self) -> None:
         """Takes new connections again and lets held bytes go."""
         with self.guard:
             self.is_cut = False
-        self.flowing.set()
+        self.flow()
 
     def delay(self, delay_ms: int) -> None:
         """From now on every byte arrives this much later; 0 ends it."""
@@ -382,8 +390,8 @@ class Proxy:
             disconnect(near)
             disconnect(far)
             return
-        for source, sink in ((near, far), (far, near)):
-            pipe = Pipe(self, source, sink)
+        for source, sink, flowing in ((near, far, self.forth), (far, near, self.back)):
+            pipe = Pipe(self, source, sink, flowing)
             threading.Thread(target=pipe.read, name="proxy-read", daemon=True).start()
             threading.Thread(target=pipe.write, name="proxy-write", daemon=True).start()
 
@@ -391,7 +399,7 @@ class Proxy:
         """Closes the listener and every connection."""
         disconnect(self.listener)
         self.cut()
-        self.flowing.set()
+        self.flow()
 
     def __enter__(self) -> Self:
         return self
@@ -403,8 +411,11 @@ class Proxy:
 class Pipe:
     """One direction of a proxied connection: a reader and a writer with a bounded queue between."""
 
-    def __init__(self, proxy: Proxy, source: socket.socket, sink: socket.socket) -> None:
+    def __init__(
+        self, proxy: Proxy, source: socket.socket, sink: socket.socket, flowing: threading.Event
+    ) -> None:
         self.proxy = proxy
+        self.flowing = flowing
         self.source = source
         self.sink = sink
         # With a full queue the reader waits, so the sender feels the slow link as TCP would.
@@ -426,7 +437,7 @@ class Pipe:
             due, chunk = self.queue.get()
             while (early_s := due - time.monotonic()) > 0:
                 threading.Event().wait(early_s)
-            self.proxy.flowing.wait()
+            self.flowing.wait()
             try:
                 if not chunk:
                     self.sink.shutdown(socket.SHUT_WR)

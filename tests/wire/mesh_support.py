@@ -161,21 +161,38 @@ class Mesh:
 
     def __init__(self, count: int, *args: str) -> None:
         ports = [free_port() for _ in range(count)]
-        pairs = [(a, b) for a in range(count) for b in range(count) if a != b]
+        self.pairs = [(a, b) for a in range(count) for b in range(count) if a != b]
         self.nodes: list[Node] = []
-        self.proxies = {(a, b): Proxy(ports[b]) for a, b in pairs}
+        self.proxies: dict[tuple[int, int], Proxy] = {}
         many = ("--multi-master", "yes") if count > 2 else ()
         try:
             for at, port in enumerate(ports):
-                peers: list[str] = []
-                for (a, _), proxy in self.proxies.items():
-                    peers += ["--replicaof", "127.0.0.1", str(proxy.port)] if a == at else []
+                peers = self.reach(at, ports)
                 options = (*ACTIVE, "--mesh-dial-back", "no", *many, *args, *peers)
                 self.nodes.append(Node(*options, port=port))
             self.await_links()
         except BaseException:
             self.close()
             raise
+
+    def reach(self, at: int, ports: Sequence[int]) -> list[str]:
+        """The options that tell a node how it reaches the others."""
+        options: list[str] = []
+        for other, port in enumerate(ports):
+            if other != at:
+                proxy = self.proxies[at, other] = Proxy(port)
+                options += ["--replicaof", "127.0.0.1", str(proxy.port)]
+        return options
+
+    def lose(self, a: int, b: int) -> None:
+        """From now on nothing that node `a` sends reaches node `b`; nobody is told."""
+        self.proxies[a, b].forth.clear()
+        self.proxies[b, a].back.clear()
+
+    def flow(self) -> None:
+        """Everything arrives again, what was lost included."""
+        for proxy in self.proxies.values():
+            proxy.flow()
 
     def cut(self, a: int, b: int) -> None:
         """Both directions between two nodes go down; returns when both have noticed."""
