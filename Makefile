@@ -16,10 +16,13 @@ PYTEST := $(BIN)/python -m pytest
 # Iteration of a Python set depends on it; without it no seed of a simulation can be repeated.
 export PYTHONHASHSEED := 0
 
-# Seeds of the convergence test; the pure build is ten times slower and gets a tenth of them.
-SEEDS      ?= 2000
+# Plans that the simulation of the mesh plays (tests/mesh/test_mesh_seeds.py; the schedules of single
+# types take their share); the pure build is slower and gets a tenth of them.
+SEEDS      ?= 5000
 PURE_SEEDS  = $(shell expr \( $(SEEDS) + 9 \) / 10)
+# make soak SEEDS=100000; without SEEDS so many
 SOAK_SEEDS ?= 50000
+SOAKED      = $(if $(filter command environment,$(origin SEEDS)),$(SEEDS),$(SOAK_SEEDS))
 # Generated commands of the differential test, which compares with Redis
 SOAK_COMMANDS ?= 200000
 JOBS       ?= 2
@@ -102,8 +105,10 @@ pure: $(STAMP)  ## remove what `make build` left, so that pure Python runs witho
 bench: build  ## measure speed and memory (docs/benchmarks.md); BENCH='ratios --quick' chooses
 	$(BIN)/python -m bench $(BENCH)
 
-soak: build  ## the convergence test with many seeds, the differential test with many commands
-	PLEXIS_SEEDS=$(SOAK_SEEDS) $(PYTEST) -n $(JOBS) tests/mesh $(PYTEST_ARGS)
+soak: build  ## the simulated mesh with many seeds (SEEDS=100000), the differential test with many commands
+	$(BIN)/python -m tests.support.soak --seeds $(SOAKED) --jobs $(JOBS)
+	PLEXIS_SEEDS=$(SOAKED) $(PYTEST) -n $(JOBS) tests/mesh --ignore=tests/mesh/test_mesh_seeds.py \
+	    $(PYTEST_ARGS)
 	PLEXIS_COMMANDS=$(SOAK_COMMANDS) $(PYTEST) tests/commands/test_differential.py $(PYTEST_ARGS)
 
 docs: $(STAMP)  ## make what is made in docs/ and conf/examples/ anew from the tables of directives and commands

@@ -1,4 +1,5 @@
-"""`plexis`, the command for people: `status` shows the admin page's views on a terminal.
+"""`plexis`, the command for people: `status` shows the admin page's views on a terminal, `mesh`
+speaks the MESH commands.
 
 Exit codes: 0 all is well, 1 the mesh has a problem, 2 wrong usage, 3 nobody answered. Passwords
 come from a file or the environment, never from the command line, where `ps` would show them.
@@ -21,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from admin_ui import words
+from admin_ui import cli_mesh, words
 from admin_ui.identity import seen_from
 from admin_ui.source import (
     PeerAccess,
@@ -171,6 +172,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="repeat until interrupted",
     )
     status.set_defaults(run=run_status)
+    cli_mesh.add_to(commands)
     up = commands.add_parser("up", help="start a mesh of nodes on this machine", add_help=False)
     up.add_argument("args", nargs=argparse.REMAINDER, help="see plexis up --help")
     up.set_defaults(run=run_up)

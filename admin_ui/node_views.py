@@ -47,6 +47,7 @@ class NodeView(Record):
     memory_used_bytes: float | None = None
     maxmemory_bytes: float | None = None
     conflicts: float | None = None
+    repairs: int = 0
     unstable_bytes: float | None = None
     limbo_keys: float | None = None
     heartbeat_age_ms: float | None = None
@@ -95,6 +96,7 @@ def node_view(
         memory_used_bytes=status.memory_used_bytes if status is not None else None,
         maxmemory_bytes=status.maxmemory_bytes if status is not None else None,
         conflicts=sum(kind.count for kind in mesh.conflicts) if mesh is not None else None,
+        repairs=mesh.repairs if mesh is not None else 0,
         unstable_bytes=mesh.unstable_bytes if mesh is not None else None,
         limbo_keys=mesh.limbo_keys if mesh is not None else None,
         heartbeat_age_ms=worst([link.heartbeat_age_ms for link in incoming]),

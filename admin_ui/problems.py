@@ -21,6 +21,7 @@ _ORDER: Final = (
     "down",
     "refused",
     "silent",
+    "repaired",
     "critical lag",
     "never",
     "clock skew",
@@ -49,6 +50,7 @@ def problems_of(nodes: Sequence[NodeView], links: Sequence[LinkView]) -> tuple[P
         if link.source not in gone and link.target not in gone:
             found += _of_link(link)
     found += _of_skew(nodes)
+    found += [_of_repairs(node) for node in nodes if node.repairs]
     return tuple(sorted(found, key=lambda problem: _ORDER.index(problem.kind)))
 
 
@@ -89,6 +91,14 @@ def _of_link(link: LinkView) -> list[Problem]:
     if link.grade == "busy":
         return [Problem("syncing", "warning", link.id, f"Link {pair}: {link.text}")]
     return []
+
+
+def _of_repairs(node: NodeView) -> Problem:
+    text = (
+        f"{node.id} wrote {node.repairs} {'key' if node.repairs == 1 else 'keys'} anew that members"
+        " held differently without any write to explain it: see MESH CONFLICTS KIND repaired there"
+    )
+    return Problem("repaired", "critical", node.id, text)
 
 
 def _of_skew(nodes: Sequence[NodeView]) -> list[Problem]:

@@ -22,6 +22,8 @@ PARTS: Final = {
     "pauses": "longest time another client waits, while a node grows and in transfers",
     "instructions": "instructions per command, and where they go",
     "memory": "resident bytes per key",
+    "metadata": "what the mesh remembers while a member is away",
+    "resync": "bytes and time of a resync by digest beside a whole snapshot",
     "resp": "parser and encoder alone",
 }
 ROUNDS: Final = 5
@@ -36,6 +38,14 @@ def main(argv: list[str]) -> int:
     )  # fmt: skip
     parser.add_argument("parts", nargs="*", metavar="part", help="what to measure; all by default")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured rounds of ratios")
+    parser.add_argument("--members", type=int, default=1_000_000, help="metadata: size of the set")
+    parser.add_argument("--rate", type=int, default=1_000_000, help="metadata: pushes a minute")
+    parser.add_argument("--churn", type=int, default=500, help="metadata: members a second")
+    parser.add_argument("--down", type=float, default=60.0, help="metadata: seconds of absence")
+    parser.add_argument("--cap", type=int, default=0, help="metadata: bytes, 0 for the default")
+    parser.add_argument("--keys", type=int, default=200_000, help="resync: keys on both sides")
+    parser.add_argument("--writes", type=int, default=20_000, help="resync: a second, while cut")
+    parser.add_argument("--cut", type=float, default=60.0, help="resync: seconds without a link")
     parser.add_argument("--quick", action="store_true", help="less of everything, for a first look")
     options = parser.parse_args(argv)
     unknown = [name for name in options.parts if name not in PARTS]
@@ -45,7 +55,17 @@ def main(argv: list[str]) -> int:
     for name in options.parts or PARTS:
         print(f"== {name}: {PARTS[name]}\n", flush=True)
         try:
-            importlib.import_module(f"bench.{name}").run(options.rounds, options.quick)
+            part = importlib.import_module(f"bench.{name}")
+            if name == "metadata":
+                wanted = part.Wanted(
+                    options.members, options.rate, options.churn, options.down, options.cap
+                )
+                part.run(options.rounds, options.quick, wanted)
+            elif name == "resync":
+                wanted = part.Wanted(options.keys, options.writes, options.cut)
+                part.run(options.rounds, options.quick, wanted)
+            else:
+                part.run(options.rounds, options.quick)
         except (BenchError, pytest.fail.Exception) as error:  # the latter: waited in vain
             print(f"not measured: {error}", flush=True)
             status = 1

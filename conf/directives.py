@@ -44,6 +44,7 @@ from conf.kinds import (
 from conf.kinds_of_lists import (
     BufferLimits,
     EventClasses,
+    KeyPolicies,
     LineRows,
     Peers,
     Percentiles,
@@ -177,6 +178,7 @@ _PLAIN: Final[dict[str, Kind]] = {
     "score-adjustments": ScoreAdjustments(),
     "signal-options": SignalOptions(),
     "peers": Peers(),
+    "key-policies": KeyPolicies(("observed-remove", "newest-wins"), ROW_WORDS_MAX),
 }
 
 

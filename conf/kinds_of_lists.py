@@ -267,6 +267,36 @@ class LineRows(Kind):
         return self.what
 
 
+class KeyPolicies(Words):
+    """Policies, each with patterns of keys behind it, or for all keys; the last that names a key
+    counts. Lines add up."""
+
+    merges = True
+    restarts = True
+
+    def __init__(self, names: Sequence[str], most: int) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            most, "wrong number of arguments",
+            " or ".join(f"`{name}`" for name in names) + ", each with patterns of keys, or for all",
+        )  # fmt: skip
+
+    def parse(self, words: Sequence[str], before: Value | None = None) -> Value:
+        found = words_of(super().parse(words))
+        if found and found[0] not in self.names:
+            raise ConfigError(f"must begin with one of: {', '.join(self.names)}")
+        rows: list[tuple[str, ...]] = list(rows_of(before))
+        for word in found:
+            if word in self.names:
+                rows.append((word,))
+            else:
+                rows[-1] = (*rows[-1], word)
+        return tuple(rows)
+
+    def lines(self, value: Value) -> list[list[str]]:
+        return [list(row) for row in rows_of(value)] or [[""]]
+
+
 class Peers(LineRows):
     """host and port of the nodes to follow. `no one` clears what was given so far (KeyDB)."""
 

@@ -92,6 +92,8 @@ class MeshConfig:
         ]
         if self.mesh.topology == "custom":  # whose links may be one-way: no others are made
             rows += [["mesh-dial-back", "no"]]
+        if self.mesh.conflict_policy != "observed-remove":
+            rows += [["conflict-policy", self.mesh.conflict_policy]]
         rows += [["dir", node.dir]] if node.dir else []
         rows += [["maxmemory", memory_text(node.maxmemory_bytes)]] if node.maxmemory_bytes else []
         rows += [["mesh-heartbeat-ms", str(self.heartbeat_ms)]] if self.heartbeat_ms else []
@@ -193,7 +195,7 @@ class _Reader:
             environment=table.choice("environment", ("development", "staging", "production")),
             topology=topology,
             hub=hub_names(table, topology),
-            conflict_policy=table.choice("conflict_policy", ("observed-remove",), ("newest-wins",)),
+            conflict_policy=table.choice("conflict_policy", ("observed-remove", "newest-wins")),
             bootstrap=table.choice("bootstrap", ("merge",), ("empty",)),
         )
         table.finish()

@@ -121,6 +121,10 @@ def fatal(place: Place, reason: str, hint: str = "") -> ConfigError:
 def settle(config: Config) -> list[str]:
     """Judge what depends on several directives, when all lines are read; returns warnings."""
     warnings: list[str] = []
+    if config.text("mesh-join"):
+        for name in ("active-replica", "multi-master"):
+            if config.place(name) is None:
+                _derive(config, name, ["yes"])
     active = config.yes("active-replica")
     if config.yes("multi-master") and not active:
         place = config.place("multi-master") or Place("file")

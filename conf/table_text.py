@@ -155,12 +155,25 @@ TABLE_TEXT: Final = """\
 + admin-bind | listen-address | 127.0.0.1:8379 | start | where the admin page listens
 + admin-password | text | "" | start | password of the admin page
 + mesh-dial-back | yes-no | yes | runtime | link back to active nodes that dial us
-+ mesh-unstable-max-bytes | memory 0..long | 256mb | runtime | conflict records to hold at most
++ mesh-unstable-max-bytes | memory 0..long | 256mb | runtime | \
+metadata for members who are away, at most; 0 = no limit
++ mesh-peer-expel-after | int 0..max | 0 | runtime | \
+seconds until a member that is away is expelled; 0 = never
++ mesh-expel-quorum | enum majority any | majority | runtime | \
+which side of a cut mesh may expel: most members, or any
++ mesh-anti-entropy-seconds | int 0..max | 600 | runtime | \
+between comparisons of all data with each member; 0 = never
++ mesh-join | listen-address | "" | start | join the mesh of the member that listens there
 + mesh-forget | yes-no | no | start | forget what all members have on disk; alike on all nodes
 + mesh-staging-memory | memory 0..long | 256mb | runtime | of a snapshot taken in; more goes to dir
 + mesh-max-unit-bytes | memory 1kb..long | 64mb | runtime | largest replicated unit
 + mesh-clock-guard-ms | int 0..max | 500 | runtime | peer clock ahead by more: alarm
 + mesh-clock-refuse-ms | int 0..max | 60000 | runtime | peer clock ahead by more: no link
++ conflict-policy | key-policies | observed-remove | runtime | \
+of which keys removals take older unseen writes too
++ mesh-eviction | enum replicate | replicate | runtime | evictions go to all nodes as removals do
++ mesh-stream-stable-reads | yes-no | no | runtime | XREAD shows nothing that may get predecessors
++ mesh-nx-policy | enum allow warn reject | allow | runtime | SETNX and locks: one node decides
 + mesh-xadd-mode | enum strict semi liberal | semi | runtime | which stream IDs clients may choose
 + mesh-conflicts-max | int 0..1000000 | 1000 | runtime | last conflicts to remember; 0 = none
 + mesh-conflicts-value-bytes | int 0..65536 | 128 | runtime | of each value in a conflict to keep
@@ -225,10 +238,10 @@ TABLE_TEXT: Final = """\
 - tracking-table-max-keys | uint 0..long | 1000000 | runtime | keys remembered for client caches
 
 ## Memory
-- maxmemory | memory 0..any | 0 | runtime | data size at which eviction begins; 0 = none
-- maxmemory-policy | enum volatile-lru volatile-lfu volatile-random volatile-ttl allkeys-lru \
++ maxmemory | memory 0..any | 0 | runtime | most bytes of data; eviction from 90 % on; 0 = any
++ maxmemory-policy | enum volatile-lru volatile-lfu volatile-random volatile-ttl allkeys-lru \
 allkeys-lfu allkeys-random noeviction | noeviction | runtime | what is evicted
-- maxmemory-samples | int 1..64 | 5 | runtime | keys compared per eviction
++ maxmemory-samples | int 1..64 | 5 | runtime | keys compared per eviction
 - maxmemory-eviction-tenacity | int 0..100 | 10 | runtime | effort per eviction
 - maxmemory-clients | size-or-percent 0..long | 0 | runtime | memory of all client buffers
 + lfu-log-factor | int 0..max | 10 | runtime | how fast the LFU counter saturates

@@ -17,12 +17,15 @@ import structlog
 from librt.time import time as now_s
 
 from conf import Config
+from mesh.anti_entropy_task import AntiEntropy
 from mesh.clocks import Clocks
 from mesh.conflicts import set_conflict_limits
+from mesh.decided import DecidedHere
 from mesh.dots import Streams
 from mesh.feed import Feed
 from mesh.handshake import Identity
 from mesh.identity import earlier_streams, member_id
+from mesh.joining import Joining
 from mesh.link import Link
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
@@ -78,6 +81,9 @@ class Agent(Extension):
         self.links: list[Link] = []
         self.feeds: list[Feed] = []
         self.sync_full = 0
+        self.sync_range = 0
+        self.sync_full_bytes = 0
+        self.sync_range_bytes = 0
         self.sync_partial_ok = 0
         self.replication_id = os.urandom(20).hex().encode()
         self.timeout_s = 5.0
@@ -98,20 +104,25 @@ class Agent(Extension):
         self._timer: asyncio.TimerHandle | None = None
         self._staging_link: Link | None = None
         self.stopped = False
-        self._unstable_warned = False
         self._forgetting = False
         # What this node's disk has, by stream; None where that is not known.
         self.held_on_disk: Callable[[], dict[bytes, int] | None] = dict
         if config.yes("mesh-forget"):
             self._forget_what_is_stable(f"{path}.streams")
         self.roster = Roster(self)
+        self.decided = DecidedHere(engine)
+        self.joining = Joining(self, path)
         self.waits = Waits(self)
         self.replication = Replication(self)
         self.mesh_commands = MeshCommands(self)
+        self.anti_entropy = AntiEntropy(self)
         self.commands: tuple[Command, ...] = (
             *self.replication.commands, *self.mesh_commands.commands, *PeersCommands(self).commands,
+            *self.joining.commands,
+            *self.anti_entropy.commands,
         )  # fmt: skip
         self.member.guard = self.clocks.stamp
+        self.member.cap.clock_s = self.loop_s
         self.member.open_spill = self._open_spill
         self.packed_status: Callable[[], bytes] | None = None
 
@@ -132,13 +143,16 @@ class Agent(Extension):
         self.member.backlog.wake_flush = self._flush_soon
         for host, port in self.config.rows("replicaof"):
             self.add_link(host, int(port), True)
+        self.joining.start()
         self.held_data = any(db.keys.size for db in self.engine.databases)
         if self.config.yes("active-replica"):
             self.become_active()
+        self.anti_entropy.start()
         self._beat()
 
     async def stop(self) -> None:
         self.stopped = True
+        self.anti_entropy.stop()
         if self._timer is not None:
             self._timer.cancel()
         self.member.backlog.flush()
@@ -169,6 +183,11 @@ class Agent(Extension):
         if self._loop is not None:
             self._loop.call_later(delay_s, callback)
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Calls it in one of the next turns of the running loop."""
+        if self._loop is not None:
+            self._loop.call_soon(callback)
+
     def become_active(self) -> None:
         """Dots for what is here, in slices; the links open when the walk has ended."""
         if self.member.resolver.active:
@@ -195,6 +214,8 @@ class Agent(Extension):
                 return "this node has joined its mesh for as long as it runs: restart it without"
         elif name == "repl-backlog-size":
             self.member.resize_backlog()
+        elif name == "conflict-policy":
+            self.member.set_policy()
         elif name == "mesh-heartbeat-ms":
             self._set_heartbeat()
         self.clocks.configure()
@@ -244,7 +265,8 @@ class Agent(Extension):
         for feed in self.feeds:
             feed.keepalive()
         self.roster.beat()
-        self._watch_memory()
+        self.decided.beat(beat_s)
+        self.joining.beat()
         if not self._forgetting:
             self._forgetting = True
             self._forget()
@@ -264,6 +286,11 @@ class Agent(Extension):
             self._forgetting = False
         else:
             self.call_later(FORGET_PAUSE_S, self._forget)
+
+    @property
+    def heartbeat_s(self) -> float:
+        """Seconds between two heartbeats."""
+        return self._heartbeat_s
 
     def wake(self) -> None:
         """The engine sees the time."""
@@ -404,31 +431,20 @@ class Agent(Extension):
         followers = self.member.backlog.followers
         if feed in followers:
             followers.remove(feed)
-        self.snapshots.cancel(feed)
         self.roster.settle_routes()
 
     # --- numbers --------------------------------------------------------------------------------
 
     def unstable_bytes(self) -> int:
-        """What the mesh remembers beyond the data, estimated: 32 bytes an increment, 49 a place."""
-        hidden = sum(len(db.hidden) for db in self.engine.databases)
-        memory = self.member.memory
-        places = hidden + self.member.forgetter.noted
-        return memory.ledger.records() * 32 + places * 49 + int(memory.removals.count) * 200
+        """What the mesh remembers beyond the data, identities of live list elements apart."""
+        member = self.member
+        if member.stability.active:
+            return member.cap.usage.unstable()
+        return member.forgetter.meter.measure().unstable()
 
     def limbo_keys(self) -> int:
         """Keys that show nothing but are remembered."""
         return sum(len(db.hidden) for db in self.engine.databases)
-
-    def _watch_memory(self) -> None:
-        limit = self.config.number("mesh-unstable-max-bytes")
-        unstable_bytes = self.unstable_bytes()
-        if self._unstable_warned and unstable_bytes < limit // 2:
-            self._unstable_warned = False
-        if not self._unstable_warned and 0 < limit - limit // 4 < unstable_bytes:
-            self._unstable_warned = True
-            LOG.warning("mesh_unstable_bytes", bytes=unstable_bytes, limit=limit,
-                        held_up_by=self.member.stability.laggard().decode())  # fmt: skip
 
     def status(self) -> MeshStatus:
         """The mesh as this node sees it now."""

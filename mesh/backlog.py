@@ -192,16 +192,25 @@ class Backlog(Reader):
     def _changed_marks(self) -> bytes:
         changed: dict[bytes, int] = {}
         for each in self.streams.all:
-            if each is not self.own and each.seen != 0:
+            if each is not self.own and each.seen != 0 and not each.retired:
                 seen = int(each.seen)
                 if self._marked.get(each.uuid) != seen:
                     changed[each.uuid] = seen
                     self._marked[each.uuid] = seen
         return pack_marks(changed)
 
+    def say_all_again(self) -> None:
+        """What was said so far is void: the next frame's marks are the whole vector."""
+        self._marked = {}
+        self.vector_moved = True
+
     def marked(self) -> dict[bytes, int]:
-        """The sum of the own stream's marks: its row, for snapshots."""
-        return dict(self._marked)
+        """The sum of the own stream's marks, and what they left out: its row, for snapshots."""
+        row = dict(self._marked)
+        for each in self.streams.all:
+            if each.retired:
+                row[each.uuid] = int(each.seen)
+        return row
 
     def _wrote(self, stamp: i64) -> None:
         self.own.seen = stamp

@@ -35,6 +35,8 @@ class Stream(Seen):
         self.closing = False  # its process has ended: not every peer may hand its frames on
         self.ended = False  # all that will ever come of it ends at `end`
         self.end: i64 = 0
+        self.enders: list[tuple[bytes, int]] = []  # the frames that said so: stream and stamp
+        self.retired = False  # ended, and stable: no vector that is sent names it any more
 
     def lacks(self, stamp: i64) -> bool:
         """Has a write of this stream not arrived that may still come?"""
@@ -45,6 +47,7 @@ class Streams(Ranks):
     """Every stream known here. Number 0 is this process's own."""
 
     def __init__(self, own_uuid: bytes) -> None:
+        super().__init__()
         self.width = ROW_STEP
         self.all: list[Stream] = []
         self._numbers: dict[bytes, Stream] = {}
@@ -68,8 +71,10 @@ class Streams(Ranks):
 
     def _widen(self) -> None:
         self.width += ROW_STEP
+        nothing = bytes(8 * self.width)
         for stream in self.all:
-            stream.row = stream.row + bytes(8 * ROW_STEP)
+            # No write of a retired stream comes any more: they share a row.
+            stream.row = nothing if stream.retired else stream.row + bytes(8 * ROW_STEP)
 
     def newer(self, stamp: i64, origin: i64, than_stamp: i64, than_origin: i64) -> bool:
         """Is the first dot above the second? By stamp, then by the stream's uuid (never its
@@ -83,6 +88,10 @@ class Streams(Ranks):
     def precedes(self, one: i64, other: i64) -> bool:
         """Is the first stream's uuid below the second's? The order of siblings in a list."""
         return self.all[one].uuid < self.all[other].uuid
+
+    def is_lost(self, origin: i64) -> bool:
+        stream = self.all[origin]
+        return stream.ended and stream.seen >= stream.end
 
     def vector_row(self) -> bytes:
         """This node's version vector as a row."""
@@ -114,6 +123,46 @@ class Streams(Ranks):
                 return False
         return True
 
+    def told(self) -> dict[bytes, int]:
+        """The version vector as peers are told it: without what every member has of streams that
+        have ended. Of those that are named none is left out, though nothing of it is here."""
+        return {
+            each.uuid: int(each.seen) for each in self.all
+            if not each.retired and (each.seen != 0 or each.ended)
+        }  # fmt: skip
+
+    def completed(self, vector: dict[bytes, int]) -> dict[bytes, int]:
+        """A vector that a peer has told, with the streams that it has left out: ended ones that
+        are not named though the frame which said so is covered. Who lacks some of them names
+        them."""
+        missing = [
+            (max(stamp for _, stamp in each.enders), each) for each in self.all
+            if each.enders and each.uuid not in vector
+        ]  # fmt: skip
+        if not missing:
+            return vector
+        found = dict(vector)
+        # The later ones first: what was left out was ended by one that may be left out as well.
+        missing.sort(key=when_ended, reverse=True)
+        for _, each in missing:
+            for ender, stamp in each.enders:
+                if found.get(ender, 0) >= stamp:
+                    found[each.uuid] = int(each.end)
+        return found
+
+    def complete_row(self, stream: Stream, stamp: i64, lacked: list[bytes]) -> None:
+        """A stream has begun: its marks have left out what a vector leaves out; what is `lacked`
+        they only do not name."""
+        told = self.row_marks(stream)
+        told[stream.uuid] = int(stamp)
+        for uuid in lacked:
+            told.setdefault(uuid, 0)
+        row = self.completed(told)
+        if row is not told:
+            del row[stream.uuid]
+            self.join_row(stream, row)
+            stream.uncovered = not self.covers(stream)
+
     def add_marks(self, stream: Stream, marks: bytes) -> None:
         """Takes in the marks of one of the stream's frames. ValueError on a malformed field."""
         numbers = unpack_row(stream.row)
@@ -133,6 +182,11 @@ class Streams(Ranks):
         """The stream's sum of marks by uuid."""
         numbers = unpack_row(stream.row)
         return {each.uuid: numbers[each.number] for each in self.all if numbers[each.number] != 0}
+
+
+def when_ended(missing: tuple[int, Stream]) -> int:
+    """The stamp of the frame that said so."""
+    return missing[0]
 
 
 def row_of(numbers: list[int]) -> bytes:

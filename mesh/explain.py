@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from mesh.conflicts import Conflict, Conflicts, Side
-from mesh.dots import Streams, unpack_row
+from mesh.dots import Streams
 from mesh.explain_places import contested_places, told_place
 from mesh.merge.increments import Increment
 from mesh.merge.noted import SLOT_NAMES, type_claims
@@ -238,9 +238,7 @@ class Explainer:
     def _pending(self, pending: Pending) -> Map:
         """A removal that waits for writes which it had seen and which are not here."""
         missing = [
-            stream
-            for stream, stamp in zip(self.streams.all, unpack_row(pending.row), strict=False)
-            if stamp > stream.seen
+            stream for stream in self.streams.all if pending.waits_for(stream) != 0
         ]
         return pairs({
             **dot_fields(int(pending.stamp), int(pending.origin), self.streams),

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mesh.backlog import NOWHERE, Follower
+from mesh.backlog import Follower
 from mesh.clock_guard import CLOCK
+from mesh.handshake import COMPARED
 from mesh.link import GETACK
-from mesh.status import DOWN, IN_SYNC, SYNCING
+from mesh.outflow import Outflow, can_compare
+from mesh.range_server import RangeError
+from mesh.status import DIGEST, DOWN, IN_SYNC, SYNCING
 from mesh.topology import RELAY, Relaying, Taker, read_relay, routes_command
-from node.persist.snapshot import Sink
 from node.resp.parser import Parser
 from node.resp.replies import Failure
 
@@ -30,16 +32,18 @@ LOG = structlog.get_logger()
 
 # ACKs arrive once a second; this many sent pieces are remembered between two, then they are joined.
 SENT_MAX = 100_000
+# A follower that compares says at least once a heartbeat that it is alive.
+SILENCE_S = 15.0
+SALT_BYTES = 16  # of a comparison's fingerprints
 
 
-class Feed(Follower, Sink):
+class Feed(Follower):
     """One follower; `host` and `port` are where it says that it listens."""
 
-    checksum = True
-
     def __init__(
-        self, agent: Agent, host: str, port: int, member_id: bytes, stream: bytes
-    ) -> None:
+        self, agent: Agent, host: str, port: int, member_id: bytes, stream: bytes,
+        compares: bool = False,
+    ) -> None:  # fmt: skip
         self.agent = agent
         self.host = host
         self.port = port
@@ -54,12 +58,11 @@ class Feed(Follower, Sink):
         self.relayed_bytes = 0
         self.last_ack_s = agent.loop_s()
         self.full = False
+        self.compares = compares  # it has data, and can compare digests
+        self.outflow: Outflow | None = None  # while a transfer is sent
         self._sent: deque[tuple[int, int]] = deque()
         self._parser = Parser()
         self._behind = False
-        self._vector: dict[bytes, int] = {}
-        self._mark = b""
-        self._pinned = -1  # of the backlog, while a snapshot is sent
         self.relaying = Relaying(agent.member.backlog, self, stream)
         self._taker = Taker(member_id, stream, self._tell_routes)
         self._limit = agent.feed_limit_bytes
@@ -71,26 +74,40 @@ class Feed(Follower, Sink):
 
     # --- beginning ------------------------------------------------------------------------------
 
-    def start(self, vector: dict[bytes, int], elsewhere: frozenset[bytes]) -> None:
+    def start(
+        self, vector: dict[bytes, int], elsewhere: frozenset[bytes], whole: bool = False
+    ) -> None:
         """The socket is ours: continue, or begin a snapshot."""
         agent = self.agent
-        parts = agent.member.backlog.resume(vector, self.stream, elsewhere)
+        parts = None
+        if not whole:
+            parts = agent.member.backlog.resume(vector, self.stream, elsewhere)
         if parts is not None:
             agent.sync_partial_ok += 1
             self._write(b"+CONTINUE\r\n")
-            self._go_live(parts, vector, elsewhere)
+            self.go_live(parts, vector, elsewhere)
+            return
+        mark = os.urandom(20).hex().encode()
+        outflow = Outflow(
+            agent.member, agent.snapshots, self, self.stream, agent.call_soon, mark
+        )
+        self.outflow = outflow
+        head = b"%s %d" % (agent.replication_id, agent.member.backlog.offset)
+        if self.compares and not whole and can_compare(agent.member, vector):
+            agent.sync_range += 1
+            LOG.info("comparison_began", follower=self.address)
+            outflow.by_digest(head, os.urandom(SALT_BYTES))
             return
         agent.sync_full += 1
         self.full = True
         LOG.info("transfer_sent", follower=self.address)
-        self._write(
-            b"+FULLRESYNC %s %d\r\n" % (agent.replication_id, agent.member.backlog.offset)
-        )
-        agent.snapshots.request(self)
+        outflow.whole(head)
 
-    def _go_live(
+    def go_live(
         self, parts: list[bytes], vector: dict[bytes, int], elsewhere: frozenset[bytes]
     ) -> None:
+        """Frames flow from now on: these first."""
+        self._count_transfer()
         for part in parts:
             self._write(part)
             self.offset += len(part)
@@ -106,48 +123,51 @@ class Feed(Follower, Sink):
             self.state = state
             self.since_ms = self.agent.now_ms()
 
-    # --- the snapshot ---------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        backlog = self.agent.member.backlog
-        self.agent.member.make_durable()  # or its crash would leave a write half known (part 7)
-        self._vector = self.agent.member.vector()
-        backlog.flush()
-        self._pinned = backlog.pin()
-        self._mark = os.urandom(20).hex().encode()
-        self._write(b"$EOF:" + self._mark + b"\r\n")
+    # --- a transfer -----------------------------------------------------------------------------
 
     def ready(self) -> bool:
+        """May more bytes of a transfer come?"""
         return not self._behind
 
     def write(self, data: bytes) -> None:
+        """Bytes of a transfer."""
         self._write(data)
 
-    def end(self, error: str) -> None:
-        parts = None
-        if not error:
-            parts = self.agent.member.backlog.resume(self._vector, self.stream)
-        self._unpin()
-        if error:
-            LOG.warning("transfer_failed", follower=self.address, reason=error)
-            self.close("the snapshot failed")
-            return
-        self._write(self._mark)
-        if parts is None:
-            self.close("client-output-buffer-limit replica: more was written during the transfer")
-            return
-        self._go_live(parts, self._vector, NOWHERE)
-
-    def _unpin(self) -> None:
-        """The backlog need not hold for this feed what it would drop."""
-        if self._pinned >= 0:
-            self.agent.member.backlog.unpin(self._pinned)
-            self._pinned = -1
+    def failed(self, reason: str) -> None:
+        """The transfer cannot be ended: the follower comes back by its vector."""
+        LOG.warning("transfer_failed", follower=self.address, reason=reason)
+        self.close(reason)
 
     def keepalive(self) -> None:
-        """A newline while the follower waits for the snapshot to begin."""
-        if self.state == SYNCING and not self._mark and self.full:
-            self._write(b"\n")
+        """Says that this node is alive, while the follower waits for its transfer to begin.
+
+        Who compares says so too: it holds up saves and other followers.
+        """
+        outflow = self.outflow
+        if outflow is None:
+            return
+        outflow.keepalive()
+        agent = self.agent
+        silent_s = agent.loop_s() - max(self.last_ack_s, agent.awake_since_s)
+        if outflow.phase == DIGEST and silent_s > SILENCE_S:
+            self.failed(f"it said nothing for {silent_s:.0f} s while its data were compared")
+
+    def _compared(self, message: bytes) -> None:
+        """The follower says what differs, or what it lacks."""
+        if self.outflow is None:
+            raise RangeError("the follower compares, but no transfer runs")
+        self.outflow.take(message)
+
+    def _count_transfer(self) -> None:
+        """A transfer has ended, well or not."""
+        outflow, self.outflow = self.outflow, None
+        if outflow is None:
+            return
+        outflow.cancel()
+        if outflow.ranges is None:
+            self.agent.sync_full_bytes += outflow.bytes_sent
+        else:
+            self.agent.sync_range_bytes += outflow.bytes_sent
 
     # --- the stream -----------------------------------------------------------------------------
 
@@ -217,8 +237,12 @@ class Feed(Follower, Sink):
                     self._acked(int(words[2]))
                 elif name == CLOCK and self.state == IN_SYNC:
                     self._write(self.agent.clocks.answer(words[2]))
+                elif name == COMPARED:
+                    self._compared(words[2])
                 elif name == RELAY and self.state == IN_SYNC:
                     self._relay_asked(words)
+        except RangeError as error:
+            self.failed(str(error))
         except (Failure, ValueError) as error:
             self.close(f"neither ACK nor MESH-RELAY: {error}")
 
@@ -238,12 +262,15 @@ class Feed(Follower, Sink):
     def resume_writing(self) -> None:
         """It has caught up."""
         self._behind = False
-        self.agent.snapshots.go_on()
+        if self.outflow is not None:
+            self.outflow.go_on()
+        else:
+            self.agent.snapshots.go_on()
 
     def connection_lost(self) -> None:
         """The follower is gone."""
         self._become(DOWN)
-        self._unpin()
+        self._count_transfer()
         self.relaying.end()
         self.agent.member.routes.remove_taker(self._taker)
         self.agent.feed_lost(self)

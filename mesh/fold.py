@@ -14,7 +14,14 @@ from mesh.merge.kinds.table import KINDS
 from mesh.merge.opening import open_state
 from mesh.merge.patch_order import replayed
 from mesh.merge.rule import Memory
-from mesh.merge.slots import HASH_SLOT, OPAQUE_SLOTS, SET_SLOT, STRING_SLOT
+from mesh.merge.slots import (
+    HASH_SLOT,
+    OPAQUE_SLOTS,
+    SET_SLOT,
+    STRING_SLOT,
+    TIMED_SLOTS,
+    slot_of,
+)
 from mesh.merge.state import (
     FIELD_BASE,
     FIELD_RIVALS,
@@ -26,11 +33,13 @@ from mesh.merge.state import (
 )
 from mesh.merge.totals import beyond, total
 from node.store.effect import MERGE, Effect
-from node.store.entry import COUNTED, ENCODED, LATER, Claim, Entry, Field, Patch, Register
+from node.store.entry import COUNTED, ENCODED, LATER, Claim, Dots, Entry, Field, Patch, Register
 from node.store.keyspace import Database
 from node.store.mutate import MUTATE
 from node.store.trash import discard_lost
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
+from node.store.values.value import Value
 
 
 def fold_key(
@@ -54,6 +63,11 @@ def install(trash: list[object], state: KeyState, entry: Entry) -> None:
     MUTATE[MERGE].apply(entry, effect)
     entry.flags |= kept
     discard_lost(trash, entry, old, hidden)
+    dots = entry.dots
+    if dots is not None and dots.hidden is not None:
+        drop_forgotten(dots)
+        if has_only_deadlines(dots) and dots.ttls is None and dots.over == 0:
+            entry.dots = None
 
 
 def fold_state(state: KeyState, cut: Cut) -> bool:
@@ -126,6 +140,7 @@ def drop_slots(state: KeyState, slot: int, cut: Cut) -> None:
         value = state.opaque.get(other)
         if other != slot and value is not None and KINDS[other].by_places:
             KINDS[other].clear(value, cut)
+            KINDS[other].forget(value, cut)
 
 
 def fold_string(state: KeyState, cut: Cut, waiting: bool) -> bool:
@@ -194,7 +209,10 @@ def fold_rivals(state: KeyState, cut: Cut) -> bool:
     changed = False
     for name in list(state.rivals):
         place = name[1:]
-        if name.startswith(SET_RIVALS):
+        if is_stray(state, name, place):
+            state.rivals.pop(name, None)
+            changed = True
+        elif name.startswith(SET_RIVALS):
             dots = state.member_dots(place)
             if dots and all(cut.has(each.stamp, each.origin) for each in dots):
                 state.put_member(place, [Register(0, 0, None)])
@@ -206,6 +224,16 @@ def fold_rivals(state: KeyState, cut: Cut) -> bool:
         ):
             changed = True
     return changed
+
+
+def is_stray(state: KeyState, name: bytes, place: bytes) -> bool:
+    """Is the place gone to which this belongs? One past its deadline may come back."""
+    slot = SET_SLOT if name.startswith(SET_RIVALS) else HASH_SLOT
+    value = state.container(slot)
+    if value is None:
+        return True
+    deadlines = value.deadlines
+    return not value.has(place) and (deadlines is None or place not in deadlines.parked)
 
 
 def fold_in_state(state: KeyState, field: bytes, cut: Cut) -> bool:
@@ -257,12 +285,32 @@ def is_forgotten(memory: Memory, number: int, key: bytes, entry: Entry) -> bool:
     if state.members or state.fields or state.increments or state.patches:
         return False
     for slot, value in state.opaque.items():
-        if KINDS[slot].remembers(value):
+        if KINDS[slot].remembers(value) and not is_known_by_all(value, cut):
+            return False
+    for slot in TIMED_SLOTS:
+        if not is_known_by_all(state.container(slot), cut):
             return False
     for register in state.registers:
         if register.value is not None or not cut.has(register.stamp, register.origin):
             return False
     return all(cut.has(claim.stamp, claim.origin) for claim in [*state.claims, *state.ttls])
+
+
+def is_known_by_all(value: object, cut: Cut) -> bool:
+    """Has every member all that is remembered of the deadlines of a value that shows nothing?
+
+    Whoever makes its key anew clears what is left of them, with all else.
+    """
+    if not isinstance(value, Container):
+        return value is None
+    deadlines = value.deadlines
+    if value.size() > 0:
+        return False
+    return deadlines is None or (
+        not deadlines.parked
+        and all(cut.has(each.stamp, each.origin) for claims in deadlines.claims.values()
+                for each in claims)
+    )  # fmt: skip
 
 
 def may_count(entry: Entry, field: bytes) -> bool:
@@ -281,3 +329,26 @@ def values_of(entry: Entry) -> list[object]:
     if dots is None or dots.hidden is None:
         return [entry.value]
     return [entry.value, *dots.hidden]
+
+
+def drop_forgotten(dots: Dots) -> None:
+    """Hidden values of which nothing is remembered any more go."""
+    hidden = dots.hidden
+    if hidden is None:
+        return
+    kept: list[object] = []
+    for value in hidden:
+        if isinstance(value, Container) and value.size() == 0 and not value.remembers():
+            continue
+        kind = KINDS[slot_of(value)]
+        if not kind.by_places or not isinstance(value, Value) or kind.remembers(value):
+            kept.append(value)
+    dots.hidden = kept if kept else None
+
+
+def has_only_deadlines(dots: Dots) -> bool:
+    """Is nothing rare there but TTL claims?"""
+    return (
+        dots.registers is None and dots.claims is None and dots.hidden is None
+        and dots.rivals is None and dots.base is None and dots.patches is None
+    )  # fmt: skip

@@ -17,19 +17,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast
 
-from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from mesh.dots import Streams
-from mesh.fold import fold_field, fold_key, is_forgotten, may_count, values_of
+from mesh.fold import (
+    drop_forgotten,
+    fold_key,
+    has_only_deadlines,
+    is_forgotten,
+    values_of,
+)  # fmt: skip
+from mesh.forget_counters import CounterForgetter
 from mesh.merge.covers import Cut
-from mesh.merge.increments import RECORD_BYTES, Chunk, key_and_field
 from mesh.merge.kinds.table import KINDS
 from mesh.merge.kinds.zset_members import fold_member
-from mesh.merge.opening import open_state
+from mesh.merge.place_forget import (
+    PlaceForgetter,
+    are_stable,
+    fold_deadlines,
+    in_sight,
+    in_sight_of,
+    remembered_places,
+)  # fmt: skip
 from mesh.merge.rule import Memory
 from mesh.merge.slots import is_opaque, slot_of
 from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, SET_RIVALS
+from mesh.touched import Epoch, Touched
+from mesh.usage import MEASURED, Meter
 from node.engine import Engine
 from node.journal import Commit
 from node.ports import Reader
@@ -38,6 +52,7 @@ from node.store.effect import (
     DROP,
     FLUSH,
     HDEL,
+    HEXPIRE,
     HINCR,
     HSET,
     INCR,
@@ -61,9 +76,7 @@ from node.store.entry import (
     LATER,
     NO_REGISTER,
     STABLE,
-    Claim,
     Dot,
-    Dots,
     Entry,
     Field,
     Rivals,
@@ -72,40 +85,20 @@ from node.store.keyspace import Database
 from node.store.mutate import Outcome
 from node.store.shards import SHARDS
 from node.store.trash import discard_entry
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.scored import Scored
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
 
-# Places that are noted at most, some 100 bytes each; beyond, all keys are looked at instead.
-NOTED_MAX: Final = 200_000
+# Places that are noted at most, some 70 bytes each; beyond, all keys are looked at instead.
+NOTED_MAX: Final = 500_000
 # Increments of one heartbeat are a chunk of their own from so many on: it goes as a whole.
 CHUNK_LEAST: Final = 256
-AT_ONCE: Final = 16  # touched keys between two looks at the budget
+AT_ONCE: Final = 16  # touched places between two looks at the budget
 # Names of a large value that are looked at in one slice: 0.2 ms.
 NAMES: Final = 500
-
-
-class Touched:
-    """A key that was written, and which of its places; `whole`: any of them."""
-
-    def __init__(self, op: i64, db: i64, key: bytes, names: list[bytes], whole: bool) -> None:
-        self.op: i64 = op
-        self.db: i64 = db
-        self.key = key
-        self.names = names
-        self.whole = whole
-
-
-class Epoch:
-    """What was written between two heartbeats; `row` is what was applied at its end."""
-
-    def __init__(self, number: i64) -> None:
-        self.number: i64 = number
-        self.row = b""
-        self.touched: list[Touched] = []
-        self.everything = False  # too much to be noted: every key is looked at
 
 
 class Forgetter(Reader):
@@ -121,11 +114,17 @@ class Forgetter(Reader):
         self.forgotten: i64 = 0  # places looked at whose dots went
         self.epochs: list[Epoch] = []
         self._now = Epoch(1)
+        self.streams.beats = self._now.number
         self._now.everything = True  # what was loaded
         self._vanished: dict[tuple[int, bytes], int] = {}  # hidden keys, by when they vanished
         self._moves: i64 = 0
         self._work: Iterator[None] | None = None
-        self._again: list[bytes] = []  # members of a sorted set that the cut has not passed yet
+        self._again: list[bytes] = []  # places that the cut, or the time, has not passed yet
+        self.places = PlaceForgetter()
+        self.counters = CounterForgetter(engine, memory)
+        self.meter = Meter(engine, memory)
+        self.meter.unsure = True
+        self.meter.count()
 
     # --- noting ---------------------------------------------------------------------------------
 
@@ -141,21 +140,32 @@ class Forgetter(Reader):
     def look_at_all(self) -> None:
         """A snapshot was merged, or a file loaded: nothing is known of what it brought."""
         self._collapse()
+        self.meter.unsure = True
+        self.meter.count()
 
     def _note(self, effect: Effect) -> None:
         op = effect.op
-        if op == FLUSH or op == SWAP:
+        if op == SWAP:
+            return
+        if op == FLUSH:  # orders of lists are left, hidden
+            self._now.touched.append(Touched(FLUSH, effect.db, b"", [], True))
             return
         db = self.databases[effect.db]
         is_hidden = len(db.hidden) > 0 and effect.key in db.hidden
+        names: list[bytes] = []
+        if self.places.active or op == HEXPIRE or op == LAPSE:
+            names = self.places.note(effect, db.raw(effect.key), int(self._now.number))
         if is_hidden:
             self._vanished[int(effect.db), effect.key] = int(self._now.number)
-        elif op == INCR or op == DROP or op == LAPSE or op == SREM or op == HDEL or op == ZREM:
-            return
-        if self._now.everything:
+        elif not names and (
+            op == INCR or op == DROP or op == LAPSE or op == SREM or op == HDEL or op == ZREM
+        ):
             return
         value = effect.value
-        names: list[bytes] = []
+        if self._now.everything:
+            if not MEASURED[op]:
+                self._now.places += len(value) if isinstance(value, list) else 1
+            return
         whole = False
         if op == PUT:
             whole = isinstance(value, Value)
@@ -175,8 +185,9 @@ class Forgetter(Reader):
             if value is None:
                 return  # a watched key after a transfer: it is looked at with all others
             names = [step.place for step in cast(Outcome, value).steps]
-        self.noted += 1 + len(names)
-        self._now.touched.append(Touched(op, effect.db, effect.key, names, whole))
+        if not MEASURED[op]:  # what is measured itself is not counted here
+            self._now.places += len(names) if names else 1
+        self.noted += int(self._now.touch(op, effect.db, effect.key, names, whole))
         if self.noted > self.noted_max:
             self._collapse()
 
@@ -189,10 +200,16 @@ class Forgetter(Reader):
 
     def _collapse(self) -> None:
         """Too much waits to be noted: one look at everything takes the place of all epochs."""
+        for epoch in self.epochs:
+            self._now.places += epoch.places
+            self.meter.places -= epoch.places
+            self.meter.ever -= epoch.places
+        self.meter.note(self._now.touched)
         self.epochs = []
         self.noted = 0
         self._now.touched = []
         self._now.everything = True
+        self.places.begin_anew(int(self._now.number))
 
     # --- forgetting -----------------------------------------------------------------------------
 
@@ -204,10 +221,13 @@ class Forgetter(Reader):
             for _, log in self.memory.ledger.logs(of_fields):
                 log.turn(CHUNK_LEAST)
         now = self._now
+        self.meter.note(now.touched)
+        self.meter.wrote(now.places)
         if now.touched or now.everything:
             now.row = self.streams.vector_row()
             self.epochs.append(now)
         self._now = Epoch(now.number + 1)
+        self.streams.beats = self._now.number
 
     def step(self, budget: int) -> bool:
         """A slice of about so many places; True: nothing is to be done now.
@@ -233,22 +253,31 @@ class Forgetter(Reader):
         cut = self.memory.cut
         while self.epochs and cut.has_row(self.epochs[0].row):
             epoch = self.epochs.pop(0)
+            cut.beats = epoch.number
             if epoch.everything:
                 yield from self._everything(epoch, cut)
+                self.meter.looked_at(epoch.places, True)
                 continue
             seen: dict[tuple[int, bytes], bool] = {}
-            for number, each in enumerate(epoch.touched):
+            looked_at = 0
+            for each in epoch.touched:
                 self.noted -= 1 + len(each.names)
+                looked_at += 1 + len(each.names)
+                if each.op == FLUSH:
+                    yield from self._hidden(self.databases[each.db], epoch, cut)
+                    continue
                 if each.whole:
                     yield from self._forget(each, epoch, seen, cut)
                     continue
                 self._forget_some(each, epoch, seen, cut)
-                if number % AT_ONCE == 0:
+                if looked_at >= AT_ONCE:
+                    looked_at = 0
                     yield None
             self.noted = max(self.noted, 0)
+            self.meter.looked_at(epoch.places, False)
         self.memory.locations.forget(cut)
         for of_fields in (False, True):
-            yield from self._counters(of_fields, cut)
+            yield from self.counters.forget(of_fields)
 
     def _everything(self, epoch: Epoch, cut: Cut) -> Iterator[None]:
         """Every key, by shards."""
@@ -256,25 +285,35 @@ class Forgetter(Reader):
             for number in range(SHARDS):
                 for key in list(db.keys.dicts[number]):
                     yield from self._forget(Touched(PUT, db.number, key, [], True), epoch, {}, cut)
-            for key in list(db.hidden):
-                yield from self._forget(Touched(PUT, db.number, key, [], True), epoch, {}, cut)
+            yield from self._hidden(db, epoch, cut)
+
+    def _hidden(self, db: Database, epoch: Epoch, cut: Cut) -> Iterator[None]:
+        """Every key of a database that shows nothing."""
+        for key in list(db.hidden):
+            yield from self._forget(Touched(PUT, db.number, key, [], True), epoch, {}, cut)
 
     def _forget(
         self, touched: Touched, epoch: Epoch, seen: dict[tuple[int, bytes], bool], cut: Cut
     ) -> Iterator[None]:
-        """One key, and all its places."""
-        entry = self.databases[touched.db].raw(touched.key)
+        """One key, and all its places; between two slices it may have become another."""
+        db = self.databases[touched.db]
+        entry = db.raw(touched.key)
         if entry is None:
             return
         for value in values_of(entry):
             cursor = 0
+            known = remembered_places(value)
+            for at in range(0, len(known), NAMES):
+                self._forget_places(touched, entry, value, known[at : at + NAMES], epoch, cut)
+                yield None
             while isinstance(value, (SetValue, HashValue, ZSetValue)):
                 cursor, names = value.scan(cursor, NAMES)
                 self._forget_names(entry, value, names, cut)
                 if cursor == 0:
                     break
                 yield None
-        self._forget_key(touched, entry, epoch, seen, cut)
+        if db.raw(touched.key) is entry:
+            self._forget_key(touched, entry, epoch, seen, cut)
         yield None
 
     def _forget_some(
@@ -286,11 +325,8 @@ class Forgetter(Reader):
             return
         names = touched.names
         if names:
-            dots = entry.dots
-            self._forget_names(entry, entry.value, names, cut)
-            if dots is not None and dots.hidden is not None:
-                for value in dots.hidden:
-                    self._forget_names(entry, value, names, cut)
+            for value in values_of(entry):
+                self._forget_places(touched, entry, value, names, epoch, cut)
         self._forget_key(touched, entry, epoch, seen, cut)
 
     def _forget_key(
@@ -302,16 +338,40 @@ class Forgetter(Reader):
         key = touched.key
         if self._again:
             self.noted += 1 + len(self._again)
+            self._now.places += len(self._again)
             self._now.touched.append(Touched(ZINCR, touched.db, key, self._again, False))
             self._again = []
         name = (int(touched.db), key)
-        if name not in seen:
+        if name not in seen or self.places.dropped:
             seen[name] = True
+            self.places.dropped = False
+            unparked = in_sight(entry, touched.names)
             self._forget_header(db, key, entry, cut)
+            if any(is_waiting(value) for value in values_of(entry)):
+                self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
+            for parked in unparked:
+                parked.park(db.now.ms)
             if db.hidden.get(key) is entry:
                 self._drop(db, key, entry, epoch)
             else:
                 self._vanished.pop(name, None)
+
+    def _forget_places(
+        self, touched: Touched, entry: Entry, value: object, names: list[bytes], epoch: Epoch,
+        cut: Cut,
+    ) -> None:  # fmt: skip
+        """Members or fields of a value, and what is remembered of their deadlines."""
+        if not isinstance(value, Container) or value.deadlines is None:
+            self._forget_names(entry, value, names, cut)
+            return
+        unparked = in_sight_of(value, names)
+        self._forget_names(entry, value, names, cut)
+        fold_deadlines(value, names, cut)
+        unparked.park(self.databases[touched.db].now.ms)
+        self._again += self.places.forget(
+            touched.db, touched.key, entry, value, names, cut, self.oldest_ms(),
+            int(epoch.number), int(self._now.number),
+        )  # fmt: skip
 
     def _forget_names(
         self, entry: Entry, value: object, names: list[bytes], cut: Cut
@@ -366,10 +426,11 @@ class Forgetter(Reader):
             slot = slot_of(value)
             if is_opaque(slot) and isinstance(value, Value):
                 KINDS[slot].forget(value, cut)
-                if KINDS[slot].waits(value):
-                    self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
+                self.meter.see(db.number, key)
         dots = entry.dots
         if dots is None:
+            if entry.flags & COUNTED:
+                fold_key(self.memory, self.engine.writer.trash, db, key, entry)
             return
         drop_forgotten(dots)
         ttls = dots.ttls
@@ -382,7 +443,12 @@ class Forgetter(Reader):
                 entry.flags |= STABLE
                 entry.dots = None
             return
+        if dots.patches is not None:
+            self.meter.see(db.number, key)
         fold_key(self.memory, self.engine.writer.trash, db, key, entry)
+        dots = entry.dots
+        if dots is not None and dots.patches is not None:  # later than what folds in one order
+            self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
 
     # --- keys that show nothing -----------------------------------------------------------------
 
@@ -414,75 +480,8 @@ class Forgetter(Reader):
                 oldest = passed
         return oldest
 
-    # --- counters -------------------------------------------------------------------------------
 
-    def _counters(self, of_fields: bool, cut: Cut) -> Iterator[None]:
-        """Chunks of increments that are stable as a whole: their places fold, and they go."""
-        for db, log in self.memory.ledger.logs(of_fields):
-            for chunk in list(log.chunks):
-                if not chunk.places or chunk.newest_stamp() > cut.before:
-                    continue
-                alive = False
-                for at in range(len(chunk.places)):
-                    if chunk.is_dead(at):
-                        if not of_fields:
-                            self._uncount(db, chunk.places[at])
-                    elif self._counts(db, chunk, at, of_fields, cut):
-                        alive = True
-                    yield None
-                if not alive and chunk.newest_stamp() <= cut.before:
-                    log.drop(chunk)
-
-    def _uncount(self, number: int, key: bytes) -> None:
-        """An increment died with what it counted on: does its key still look like a counter?"""
-        db = self.databases[number]
-        entry = db.raw(key)
-        if entry is not None and entry.flags & COUNTED:
-            fold_key(self.memory, self.engine.writer.trash, db, key, entry)
-
-    def _counts(self, number: int, chunk: Chunk, at: int, of_fields: bool, cut: Cut) -> bool:
-        """Does a record still count after its place was folded?"""
-        db = self.databases[number]
-        place = chunk.places[at]
-        key, field = key_and_field(place) if of_fields else (place, b"")
-        entry = db.raw(key)
-        if entry is None or not (of_fields or entry.flags & COUNTED):
-            return False
-        if of_fields and not may_count(entry, field):
-            return False
-        stamp = read_i64_le(chunk.data(), i64(at) * RECORD_BYTES)
-        if of_fields:
-            fold_field(self.memory, db, key, field, entry)
-        else:
-            fold_key(self.memory, self.engine.writer.trash, db, key, entry)
-        if chunk.is_dead(at):
-            return False
-        state = open_state(entry, db.number, key, False, self.streams, self.memory.ledger)
-        live = state.field_state(field).increments if of_fields else state.increments
-        return any(each.chunk is chunk and each.at == at and each.stamp == stamp for each in live)
-
-
-def drop_forgotten(dots: Dots) -> None:
-    """Hidden values of which nothing is remembered any more go."""
-    hidden = dots.hidden
-    if hidden is None:
-        return
-    kept: list[object] = []
-    for value in hidden:
-        kind = KINDS[slot_of(value)]
-        if not kind.by_places or not isinstance(value, Value) or kind.remembers(value):
-            kept.append(value)
-    dots.hidden = kept if kept else None
-
-
-def are_stable(claims: list[Claim], cut: Cut) -> bool:
-    """Does the cut cover all of them?"""
-    return all(cut.has(each.stamp, each.origin) for each in claims)
-
-
-def has_only_deadlines(dots: Dots) -> bool:
-    """Is nothing rare there but TTL claims?"""
-    return (
-        dots.registers is None and dots.claims is None and dots.hidden is None
-        and dots.rivals is None and dots.base is None and dots.patches is None
-    )  # fmt: skip
+def is_waiting(value: object) -> bool:
+    """Can something of this be forgotten when more is stable?"""
+    slot = slot_of(value)
+    return is_opaque(slot) and isinstance(value, Value) and KINDS[slot].waits(value)

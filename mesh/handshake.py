@@ -17,6 +17,12 @@ from node.resp.client import command
 from node.resp.replies import Failure, Simple
 
 CAPABILITY = b"mesh1"
+MESH_OF = b"mesh-of"
+REPLACE = b"replace"
+TAKEN_PREFIX = b"ERR another process"
+# Said by who has data and can compare digests: it need not be sent all that its peer has.
+RANGES = b"mesh-ranges"
+COMPARED = b"mesh-compared"  # REPLCONF option: a message of the comparison
 
 
 class HandshakeError(Exception):
@@ -48,11 +54,17 @@ class Handshake:
         self.peer_stream = b""
         self.peer_member = b""
         self.full = False
+        self.compares = False  # set by who has data: says so
+        self.salt = b""  # of a comparison by digests, which the peer has begun
+        self.leaves = 0
         self.done = False
         self._steps: list[tuple[bytes, Callable[[object], bytes]]] = []
         self._mesh = False
         self.now_us: Callable[[], int] | None = None  # set by who wants clocks to be compared
         self.judge: Callable[[bytes, int, int], str] = no_objection
+        self.card: Callable[[bytes], bytes] | None = None  # what we say of our mesh to a member
+        self.meet: Callable[[bytes], tuple[str, bool]] = no_mesh
+        self.is_void: Callable[[], bool] = has_state  # must the peer's whole state come?
         self._asked_us = 0
 
     def begin(self) -> bytes:
@@ -87,6 +99,7 @@ class Handshake:
         if own.announce_ip:
             out += self._ask([b"REPLCONF", b"ip-address", own.announce_ip], self._any)
         capabilities = [b"capa", b"eof", b"capa", b"psync2", b"capa", b"activeExpire"]
+        capabilities += [b"capa", RANGES] if self.compares else []
         out += self._ask([b"REPLCONF", *capabilities, b"capa", CAPABILITY], self._capable)
         return out + self._ask([b"REPLCONF", b"uuid", own.stream_text], self._stream)
 
@@ -137,7 +150,8 @@ class Handshake:
 
     def _member(self, reply: object) -> bytes:
         if not isinstance(reply, Simple):
-            raise HandshakeError(f"refused this member: {text_of(reply)}", True)
+            final = not (isinstance(reply, Failure) and reply.text.startswith(TAKEN_PREFIX))
+            raise HandshakeError(f"refused this member: {text_of(reply)}", final)
         if not 0 < len(reply.text) <= ID_BYTES_MOST or not reply.text.isalnum():
             raise HandshakeError(f"has no member id: {text_of(reply)}", True)
         self.peer_member = reply.text
@@ -146,13 +160,29 @@ class Handshake:
                 "has our member id: one of the two data directories is a copy; stop one node,"
                 " delete its member id file, and start it again", True,
             )  # fmt: skip
+        if self.card is None:
+            return b""
+        return self._ask([b"REPLCONF", MESH_OF, self.card(reply.text)], self._mesh_of)
+
+    def _mesh_of(self, reply: object) -> bytes:
+        """What the peer says of its mesh: may the two be linked, and who takes whose state?"""
+        if not isinstance(reply, Simple):
+            raise HandshakeError(f"says nothing of its mesh: {text_of(reply)}", True)
+        try:
+            refusal, final = self.meet(reply.text)
+        except ValueError as error:
+            raise HandshakeError(str(error), True) from error
+        if refusal:
+            raise HandshakeError(refusal, final)
         return b""
 
     def psync(self, elsewhere: frozenset[bytes] = NOWHERE) -> bytes:
         """Asks for what is lacked, but of the streams that come over other links; called when
         nothing else is being taken in."""
         words = [b"PSYNC", CAPABILITY, pack_marks(self.vector())]
-        if elsewhere:
+        if self.is_void():
+            words += [b"", REPLACE]
+        elif elsewhere:
             words.append(b"".join(sorted(elsewhere)))
         return self._ask(words, self._synced)
 
@@ -165,6 +195,14 @@ class Handshake:
         elif words[0] == b"FULLRESYNC":
             self.full = True
             self.done = True
+        elif words[0] == b"RANGES" and len(words) == 5 and self.compares:
+            try:
+                self.salt = bytes.fromhex(words[3].decode("ascii"))
+                self.leaves = int(words[4])
+            except ValueError as error:
+                raise HandshakeError(f"answered PSYNC with: {text_of(reply)}") from error
+            self.full = True
+            self.done = True
         else:
             raise HandshakeError(f"answered PSYNC with: {text_of(reply)}")
         return b""
@@ -173,6 +211,16 @@ class Handshake:
     def waiting(self) -> bool:
         """Is a reply still to come?"""
         return len(self._steps) > 0
+
+
+def no_mesh(card: bytes) -> tuple[str, bool]:
+    """Any mesh will do."""
+    return "", False
+
+
+def has_state() -> bool:
+    """What stands here may be joined with the peer's state."""
+    return False
 
 
 def no_objection(member: bytes, asked_us: int, peer_us: int) -> str:

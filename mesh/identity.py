@@ -3,6 +3,7 @@ W4)."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 
@@ -24,7 +25,7 @@ def member_id(path: str) -> bytes:
         with open(path, encoding="ascii") as file:
             text = file.read().strip()
     except FileNotFoundError:
-        return _make(path)
+        return renew(path)
     except (OSError, UnicodeDecodeError) as error:
         raise IdentityError(f"cannot read the member id file {path}: {error}") from error
     if len(text) != 32 or not all(c in "0123456789abcdef" for c in text):
@@ -73,3 +74,48 @@ def _make(path: str) -> bytes:
 def stream_uuid() -> bytes:
     """A new stream's uuid, 16 bytes."""
     return uuid.uuid4().bytes
+
+
+def renew(path: str) -> bytes:
+    """A new member id in the place of the old one; the streams of the old one are no more ours.
+
+    IdentityError where it cannot be written.
+    """
+    _forget_streams(path)
+    return _make(path)
+
+
+def _forget_streams(path: str) -> None:
+    """Who begins as a new member began none of the streams that the file names."""
+    try:
+        os.unlink(f"{path}.streams")
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise IdentityError(f"cannot remove {path}.streams: {error}") from error
+
+
+def note_void(path: str, how: str) -> None:
+    """What the data file has counts no more until a new one is written. IdentityError."""
+    try:
+        with open(f"{path}.void", "w", encoding="ascii") as file:
+            file.write(how + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise IdentityError(f"cannot write {path}.void: {error}") from error
+
+
+def noted_void(path: str) -> str:
+    """What `note_void` has noted, "" where it has not."""
+    try:
+        with open(f"{path}.void", encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def clear_void(path: str) -> None:
+    """The data file has the new state. Where it cannot be removed the next start replaces again."""
+    with contextlib.suppress(OSError):
+        os.unlink(f"{path}.void")

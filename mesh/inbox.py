@@ -186,3 +186,5 @@ class Inbox:
         self.backlog.vector_moved = True
         if memory.removals.count != 0:
             memory.removals.settle()
+        if engine.blocking.pending:
+            engine.blocking.serve()

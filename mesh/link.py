@@ -15,16 +15,22 @@ import structlog
 
 from mesh.backlog import NOWHERE
 from mesh.clock_guard import SkewMeter, question
-from mesh.handshake import Handshake, HandshakeError
+from mesh.handshake import COMPARED, Handshake, HandshakeError
 from mesh.inbox import FORKED, GAP, OTHER, Inbox
+from mesh.intake import Intake
+from mesh.outflow import DIGEST_KEYS
+from mesh.range_server import RangeError
 from mesh.rreplay import FrameError, StampError
-from mesh.staging import ClockError, Staging, StagingError
+from mesh.staging import ClockError, StagingError
 from mesh.status import (
+    CATCH_UP,
+    CONNECT,
     CONNECTING,
     DOWN,
     HANDSHAKE,
     IN_SYNC,
     LAGGING,
+    MERGE,
     MERGING,
     NEVER,
     REFUSED,
@@ -32,7 +38,6 @@ from mesh.status import (
 )
 from mesh.topology import Way, relay_command, routes_at, unpack_offers
 from node.persist.rdb_codes import RdbError
-from node.persist.rdb_reader import RdbReader
 from node.resp.client import INCOMPLETE, ReplyParser, command
 from node.resp.replies import Failure
 
@@ -47,7 +52,9 @@ RETRY_MOST_S = 1.0
 # A refusal that another attempt will not change is tried again this seldom.
 REFUSED_RETRY_S = 5.0
 GETACK = command(b"REPLCONF", b"GETACK", b"*")
-MARK_BYTES = 40
+# After so many comparisons that were broken off, one after another, all is asked for: where more
+# changes than can be noted a comparison never ends.
+FAILURES_MOST = 3
 # Bytes taken from one peer before others have their turn: some 700 frames, less than a millisecond.
 TURN_BYTES = 131_072
 
@@ -69,20 +76,23 @@ class Link(asyncio.Protocol):
         self.apply_lag_ms = 0.0
         self.meter = SkewMeter()
         self.resync_full = 0
+        self.resync_range = 0
         self.resync_partial = 0
+        self.resync_full_bytes = 0
+        self.resync_range_bytes = 0
         self.reconnects = 0
         self.bytes_received = 0
         self.offset = 0
-        self.transfer_bytes = 0
         self.closed = False
         self.inbox: Inbox = agent.member.inbox()
         self.transport: asyncio.Transport | None = None
         self._handshake: Handshake | None = None
         self._replies = ReplyParser()
-        self._buffer = b""
-        self._reader: RdbReader | None = None
-        self._staging: Staging | None = None
-        self._mark = b""
+        self._intake: Intake | None = None  # while a transfer comes in
+        self._working = False  # on the comparison of digests
+        self._is_range = False  # the last transfer was of what differs
+        self._transfers_seen = 0  # of this node, when PSYNC was sent
+        self._failures = 0  # of comparisons, one after another
         self._turn_bytes = 0
         self._pieces: list[bytes] = []
         self._held = 0
@@ -176,12 +186,16 @@ class Link(asyncio.Protocol):
         self._pieces = []
         self._held = 0
         self._wants = 0
-        self._buffer = b""
-        self._reader = None
         self._replies = ReplyParser()
         self._paused = False
         self.inbox = self.agent.member.inbox()
-        self._handshake = Handshake(self.agent.identity, self.agent.member.vector)
+        self._handshake = Handshake(self.agent.identity, self.agent.streams.told)
+        self._handshake.compares = (
+            self._failures < FAILURES_MOST and self.agent.member.has_keys()
+        )
+        self._handshake.card = lambda member: self.agent.member.card(member).pack()
+        self._handshake.meet = self.agent.member.meet
+        self._handshake.is_void = lambda: bool(self.agent.member.void)
         self.agent.clocks.watch(self._handshake, self.meter)
         self.last_io_s = self.agent.loop_s()
         self._send(self._handshake.begin())
@@ -194,8 +208,10 @@ class Link(asyncio.Protocol):
             self.agent.member.routes.remove_way(self._way)
             self._way = None
             self.agent.roster.settle_routes()
-        if self._staging is not None:
-            self._staging = None
+        if self._intake is not None:
+            if self._intake.ranges is not None:
+                self._failures += 1
+            self._intake = None
             self.agent.member.abandon()
             self.agent.staging_ended()
         if self.state not in (REFUSED, DOWN):
@@ -209,8 +225,8 @@ class Link(asyncio.Protocol):
         try:
             if self._handshake is not None:
                 self._shake(data)
-            elif self._reader is not None:
-                self._take_snapshot(data)
+            elif self._intake is not None:
+                self._take_transfer(self._intake, data)
             else:
                 self._take_frames(data)
         except HandshakeError as error:
@@ -218,7 +234,7 @@ class Link(asyncio.Protocol):
             self._drop("handshake")
         except (StampError, ClockError) as error:
             self.refuse(str(error))
-        except (FrameError, StagingError, RdbError, Failure, ValueError) as error:
+        except (FrameError, StagingError, RangeError, RdbError, Failure, ValueError) as error:
             self._failed(f"{type(error).__name__}: {error}", DOWN)
             self._drop("bad data")
 
@@ -271,14 +287,18 @@ class Link(asyncio.Protocol):
                 member.admit(self.peer_member, self.host, self.port, self.agent.roster.is_here)
                 if not self.agent.may_resume(self):
                     return
-                self._send(handshake.psync(self._elsewhere()))
+                self._ask(handshake)
         self._begin(handshake)
 
     def resume(self) -> None:
         """The staging that was waited for has ended: ask now."""
         handshake = self._handshake
         if handshake is not None and handshake.peer_member and not handshake.waiting:
-            self._send(handshake.psync(self._elsewhere()))
+            self._ask(handshake)
+
+    def _ask(self, handshake: Handshake) -> None:
+        self._transfers_seen = self.agent.member.transfers
+        self._send(handshake.psync(self._elsewhere()))
 
     def _elsewhere(self) -> frozenset[bytes]:
         """The streams that come over other links: this one need not send what is on its way."""
@@ -295,14 +315,15 @@ class Link(asyncio.Protocol):
             if not self.agent.may_resume(self):
                 self._drop("another transfer runs")
                 return
-            self._reader = RdbReader()
-            self._staging = self.agent.member.stage()
-            self._mark = b""
-            self.transfer_bytes = 0
+            if self._transfers_seen != self.agent.member.transfers:
+                self._drop("what was asked for has come from another peer")
+                return
+            staging = self.agent.member.stage(handshake.salt, handshake.leaves)
+            self._intake = Intake(staging, self._compared)
             self.agent.staging_began(self)
             self._become(SYNCING)
-            LOG.info("transfer_began", peer=self.address)
-            self._take_snapshot(rest)
+            LOG.info("transfer_began", peer=self.address, by_digest=handshake.leaves > 0)
+            self._take_transfer(self._intake, rest)
             return
         self.resync_partial += 1
         self._became_live()
@@ -320,47 +341,77 @@ class Link(asyncio.Protocol):
 
     def _ask_relays(self, streams: frozenset[bytes]) -> None:
         """Streams of others that are to come over this link too."""
-        self._send(relay_command(streams, self.agent.member.vector()))
+        self._send(relay_command(streams, self.agent.streams.told()))
 
-    # --- a snapshot -----------------------------------------------------------------------------
+    # --- a transfer -----------------------------------------------------------------------------
 
-    def _take_snapshot(self, data: bytes) -> None:
-        reader = self._reader
-        staging = self._staging
-        assert reader is not None and staging is not None
-        if not self._mark:
-            self._buffer = (self._buffer + data).lstrip(b"\n")
-            end = self._buffer.find(b"\r\n")
-            if end < 0:
-                return
-            header = self._buffer[:end]
-            if not header.startswith(b"$EOF:") or len(header) != 5 + MARK_BYTES:
-                raise StagingError(f"expected $EOF:<mark> before the snapshot, got {header[:60]!r}")
-            self._mark = header[5:]
-            data = self._buffer[end + 2 :]
-            self._buffer = b""
-        self.transfer_bytes += len(data)
-        if not reader.done:
-            for record in reader.feed(data):
-                staging.add(record)
-            staging.work()
-            if not reader.done:
-                return
-            data = reader.rest
-        self._buffer += data
-        if len(self._buffer) < MARK_BYTES:
+    def _compared(self, message: bytes) -> None:
+        self._send(command(b"REPLCONF", COMPARED, message))
+
+    def _take_transfer(self, intake: Intake, data: bytes) -> None:
+        intake.take(data)
+        if not intake.staged:
+            if intake.ranges is not None and not self._working:
+                self._working = True
+                self.agent.call_soon(self._work)
             return
-        if self._buffer[:MARK_BYTES] != self._mark:
-            raise StagingError("the snapshot does not end with its mark")
-        self._rest = self._buffer[MARK_BYTES:]
-        self._buffer = b""
+        self._rest = intake.rest
         self._become(MERGING)
-        self._reader = None
-        self._staging = None
+        self._intake = None
+        self._count_transfer(intake)
         self._switching = True
         self.pause(True)
-        LOG.info("transfer_staged", peer=self.address, bytes=self.transfer_bytes)
+        LOG.info("transfer_staged", peer=self.address, bytes=intake.bytes_taken,
+                 keys=intake.staging.records)  # fmt: skip
         self.agent.switch(self)
+
+    def _work(self) -> None:
+        """A slice of the comparison of digests, a millisecond; clients are served between two."""
+        self._working = False
+        intake = self._intake
+        if intake is None or self.transport is None:
+            return
+        try:
+            more = intake.step(DIGEST_KEYS)
+        except StagingError as error:
+            self._failed(f"StagingError: {error}", DOWN)
+            self._drop("bad data")
+            return
+        if more:
+            self._working = True
+            self.agent.call_soon(self._work)
+
+    def _count_transfer(self, intake: Intake) -> None:
+        self._is_range = intake.ranges is not None
+        if self._is_range:
+            self._failures = 0
+            self.resync_range_bytes += intake.bytes_taken
+        else:
+            self.resync_full_bytes += intake.bytes_taken
+
+    @property
+    def transfer_bytes(self) -> int:
+        """What came of the transfer that runs."""
+        return 0 if self._intake is None else self._intake.bytes_taken
+
+    @property
+    def phase(self) -> str:
+        """What of a resync is going on: a word of SYNC_PHASES, or "" for none."""
+        if self.state in (CONNECTING, HANDSHAKE):
+            return CONNECT
+        if self._intake is not None:
+            return self._intake.phase
+        if self.state == MERGING:
+            return MERGE
+        return CATCH_UP if self.state == LAGGING else ""
+
+    @property
+    def progress(self) -> float | None:
+        """The share done of the phase, 0 to 1; None where it is not known."""
+        if self._intake is not None:
+            return self._intake.progress
+        merging = self.agent.member.merging
+        return merging.progress if merging is not None and self.state == MERGING else None
 
     def unstaged(self, error: StagingError) -> None:
         """The last of the snapshot could not be staged: the link is tried again."""
@@ -371,7 +422,10 @@ class Link(asyncio.Protocol):
     def switched(self) -> None:
         """The snapshot counts now; its keys are merged while frames flow again."""
         self._switching = False
-        self.resync_full += 1
+        if self._is_range:
+            self.resync_range += 1
+        else:
+            self.resync_full += 1
         if self.transport is not None:
             self.pause(False)
             rest, self._rest = self._rest, b""
@@ -445,7 +499,7 @@ class Link(asyncio.Protocol):
             self.agent.roster.settle_routes()
 
     def _live_word(self) -> str:
-        if self.agent.member.merging is not None and self.resync_full:
+        if self.agent.member.merging is not None and self.resync_full + self.resync_range:
             return MERGING
         return LAGGING if self.apply_lag_ms > self.agent.warn_lag_ms else IN_SYNC
 
@@ -486,7 +540,7 @@ class Link(asyncio.Protocol):
         return (
             self.transport is not None
             and self._handshake is None
-            and self._reader is None
+            and self._intake is None
             and not self._switching
         )
 

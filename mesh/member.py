@@ -11,27 +11,22 @@ from collections.abc import Callable
 from mypy_extensions import i64
 
 from conf import Config
+from mesh.activation import Activation
 from mesh.backlog import Backlog
+from mesh.cap import Cap
 from mesh.dots import Stream, Streams, unpack_marks
 from mesh.forget import Forgetter
-from mesh.inbox import Control, Inbox
-from mesh.membership import END as MEMBER_END
-from mesh.membership import (
-    JOIN,
-    JOINED,
-    MEMBER,
-    WHO,
-    Change,
-    Membership,
-    MembershipError,
-    expulsion,
-)
-from mesh.merge.kinds.table import KINDS
+from mesh.inbox import Inbox
+from mesh.membership import MEMBER, Membership, MembershipError
 from mesh.merge.resolver import StampResolver
-from mesh.merge.rule import Memory
-from mesh.merge.slots import is_opaque, slot_of
 from mesh.metadata import MeshMetadata, nothing
+from mesh.policy import policy_of
+from mesh.range_follower import RangeFollower
+from mesh.ranges import LEAVES_LEAST
+from mesh.reissue import Reissue
+from mesh.rejoin import has_state, put_aside
 from mesh.rreplay import FrameError
+from mesh.seat import Seat
 from mesh.shelf import PART, Shelf
 from mesh.spill import Spill
 from mesh.stability import END, REPORT, Stability
@@ -40,97 +35,27 @@ from mesh.topology import Routes
 from node.engine import Engine
 from node.journal import BACKLOG, FORGET
 from node.store.effect import MERGE, QUIET, Effect
-from node.store.entry import HELD, Claim, Dot, Dots, Entry
-from node.store.keyspace import Database
-from node.store.mutate import give_dots
-from node.store.values.value import Value
-from node.store.writer import BeforeChange, other_phase
 
 # Redis's default backlog is 1 MB; a mesh's frames are some 180 bytes each, and an outage of minutes
 # must not cost a transfer. What the operator sets counts.
 MESH_BACKLOG_BYTES = 64 * 1024 * 1024
 START = b"MESH.START"
+LACKED = b"-"  # before a stream that has ended and of which some is not here
 
 
-class Activation(BeforeChange):
-    """The walk that gives dots to data written alone: in slices, each key before its next
-    change."""
-
-    def __init__(self, engine: Engine, memory: Memory, loaded_dots: bool) -> None:
-        self.engine = engine
-        self.memory = memory
-        self.loaded_dots = loaded_dots
-        writer = engine.writer
-        writer.phase = other_phase(writer.phase)
-        self.phase = writer.phase
-        self.given = 0
-        self._shards: list[tuple[Database, dict[bytes, Entry]]] = [
-            (db, shard) for db in engine.databases for shard in [*db.keys.dicts, db.hidden] if shard
-        ]
-        self._keys: list[bytes] = []
-        self._at: tuple[Database, dict[bytes, Entry]] | None = None
-        writer.walk = self
-
-    def before(self, db: Database, key: bytes, entry: Entry) -> None:
-        if entry.flags & HELD == self.phase:
-            return
-        entry.flags = (entry.flags & ~HELD) | self.phase
-        if entry.dots is not None:
-            return  # loaded with its dots
-        if not self.loaded_dots:
-            self.given += 1
-        if entry.stamp == 0:
-            entry.stamp = self.engine.clock.next()
-        memory = self.memory
-        give_dots(entry, Dot(entry.stamp, 0))
-        value = entry.value
-        if isinstance(value, Value):
-            slot = slot_of(value)
-            if is_opaque(slot):
-                first = memory.list_inserts + 1
-                memory.list_inserts += KINDS[slot].give_dots(value, entry.stamp, 0, first)
-            dots = Dots()
-            dots.ttls = [Claim(entry.stamp, 0, entry.deadline)]
-            entry.dots = dots
-
-    def flushed(
-        self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
-    ) -> None:
-        self.given += 1  # what was there is gone, but no frame will ever say so
-        self.engine.writer.trash.extend(old)
-        self.engine.writer.trash.append(hidden)
-
-    def step(self, budget: int) -> bool:
-        """Walks over `budget` keys; True when the last was seen."""
-        while budget > 0:
-            if not self._keys:
-                if not self._shards:
-                    self.engine.writer.walk = None
-                    return True
-                self._at = self._shards.pop()
-                self._keys = list(self._at[1])
-                continue
-            assert self._at is not None
-            db, shard = self._at
-            key = self._keys.pop()
-            budget -= 1
-            entry = shard.get(key)
-            if entry is not None:
-                self.before(db, key, entry)
-        return False
-
-
-class Member(Control):
+class Member(Seat):
     """The mesh side of one node. `active` False: a node alone, without dots and frames."""
 
     def __init__(
         self, config: Config, engine: Engine, resolver: StampResolver, member_id: bytes
     ) -> None:
+        super().__init__()
         self.config = config
         self.engine = engine
         self.resolver = resolver
         self.memory = resolver.memory
         self.memory.conflicts.clock = engine.clock
+        self.set_policy()
         self.streams: Streams = resolver.streams
         self.member_id = member_id
         self.streams.own.member = member_id
@@ -139,13 +64,15 @@ class Member(Control):
         self.routes = Routes(member_id, self.streams.own.uuid)
         self.membership = Membership(member_id)
         self.describe: Callable[[], dict[str, object]] = dict  # what this node says of itself
-        self._said: dict[str, object] = {}
         self.metadata = MeshMetadata(resolver, engine.databases, config.yes("active-replica"))
         self.metadata.member_id = member_id
         self.stability = Stability(self.memory, member_id)
         self.stability.announce = self._say
+        self.stability.departures.say_closed = self._say_closed
+        self.membership.departed = self._departed
         self.metadata.stability = self.stability
         self.forgetter = Forgetter(engine, self.memory)
+        self.cap = Cap(self)
         self.older: list[bytes] = []  # streams of earlier processes that the data may not name
         self.metadata.membership = self.membership
         self.metadata.row_of_own = self.backlog.marked
@@ -160,8 +87,16 @@ class Member(Control):
         self.transfers = 0
         self.guard: Callable[[int], str] | None = None
         self.open_spill: Callable[[], Spill] | None = None  # where staged records go, past a limit
+        self.least_leaves = LEAVES_LEAST  # that a comparison by digests has
         self.large = LARGE  # values of more places are merged so many places at a time
         self.slice_places = PART
+        self.reissues: list[Reissue] = []
+        self.replaced: Callable[[dict[bytes, int]], None] = unheard
+        self.rejoined_at = 0  # the own stream's stamp behind which all was written anew
+
+    def set_policy(self) -> None:
+        """conflict-policy has a value: what clients remove from now on goes by it."""
+        self.memory.policy = policy_of(self.config.rows("conflict-policy"))
 
     def resize_backlog(self) -> None:
         """repl-backlog-size has a new value; what is too much goes with the next frame."""
@@ -207,6 +142,10 @@ class Member(Control):
         self.note_holes()
         stamp = self.engine.clock.next()
         names = [uuid.hex().encode() for uuid in older]
+        names += [
+            LACKED + each.uuid.hex().encode() for each in self.streams.all
+            if each.ended and each.seen < each.end
+        ]  # fmt: skip
         self.backlog.control([START, self.member_id, *names], stamp)
         self.stability.start(int(stamp), older)
         if holds_data:
@@ -238,11 +177,13 @@ class Member(Control):
         """A `MESH.*` frame of a peer's stream."""
         if words[0] == START and len(words) > 1:
             stream.member = words[1]
-            self.stability.began(words[1], [bytes.fromhex(each.decode()) for each in words[2:]])
+            older, lacked = split_names(words[2:])
+            self.stability.began(words[1], older)
+            self.streams.complete_row(stream, stamp, lacked)
         elif words[0] == REPORT and len(words) > 1:
             self.stability.reported(stream, words[1], words[2] if len(words) > 2 else b"")
         elif words[0] == END and len(words) == 2:
-            self.stability.ended(unpack_marks(words[1]))
+            self.stability.ended(unpack_marks(words[1]), stream.uuid, int(stamp))
         elif words[0] == MEMBER:
             try:
                 self.membership.apply(words[1:], int(stamp), stream.uuid)
@@ -266,12 +207,17 @@ class Member(Control):
         if not self.started:
             return
         self._announce()
+        self._settle_slot()
         if not self.stability.report():
             self.backlog.heartbeat(self.engine.clock.next())
+        if self.config.yes("mesh-stream-stable-reads"):
+            self.engine.blocking.look_again()  # what was held back may be settled by now
         if self.stability.active:
             if self.staging is None and self.merging is None:
                 self.stability.advance()
+                self.stability.retire()
             self.forgetter.beat()
+            self.cap.beat()
 
     def forget_step(self, budget: int) -> bool:
         """Forgets a slice of what is stable; True: nothing is to be done now.
@@ -282,73 +228,34 @@ class Member(Control):
         taking_in = self.staging is not None or self.merging is not None
         if not self.stability.active or taking_in or self.engine.writer.walk is not None:
             return True
-        return self.forgetter.step(budget)
-
-    # --- membership -----------------------------------------------------------------------------
-
-    def change_membership(self, changes: list[Change]) -> None:
-        """An op of our stream, behind which every node knows of it. Never inside a unit."""
-        words = self.membership.words(changes)
-        stamp = self.engine.clock.next()
-        self.backlog.control(words, stamp)
-        self.membership.apply(words[1:], int(stamp), self.streams.own.uuid)
-        self._count_members(words[1::2], self.vector())
-
-    def _count_members(self, registers: list[bytes], seen: dict[bytes, int]) -> None:
-        """Who joins holds what its sponsor had seen then; who ends holds nothing up any more."""
-        for name in registers:
-            member, dot, kind = name.rpartition(b".")
-            if dot + kind == JOIN:
-                self.stability.joined(member, seen)
-            elif dot + kind == MEMBER_END:
-                self.stability.left(member)
-
-    def admit(
-        self, member_id: bytes, host: str, port: int, is_here: Callable[[bytes], bool]
-    ) -> None:
-        """A member is about to be sent our data, or to send us its own: from now on it counts.
-
-        A member that it takes the place of, one with the same address that is not `is_here`, is
-        expelled in the same op (semantics.md 7).
-        """
-        if not self.started or self.membership.refusal(member_id):
-            return
-        changes: list[Change] = []
-        own = self.member_id.decode()
-        if self.membership.entry(member_id) is None:
-            changes.append((member_id + JOIN, {"host": host, "port": port, "by": own}))
-            for old in self.membership.predecessors(member_id, host, port):
-                if not is_here(old.member_id):
-                    changes.append(expulsion(old.member_id, self.member_id, f"{host}:{port}"))
-        if changes:
-            self.change_membership(changes)
-
-    def _announce(self) -> None:
-        """Tells the mesh what has changed of what this node says of itself."""
-        own = self.membership.entry(self.member_id)
-        if own is not None and own.state != JOINED:
-            return
-        said = self.describe()
-        said["since"] = int(self.engine.clock.last) if own is None else own.since
-        said["slot"] = max(self.membership.slot(self.member_id), 0)
-        if said != self._said:
-            self._said = said
-            self.change_membership([(self.member_id + WHO, said)])
-
-    def vector(self) -> dict[bytes, int]:
-        """What this node has applied, by stream."""
-        return {each.uuid: int(each.seen) for each in self.streams.all if each.seen != 0}
+        return self.forgetter.step(budget) and self.forgetter.meter.step(budget)
 
     # --- taking in a snapshot -------------------------------------------------------------------
 
-    def stage(self) -> Staging:
-        """Begins to take in a peer's snapshot: nothing of it shows before `switch`."""
+    def has_keys(self) -> bool:
+        """Is there anything here that could be compared with what a peer has?"""
+        if self.void:
+            return False
+        return any(db.keys.size or db.hidden for db in self.engine.databases)
+
+    def stage(self, salt: bytes = b"", leaves: int = 0) -> Staging:
+        """Begins to take in a peer's snapshot: nothing of it shows before `switch`.
+
+        With `leaves` what both have is compared by digests first. RangeError where a peer wants
+        more leaves than there may be.
+        """
         assert self.staging is None
+        ranges = None
+        if leaves:
+            ranges = RangeFollower(self.engine, self.memory, salt, leaves)
         limit_bytes = self.config.number("mesh-staging-memory")
         shelf = Shelf(len(self.engine.databases), limit_bytes, self.open_spill)
         self.staging = Staging(self.engine, self.memory, self.backlog, shelf, self.large)
         self.staging.guard = self.guard
         self.staging.stability = self.stability
+        self.staging.ranges = ranges
+        self.staging.must_replace = self.void
+        self.staging.is_void = self.becomes_void
         return self.staging
 
     def abandon(self) -> None:
@@ -365,8 +272,17 @@ class Member(Control):
         staging = self.staging
         assert staging is not None and self.merging is None
         self.staging = None
+        source = None
+        if staging.replaces and has_state(self):
+            source = put_aside(self, staging.incoming)
         self.merging = staging.switch(self.slice_places)
         self.membership.join(staging.incoming.membership)
+        if source is not None:
+            self.replaced(staging.incoming.vector)
+            self.reissues.append(Reissue(self.engine, self.memory, source))
+        if staging.replaces:
+            self.void = ""
+            self.void_is_foreign = False
         self.transfers += 1
         for number, key in self.engine.watch.watched_keys():
             self.merging.touch(self.engine.databases[number], key)
@@ -382,6 +298,11 @@ class Member(Control):
             return True
         if not merging.step(budget):
             return False
+        while self.reissues:
+            if not self.reissues[0].step(max(budget // 4, 1)):
+                return False
+            del self.reissues[0]
+            self.rejoined_at = int(self.streams.own.seen)
         self.merging = None
         self.forgetter.look_at_all()
         return True
@@ -390,6 +311,19 @@ class Member(Control):
         """Merges all that is left now: a save at once, the end of the process."""
         while not self.merge_step(1 << 30):
             pass
+
+
+def unheard(vector: dict[bytes, int]) -> None:
+    """Nobody wants to know that a state of this vector has taken the place of the own."""
+
+
+def split_names(words: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The streams that MESH.START names: the member's own older ones, and ended ones of which it
+    lacks some. ValueError where a word is no uuid."""
+    older = [each for each in words if not each.startswith(LACKED)]
+    lacked = [each[len(LACKED) :] for each in words if each.startswith(LACKED)]
+    names = [[bytes.fromhex(each.decode()) for each in group] for group in (older, lacked)]
+    return names[0], names[1]
 
 
 def backlog_bytes(config: Config) -> int:

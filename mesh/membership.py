@@ -88,6 +88,17 @@ class StampClock:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """How the streams of a member that has left or was expelled are closed (mesh/departures.py)."""
+
+    closer: bytes  # the member that says where they end
+    ops: dict[bytes, int]  # what every member must have seen before that: stream and stamp
+    closed: bool  # it has said so
+    left_in: bytes = b""  # a leaver's last stream, which ends with the frame that said so
+    left_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One member, as far as the map knows it. `state` is joined, left or expelled."""
 
@@ -101,6 +112,7 @@ class Entry:
     links: tuple[bytes, ...] = ()
     why: str = ""
     by: str = ""
+    full: bool = False  # it is linked with every member
     announced: bool = False  # the address is the member's own word, not where it was seen
 
     @property
@@ -110,14 +122,17 @@ class Entry:
 
 
 class Membership:
-    """The map, and what follows from it. `changed` is called after each change."""
+    """The map, and what follows from it. `departed`, then `changed` are called after each
+    change."""
 
     def __init__(self, own: bytes) -> None:
         self.own = own
         self.changed: Callable[[], None] = nothing
+        self.departed: Callable[[], None] = nothing  # told before `changed`
         self._map = LWWMap(clock=StampClock())
         self._entries: dict[bytes, Entry] = {}
         self._slots: dict[bytes, int] = {}
+        self._endings: dict[bytes, dict[str, object]] = {}
 
     # --- changes --------------------------------------------------------------------------------
 
@@ -163,6 +178,10 @@ class Membership:
             member: entry_of(member, parts, stamps[member]) for member, parts in known.items()
         }
         self._slots = slots_of(self._entries.values())
+        self._endings = {
+            member: parts[END] for member, parts in known.items() if END in parts
+        }
+        self.departed()
         self.changed()
 
     # --- questions ------------------------------------------------------------------------------
@@ -186,6 +205,48 @@ class Membership:
             found.add(self.own)
         return frozenset(found)
 
+    def departures(self) -> dict[bytes, Departure]:
+        """Those who have left or were expelled, and who closes their streams.
+
+        It is who expelled them, or whoever closes that one's streams. Where that leads nowhere, as
+        with a member that has left by itself, it is the member with the smallest id.
+        """
+        found: dict[bytes, Departure] = {}
+        for member, fields in self._endings.items():
+            ops: dict[bytes, int] = {}
+            at = member
+            while at in self._endings:
+                register = self._map.registers[at + END]
+                if register.last_writer in ops:
+                    break
+                ops[register.last_writer] = register.last_update
+                by = text(self._endings[at], "by").encode()
+                if by == at:
+                    break
+                at = by
+            if at in self._endings:
+                at = min(self.ids(), default=self.own)
+            own = self._map.registers[member + END]
+            has_left = fields.get("state") == LEFT and not fields.get("closed")
+            found[member] = Departure(
+                at, ops, bool(fields.get("closed")),
+                own.last_writer if has_left else b"", own.last_update if has_left else 0,
+            )  # fmt: skip
+        return found
+
+    def has(self, register: bytes) -> bool:
+        """Was this register ever written?"""
+        return register in self._map.registers
+
+    def closed(self, member_id: bytes) -> Change:
+        """The change that says: this departed member's streams are ended."""
+        return member_id + END, {**self._endings[member_id], "closed": True}
+
+    def is_said_behind(self, member_id: bytes, cut: dict[bytes, int]) -> bool:
+        """Does this stable cut cover what the member last said of itself?"""
+        register = self._map.registers.get(member_id + WHO)
+        return register is not None and register.last_update <= cut.get(register.last_writer, 0)
+
     def slot(self, member_id: bytes) -> int:
         """Its place in stream ids, 0 to 4095; -1 where it is not known (yet)."""
         return self._slots.get(member_id, -1)
@@ -197,9 +258,9 @@ class Membership:
             return ""
         what = f"was expelled ({entry.why})" if entry.state == EXPELLED else "has left"
         return (
-            f"member {member_id.decode(errors='replace')} {what}: to come back, stop it, delete its"
-            " member id file, and its data unless they are to be merged into the mesh's, and start"
-            " it again: it joins as a new member"
+            f"member {member_id.decode(errors='replace')} {what}: to come back, run MESH REJOIN on"
+            " it and restart it: it joins as a new member, takes the mesh's state, and writes anew"
+            " what the mesh has not of its own"
         )
 
     def find(self, text: bytes) -> Entry:
@@ -289,7 +350,7 @@ def entry_of(member: bytes, parts: dict[bytes, dict[str, object]], first: int) -
         number(who, "since") or first, number(who, "slot"),
         tuple(each.encode() for each in links if isinstance(each, str))
         if isinstance(links, list) else (),
-        text(end or {}, "why"), text(end or {}, "by"), announced,
+        text(end or {}, "why"), text(end or {}, "by"), bool(who.get("full")), announced,
     )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
 from mesh.merge.whole import NOBODY, merge_key
 from mesh.removals import Pending
-from mesh.stability import Said, Stability
+from mesh.said import Said
+from mesh.stability import Stability
 from node.persist.canon import payload_of, restored
 from node.persist.rdb_codes import AUX_HIDDEN, AUX_MESH, AUX_STAMP
 from node.ports import LaterFields, Metadata
@@ -42,6 +43,7 @@ SLICE = 4000  # members of a large value whose dots are written at once: less th
 PART_BYTES = 65_536
 PARTS_MOST = 2000
 ENDED = object()
+NEWEST = "newest"  # of a removal that waits: it clears what is older besides
 
 
 class Incoming:
@@ -74,13 +76,14 @@ class Incoming:
             self.rows[uuid] = {
                 uuids[number]: stamp for number, stamp in enumerate(row) if stamp != 0
             }
-        for db, key, stamp, origin, row, scopes in fields["removals"]:
+        for db, key, stamp, origin, row, scopes, *more in fields["removals"]:
             self.removals.append((
                 db,
                 None if key is None else bytes.fromhex(key),
                 Pending(
                     stamp, self.origins[origin], self.row(dict(zip(uuids, row, strict=False))),
                     [(kind, bytes.fromhex(place)) for kind, place in scopes],
+                    self.streams if NEWEST in more else None,
                 ),
             ))  # fmt: skip
 
@@ -104,6 +107,8 @@ def head_field(
     for stream in streams.all:
         if stream is streams.own:
             rows.append([own_row.get(each.uuid, 0) for each in streams.all])
+        elif stream.retired:
+            rows.append([])  # no write of it will come any more
         else:
             rows.append(unpack_row(stream.row)[: len(streams.all)])
     removals: list[object] = []
@@ -127,7 +132,9 @@ def head_field(
 def pending_fields(db: int, key: str | None, pending: Pending) -> list[object]:
     """A waiting removal as JSON."""
     scopes = [[kind, place.hex()] for kind, place in pending.scopes]
-    return [db, key, int(pending.stamp), int(pending.origin), unpack_row(pending.row), scopes]
+    row = unpack_row(pending.row)
+    fields: list[object] = [db, key, int(pending.stamp), int(pending.origin), row, scopes]
+    return fields if pending.ranks is None else [*fields, NEWEST]
 
 
 class LaterDots(LaterFields):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from mesh.dots import uuid_text
-from mesh.membership import END, EXPELLED, JOINED, LEFT, Entry, MembershipError
+from mesh.membership import END, JOINED, LEFT, Entry, MembershipError
 from mesh.report import initial_sync_done
 from mesh.status import IN_SYNC, LAGGING
 from mesh.topology import shape_of
@@ -131,10 +131,7 @@ class PeersCommands:
         if entry.member_id == member.member_id:
             raise Failure(b"ERR that is this node itself: MESH LEAVE takes it out of the mesh")
         LOG.info("member_expelled", member=entry.member_id.decode())
-        by = member.member_id.decode()
-        member.change_membership([
-            (entry.member_id + END, {"state": EXPELLED, "by": by, "why": "MESH FORGET"})
-        ])  # fmt: skip
+        member.expel(entry.member_id, "MESH FORGET")
         return OK
 
     def leave(self, ctx: Context, args: list[bytes]) -> object:

@@ -2,7 +2,11 @@
 
 A removal whose context names writes that have not arrived here is remembered until this node's
 vector covers that context; a late write that it had seen is dropped on arrival. Kept by key, and
-for FLUSH by database. With two nodes nothing ever waits.
+for FLUSH by database. With two nodes none of these ever waits.
+
+A newest-wins removal (docs/decisions/0026) overrules older writes that it had not seen, of every
+stream that its writer had heard of: it waits, on every node, its own among them, until these
+streams have passed its stamp.
 
 Thousands may wait while a link of three nodes is cut, and after each frame some may be past: each
 is filed under the first write it waits for, so a frame costs as many looks as there are streams.
@@ -16,7 +20,7 @@ from typing import Final
 from librt.strings import read_i64_le
 from mypy_extensions import i64
 
-from mesh.dots import Streams
+from mesh.dots import Stream, Streams
 
 # Kinds of scope.
 KEY: Final = 0
@@ -38,21 +42,60 @@ def deadline_scope(slot: int, place: bytes) -> tuple[int, bytes]:
 
 
 class Pending:
-    """What one effect clears, and what its writer had seen; the own stream's place in `row` is
-    0."""
+    """What one effect clears, and what its writer had seen; the own stream's place in `row` is 0.
+
+    `ranks`: the streams, where it is newest-wins and overrules what is older than `stamp`.
+    """
 
     def __init__(
-        self, stamp: i64, origin: i64, row: bytes, scopes: list[tuple[int, bytes]]
-    ) -> None:
+        self, stamp: i64, origin: i64, row: bytes, scopes: list[tuple[int, bytes]],
+        ranks: Streams | None = None,
+    ) -> None:  # fmt: skip
         self.stamp: i64 = stamp
         self.origin: i64 = origin
         self.row = row
         self.scopes = scopes
+        self.ranks = ranks
 
     def covers(self, stamp: i64, origin: i64) -> bool:
-        """Had the removal seen this dot?"""
+        """Had the removal seen this dot, or does it overrule it?"""
         place = origin << 3
-        return place + 8 <= len(self.row) and stamp <= read_i64_le(self.row, place)
+        if place + 8 <= len(self.row) and stamp <= read_i64_le(self.row, place):
+            return True
+        return self.overrules(stamp, origin)
+
+    def overrules(self, stamp: i64, origin: i64) -> bool:
+        """Is it newest-wins, and this dot an older one of a stream that its writer knew?
+
+        Only of these: one that nobody has heard of yet may begin with any stamp, so a removal that
+        is over could not be told from one that is not.
+        """
+        ranks = self.ranks
+        if ranks is None or (origin != self.origin and self._row_at(origin) == 0):
+            return False
+        return ranks.newer(self.stamp, self.origin, stamp, origin)
+
+    def _row_at(self, number: i64) -> i64:
+        place = number << 3
+        return read_i64_le(self.row, place) if place + 8 <= len(self.row) else 0
+
+    def waits_for(self, stream: Stream) -> i64:
+        """The stamp up to which it still needs this stream; 0 where it needs nothing of it."""
+        number = stream.number
+        stamp = self._row_at(number)
+        if stamp != 0 and stamp < self.stamp and self.ranks is not None and number != 0:
+            stamp = self.stamp  # the own stream's clock is past it
+        return stamp if stream.lacks(stamp) else 0
+
+    def takes_in(self, other: Pending) -> bool:
+        """Of two newest-wins removals of one writer, the later of the same places says it all."""
+        if self.ranks is None or other.ranks is None or self.origin != other.origin:
+            return False
+        if self.stamp > other.stamp or self.scopes != other.scopes:
+            return False
+        self.stamp = other.stamp
+        self.row = other.row
+        return True
 
 
 class Removals:
@@ -75,12 +118,19 @@ class Removals:
 
     def add(self, db: i64, key: bytes, pending: Pending) -> None:
         """Remembers a removal of a key's scopes."""
-        self.by_key.setdefault((int(db), key), []).append(pending)
+        if pending.ranks is not None and self._past(pending):
+            return  # nobody is there who might have written
+        waiting = self.by_key.setdefault((int(db), key), [])
+        if waiting and waiting[-1].takes_in(pending):
+            return
+        waiting.append(pending)
         self.count += 1
         self._file(int(db), key, pending)
 
     def add_flush(self, db: i64, pending: Pending) -> None:
         """Remembers a flush of a whole database."""
+        if pending.ranks is not None and self._past(pending):
+            return
         self.flushes.setdefault(int(db), []).append(pending)
         self.count += 1
         self._file(int(db), None, pending)
@@ -103,6 +153,13 @@ class Removals:
                     return True
         return False
 
+    def reset(self) -> None:
+        """Nothing waits: another state takes the place of the one that they were for."""
+        self.count = 0
+        self.by_key = {}
+        self.flushes = {}
+        self._waiters = {}
+
     def settle(self) -> None:
         """Forgets what this node's vector covers now."""
         for number in list(self._waiters):
@@ -124,12 +181,10 @@ class Removals:
         """Under the first write that has not arrived; under the own stream where all have."""
         number = 0
         stamp = 0
-        row = pending.row
         for stream in self.streams.all:
-            place = stream.number << 3
-            if place + 8 <= len(row) and stream.lacks(read_i64_le(row, place)):
+            stamp = int(pending.waits_for(stream))
+            if stamp != 0:
                 number = int(stream.number)
-                stamp = int(read_i64_le(row, place))
                 break
         self._filed += 1
         heap = self._waiters.setdefault(number, [])
@@ -151,9 +206,4 @@ class Removals:
             del self.by_key[db, key]
 
     def _past(self, pending: Pending) -> bool:
-        row = pending.row
-        for stream in self.streams.all:
-            place = stream.number << 3
-            if place + 8 <= len(row) and stream.lacks(read_i64_le(row, place)):
-                return False
-        return True
+        return all(pending.waits_for(stream) == 0 for stream in self.streams.all)

@@ -13,9 +13,10 @@ from mesh.backlog import NOWHERE
 from mesh.clock_guard import CLOCK
 from mesh.dots import unpack_marks, uuid_bytes
 from mesh.feed import Feed
-from mesh.handshake import CAPABILITY
+from mesh.handshake import CAPABILITY, MESH_OF, RANGES, REPLACE, TAKEN_PREFIX
 from mesh.link import Link
 from mesh.membership import ID_BYTES_MOST
+from mesh.rejoin import has_lost, unpack_card
 from mesh.status import (
     CONNECTING,
     DOWN,
@@ -46,6 +47,12 @@ from node.session import FOLLOWER
 
 if TYPE_CHECKING:
     from mesh.agent import Agent
+
+# Not final: the process before a restart may seem to be there for a moment.
+TAKEN = (
+    TAKEN_PREFIX + b" with this member id is connected: one of the two data directories is a copy;"
+    b" stop one of them, delete its member id file, and start it again"
+)
 
 ROLE_STATES = {
     NEVER: b"connect",
@@ -203,9 +210,17 @@ class Replication:
                 raise Failure(b"ERR " + refusal.encode())
             if not 0 < len(value) <= ID_BYTES_MOST or not value.isalnum():
                 raise Failure(b"ERR a member id has 32 hexadecimal digits")
+            if agent.roster.is_taken(value, info.stream):
+                raise Failure(TAKEN)
             info.member_id = value
             agent.streams.of(info.stream).member = value
             return Simple(agent.member.member_id)
+        elif name == MESH_OF:
+            try:
+                agent.member.hear(unpack_card(value))
+            except ValueError as error:
+                raise Failure(b"ERR REPLCONF mesh-of: " + str(error).encode()) from error
+            return Simple(agent.member.card(info.member_id).pack())
         elif name == CLOCK:
             return Simple(b"%d" % agent.now_us())
         elif name == b"ack":
@@ -215,7 +230,7 @@ class Replication:
         return OK
 
     def psync(self, ctx: Context, args: list[bytes]) -> object:
-        """PSYNC mesh1 <vector> [<streams that come elsewhere>]."""
+        """PSYNC mesh1 <vector> [<streams that come elsewhere> [replace]]."""
         agent = self.agent
         session = ctx.client()
         info = session.link
@@ -229,22 +244,25 @@ class Replication:
         if not agent.member.started:
             raise Failure(b"LOADING this node is still becoming active")
         try:
-            vector = unpack_marks(args[2])
+            vector = agent.streams.completed(unpack_marks(args[2]))
             elsewhere = unpack_streams(args[3]) if len(args) > 3 else NOWHERE
         except ValueError as error:
             raise Failure(b"ERR PSYNC mesh1: " + str(error).encode()) from error
         outlet = session.outlet
         host = info.host or remote_host(outlet.address()[0])
-        feed = Feed(agent, host, info.port, info.member_id, info.stream)
+        compares = RANGES in info.capabilities
+        feed = Feed(agent, host, info.port, info.member_id, info.stream, compares)
         for other in list(agent.feeds):
             if other.member_id == info.member_id:
                 other.close("its member has connected anew")
         session.flags |= FOLLOWER
+        whole = len(args) > 4 and args[4] == REPLACE
+        whole = whole or has_lost(agent.member, info.member_id, vector)
         if agent.roster.may_hear(info.member_id, info.stream):
             agent.member.admit(info.member_id, host, info.port, agent.roster.is_here)
         agent.feeds.append(feed)
         outlet.hand_over(feed)
-        feed.start(vector, elsewhere)
+        feed.start(vector, elsewhere, whole)
         return NO_REPLY
 
     # --- what is told ---------------------------------------------------------------------------
@@ -314,8 +332,12 @@ class Replication:
             ("slave_read_repl_offset", link.offset),
             ("slave_repl_offset", link.offset),
         ]
+        fields.append((f"{prefix}_sync_phase", link.phase.replace(" ", "-")))
         if syncing:
             fields.append((f"{prefix}_sync_read_bytes", link.transfer_bytes))
+            progress = link.progress
+            if progress is not None:
+                fields.append((f"{prefix}_sync_progress", f"{progress:.3f}"))
         if not is_up:
             down_s = (agent.now_ms() - link.since_ms) // 1000
             fields.append((f"{prefix}_link_down_since_seconds", down_s))
@@ -328,10 +350,22 @@ class Replication:
             ("mesh_member_id", agent.member.member_id.decode()),
             ("mesh_stream", agent.streams.own.text.decode()),
             ("mesh_active", 1 if agent.member.started else 0),
-            ("mesh_unstable_bytes", agent.unstable_bytes()),
+            *agent.member.cap.info(agent.now_ms()),
             ("limbo_keys", agent.limbo_keys()),
+            ("mesh_decided_here", int(agent.engine.decided_here)),
             ("mesh_pending_removals", int(agent.member.memory.removals.count)),
             ("mesh_transfers_in", agent.member.transfers),
+            ("mesh_must_replace", agent.member.void or "no"),
+            ("mesh_import", agent.joining.info()),
+            *agent.anti_entropy.fields(),
+            ("mesh_resync_partial", sum(link.resync_partial for link in agent.links)),
+            ("mesh_resync_range", sum(link.resync_range for link in agent.links)),
+            ("mesh_resync_full", sum(link.resync_full for link in agent.links)),
+            ("mesh_resync_range_bytes", sum(link.resync_range_bytes for link in agent.links)),
+            ("mesh_resync_full_bytes", sum(link.resync_full_bytes for link in agent.links)),
+            ("mesh_resync_range_sent", agent.sync_range),
+            ("mesh_resync_range_sent_bytes", agent.sync_range_bytes),
+            ("mesh_resync_full_sent_bytes", agent.sync_full_bytes),
         ]
         fields += agent.clocks.info()
         fields += [(kind, counts[kind]) for kind in counts]

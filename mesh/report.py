@@ -62,11 +62,13 @@ def mesh_status(agent: Agent) -> MeshStatus:
         clock_alarms=agent.clocks.guard.alarms,
         clock_refusals=agent.clocks.guard.refusals,
         clock_fenced=agent.clocks.guard.fenced,
+        repairs=agent.anti_entropy.totals.repaired,
         unstable_bytes=agent.unstable_bytes(),
         limbo_keys=agent.limbo_keys(),
+        stable_age_ms=float(agent.member.cap.held_up_ms(agent.now_ms())),
         vector=tuple(
             StreamStatus(stream=uuid_text(each.uuid).decode(), stamp=int(each.seen))
-            for each in agent.streams.all if each.seen
+            for each in agent.streams.all if each.seen and not each.retired
         ),
     )  # fmt: skip
 
@@ -80,7 +82,10 @@ def follower_view(agent: Agent, link: Link, own: str) -> LinkStatus:
         apply_lag_ms=link.apply_lag_ms if up else None,
         clock_skew_ms=link.meter.skew_ms if up else None,
         rtt_ms=link.meter.rtt_ms if up else None,
-        progress=None, resync_full=link.resync_full, resync_partial=link.resync_partial,
+        phase=link.phase, progress=rounded(link.progress),
+        resync_full=link.resync_full, resync_range=link.resync_range,
+        resync_partial=link.resync_partial, resync_full_bytes=link.resync_full_bytes,
+        resync_range_bytes=link.resync_range_bytes,
         reconnects=link.reconnects, ops_applied=int(link.inbox.applied),
         ops_ignored=int(link.inbox.duplicates), bytes_received=link.bytes_received,
         offset=link.offset, last_error=link.last_error,
@@ -89,12 +94,20 @@ def follower_view(agent: Agent, link: Link, own: str) -> LinkStatus:
 
 def sender_view(agent: Agent, feed: Feed, own: str) -> LinkStatus:
     """A link that begins here: the follower applies what this node writes."""
+    outflow = feed.outflow
     return LinkStatus(
         source=own, target=feed.address, view=SENDER, state=feed.state, since_ms=feed.since_ms,
         heartbeat_age_ms=age_ms(agent, feed.last_ack_s),
         backlog_bytes=feed.backlog_bytes, bytes_sent=feed.offset, offset=feed.acked_offset,
         resync_full=1 if feed.full else 0,
+        phase="" if outflow is None else outflow.phase,
+        progress=None if outflow is None else rounded(outflow.progress),
     )  # fmt: skip
+
+
+def rounded(share: float | None) -> float | None:
+    """A share to a tenth of a percent."""
+    return None if share is None else round(share, 3)
 
 
 def age_ms(agent: Agent, at_s: float) -> float | None:

@@ -21,6 +21,9 @@ LOG = structlog.get_logger()
 DIAL_BACK_S: Final = 1.0
 # How long a member may lack what a linked peer says it has, before the link is asked again.
 LACK_S: Final = 2.0
+# So long after it was last heard of a process may still be there: a second one with its member id
+# is refused. A crash that nobody was told of holds its own restart up no longer.
+TAKEN_S: Final = 0.5
 
 
 class Roster:
@@ -107,6 +110,14 @@ class Roster:
             return
         for feed in agent.feeds:
             name = feed.member_id
+            link = agent.link_of(name)
+            if (
+                link is not None and not link.configured and not link.live
+                and link.address != feed.address and not self.routes.gets(feed.stream)
+            ):
+                # It has moved: it can tell so in its stream only when that comes here.
+                LOG.info("address_changed", peer=link.address, address=feed.address)
+                agent.remove_link(link)
             known = agent.link_of(name) is not None or self.routes.gets(feed.stream) or any(
                 link.address == feed.address for link in agent.links
             )
@@ -128,7 +139,9 @@ class Roster:
     def describe(self) -> dict[str, object]:
         """What this node says of itself in the membership."""
         agent = self.agent
+        full = {"full": True} if agent.config.text("mesh-join") else {}
         return {
+            **full,
             "name": agent.config.text("node-name"),
             "host": agent.identity.announce_ip.decode(errors="replace"),
             "port": agent.identity.announce_port,
@@ -158,6 +171,22 @@ class Roster:
         if any(feed.member_id == member for feed in self.agent.feeds):
             return True
         return any(path[-1] == member for path in self.routes.paths().values())
+
+    def is_taken(self, member: bytes, stream: bytes) -> bool:
+        """Is another process with this member id connected, and was heard of just now?"""
+        agent = self.agent
+        silent_s = max(2.0 * agent.heartbeat_s, TAKEN_S)
+        alive_s = agent.loop_s() - silent_s
+        if any(
+            feed.member_id == member and feed.stream != stream and feed.last_ack_s > alive_s
+            for feed in agent.feeds
+        ):
+            return True
+        return any(
+            link.peer_member == member and link.peer_stream != stream and link.live
+            and link.last_io_s > alive_s
+            for link in agent.links
+        )
 
     def members_changed(self) -> None:
         """The membership has changed: who has left or was expelled is linked with no longer."""
@@ -213,6 +242,6 @@ class Roster:
         if own is None or own.state == JOINED:
             return ""
         return (
-            f"this node is no member any more ({own.state}): to join a mesh, stop it, delete its"
-            " member id file, and its data unless they are to be merged, and start it again"
+            f"this node is no member any more ({own.state}): to join a mesh, run MESH REJOIN and"
+            " restart it"
         )

@@ -18,8 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from mesh.departures import Departures
 from mesh.dots import Stream, Streams, pack_marks, row_of, unpack_marks
 from mesh.merge.rule import Memory
+from mesh.said import Said, spell
 
 REPORT: Final = b"MESH.REPORT"
 END: Final = b"MESH.END"
@@ -41,6 +43,7 @@ class Stability:
         self.active = False
         self.announce: Callable[[list[bytes]], None] = silent  # a frame of the own stream
         self.rows: dict[bytes, Vector] = {}  # what each member holds, as far as it counts
+        self.sponsored: set[bytes] = set()  # members whose row is their sponsor's: none came yet
         self.waiting: dict[bytes, Vector] = {}  # reports that do not count yet, by stream
         self.closers: dict[bytes, bytes] = {}  # streams that are being closed, and by which member
         self.ends: Vector = {}  # where ended streams ended
@@ -53,6 +56,7 @@ class Stability:
         # What members have on disk though it may not count yet: frames of ended processes are
         # taken from them.
         self.disks: dict[bytes, Vector] = {}
+        self.departures = Departures(self)  # who has left or was expelled
         self._said: Vector = {}
         self._said_disk: Vector = {}
 
@@ -63,7 +67,8 @@ class Stability:
         self.begun = stamp
         self.open = {uuid for uuid in older if uuid not in self.ends and self.active}
         for uuid in self.open:
-            self._close(uuid, self.member_id)
+            self.streams.of(uuid).member = self.member_id
+            self.close(uuid, self.member_id)
 
     def reportable(self) -> Vector:
         """What this node may say that it holds.
@@ -73,10 +78,23 @@ class Stability:
         """
         if self.open:
             return self.started_with
-        held = self.held()
+        held = self.on_disk()
         if any(stamp > held.get(uuid, 0) for uuid, stamp in self.closed.items()):
             return self.started_with
         return held
+
+    def on_disk(self) -> Vector:
+        """What the disk has of what counts here: a state that was replaced is still on it."""
+        here = self.streams.of
+        return {
+            uuid: min(stamp, int(here(uuid).seen)) for uuid, stamp in self.held().items()
+            if here(uuid).seen != 0
+        }  # fmt: skip
+
+    def say_anew(self) -> None:
+        """What was said so far was of a state that was replaced."""
+        self._said = {}
+        self._said_disk = {}
 
     def report(self) -> bool:
         """Once a heartbeat: says what is held now, where that has moved; True: it was said.
@@ -86,29 +104,51 @@ class Stability:
         if not self.active:
             return False
         self._end_older()
+        self._end_departed()
         held = self.reportable()
-        disk = self.held() if self.open else held
+        disk = self.on_disk() if self.open else held
         said = moves(self._said, held) or moves(self._said_disk, disk)
         if said:
             self._said = join(self._said, held)
             self._said_disk = join(self._said_disk, disk)
-            words = [REPORT, pack_marks(self._said)]
+            words = [REPORT, self._pack(self._said)]
             if self._said_disk != self._said:
-                words.append(pack_marks(self._said_disk))
+                words.append(self._pack(self._said_disk))
             self.announce(words)
         return said
+
+    def _pack(self, held: Vector) -> bytes:
+        return pack_marks({
+            uuid: stamp for uuid, stamp in held.items() if not self.streams.of(uuid).retired
+        })  # fmt: skip
+
+    def retire(self) -> None:
+        """Streams that have ended are left out of what is told from now on, where every member has
+        all of them and the frame that ended them on disk, and was told so.
+
+        Whoever is told knows by that frame what is meant (mesh/dots.py `completed`): a node that
+        lacks any of it lacks that frame too, or names the stream.
+        """
+        for uuid, end in self.ends.items():
+            stream = self.streams.of(uuid)
+            if stream.retired or stream.seen < end:
+                continue
+            if min(self.cut.get(uuid, 0), self._said.get(uuid, 0)) >= end and any(
+                self.cut.get(ender, 0) >= at for ender, at in stream.enders
+            ):
+                stream.retired = True
 
     def _end_older(self) -> None:
         """The own older streams are ended when every member has answered the first frame and all
         that they had of them then is here."""
-        members = self._members()
+        members = self.member_ids()
         if not self.open or members is None:
             return
         needed: Vector = {}
         for member in members:
             if member == self.member_id:
                 continue
-            answer = self._answer_of(member)
+            answer = self.answer_of(member)
             if answer is None or answer.get(self.streams.own.uuid, 0) < self.begun:
                 return
             for uuid in self.open:
@@ -116,12 +156,25 @@ class Stability:
         if any(stamp > self.streams.of(uuid).seen for uuid, stamp in needed.items()):
             return
         ends = {uuid: int(self.streams.of(uuid).seen) for uuid in self.open}
-        self.announce([END, pack_marks(ends)])
         self.closed = join(self.closed, ends)
-        self.ended(ends)
+        self._announce_ends(ends)
 
-    def _answer_of(self, member: bytes) -> Vector | None:
-        """What the member's present stream has said that it had applied."""
+    def _announce_ends(self, ends: Vector) -> None:
+        self.announce([END, pack_marks(ends)])
+        own = self.streams.own
+        self.ended(ends, own.uuid, int(own.seen))
+
+    def _end_departed(self) -> None:
+        """As the closer of members that have left or were expelled: says where they end."""
+        ends = self.departures.work()
+        if ends:
+            self._announce_ends(ends)
+        for member in self.departures.done():
+            self.departures.say_closed(member)
+
+    def answer_of(self, member: bytes) -> Vector | None:
+        """What the member's present stream has said that it had applied, and how far it is
+        itself."""
         found: Vector | None = None
         newest = 0
         for stream in self.streams.all:
@@ -129,7 +182,7 @@ class Stability:
                 if stream.uuid in self.ends:
                     continue
                 newest = int(stream.seen)
-                found = self.streams.row_marks(stream)
+                found = {**self.streams.row_marks(stream), stream.uuid: newest}
         return found
 
     # --- what peers say -------------------------------------------------------------------------
@@ -137,15 +190,17 @@ class Stability:
     def began(self, member: bytes, older: list[bytes]) -> None:
         """A peer's stream has begun; these streams of the member's are being closed."""
         for uuid in older:
+            self.streams.of(uuid).member = member
             if uuid not in self.ends:
-                self._close(uuid, member)
+                self.close(uuid, member)
+        if member in self.departures.known:
+            self.departures.close()
 
-    def _close(self, uuid: bytes, member: bytes) -> None:
-        stream = self.streams.of(uuid)
-        stream.member = member
-        if self.active:
-            stream.closing = True
-            self.closers[uuid] = member
+    def close(self, uuid: bytes, closer: bytes) -> None:
+        """A stream's process has ended, or its member has departed; who says where it ends."""
+        if self.active and uuid != self.streams.own.uuid:
+            self.streams.of(uuid).closing = True
+            self.closers[uuid] = closer
 
     def reported(self, stream: Stream, marks: bytes, disk: bytes) -> None:
         """A member says what it holds, and what it has on disk where that is more. ValueError
@@ -156,14 +211,16 @@ class Stability:
         on_disk = join(held, unpack_marks(disk))
         self.disks[stream.member] = join(self.disks.get(stream.member, {}), on_disk)
 
-    def ended(self, ends: Vector) -> None:
+    def ended(self, ends: Vector, ender: bytes = b"", at: int = 0) -> None:
         """The closer of these streams says where they end: what was lost of them will never
-        come."""
+        come. It says so in the stream `ender`, with the stamp `at`."""
         for uuid, stamp in ends.items():
             stream = self.streams.of(uuid)
             stream.closing = True
             stream.ended = True
             stream.end = stamp
+            if ender and (ender, at) not in stream.enders:
+                stream.enders.append((ender, at))
             self.ends[uuid] = stamp
             self.closers.pop(uuid, None)
             self.open.discard(uuid)
@@ -193,19 +250,24 @@ class Stability:
 
     # --- the cut --------------------------------------------------------------------------------
 
-    def _members(self) -> frozenset[bytes] | None:
+    def member_ids(self) -> frozenset[bytes] | None:
+        """Who counts; None where nobody can tell."""
         return None if self.members is None else self.members()
 
     def advance(self) -> bool:
         """Counts the reports that may count now, and moves the cut; True: it has moved."""
         self._count_reports()
-        members = self._members()
+        members = self.member_ids()
         if not members or self.member_id not in members:
             return False
+        holding = self.departures.holding()
+        for member in self.departures.known:
+            if member not in holding:
+                self.rows.pop(member, None)
         own = join(self.rows.get(self.member_id, {}), self.reportable())
         self.rows[self.member_id] = own
         rows: list[Vector] = []
-        for member in members:
+        for member in (*members, *holding):
             row = self.rows.get(member)
             if row is None:
                 return False
@@ -233,6 +295,7 @@ class Stability:
             report = self.waiting[uuid]
             if all(self._is_here(name, stamp, member) for name, stamp in report.items()):
                 self.rows[member] = join(self.rows.get(member, {}), report)
+                self.sponsored.discard(member)
                 del self.waiting[uuid]
 
     def _is_here(self, uuid: bytes, stamp: int, member: bytes) -> bool:
@@ -241,15 +304,13 @@ class Stability:
 
     def joined(self, member: bytes, vector: Vector) -> None:
         """A new member starts with what its sponsor had then."""
-        self.rows.setdefault(member, dict(vector))
-
-    def left(self, member: bytes) -> None:
-        """A member has left, or was expelled: it holds nothing up any more."""
-        self.rows.pop(member, None)
+        if member not in self.rows:
+            self.rows[member] = dict(vector)
+            self.sponsored.add(member)
 
     def laggard(self) -> bytes:
         """The member that holds the cut up; b"" where none does, or nobody can tell."""
-        members = self._members()
+        members = self.member_ids()
         worst = b""
         least_sum = -1
         for member in members or ():
@@ -271,12 +332,24 @@ class Stability:
         here = {each.uuid: int(each.seen) for each in self.streams.all}
         return not covers(here, said.cut, {**self.ends, **said.ends})
 
-    def refusal(self, said: Said, vector: Vector, member: bytes) -> str:
+    def why_replace(self, said: Said) -> str:
+        """Why what stands here cannot become one with a state that says this; "" where it can."""
+        here = {each.uuid: int(each.seen) for each in self.streams.all}
+        if self.lacks(said):
+            return "this node has less than all members were known to have on disk"
+        own = {} if self.member_id in said.sponsored else said.rows.get(self.member_id, {})
+        if not covers(here, own, {**self.ends, **said.ends}):
+            return "this node has less than it had said that its disk holds"
+        if any(here.get(uuid, 0) > end for uuid, end in said.ends.items()):
+            return "this node has more of an ended process than any member"
+        return ""
+
+    def refusal(self, said: Said, vector: Vector, member: bytes, replaces: bool) -> str:
         """Why a snapshot of this vector is not taken in; "" where it is fine.
 
         Of an ended process only what the peer has on disk comes in, as with single frames.
         """
-        if not covers(vector, self.cut, {**self.ends, **said.ends}):
+        if not replaces and not covers(vector, self.cut, {**self.ends, **said.ends}):
             return (
                 "the peer has less than all members were known to have on disk: an older state was"
                 " restored there; it must join anew"
@@ -296,10 +369,17 @@ class Stability:
         return {
             "cut": spell(self.cut),
             "holds": {member.decode(): spell(row) for member, row in self.rows.items()},
+            "sponsored": [member.decode() for member in self.sponsored],
             "reports": {uuid.hex(): spell(row) for uuid, row in self.waiting.items()},
             "closers": {uuid.hex(): member.decode() for uuid, member in self.closers.items()},
             "ends": spell(self.ends),
-            "held": spell(self.held()),
+            "enders": {
+                uuid.hex(): spell(dict(self.streams.of(uuid).enders)) for uuid in self.ends
+            },
+            "retired": spell({
+                each.uuid: int(each.end) for each in self.streams.all if each.retired
+            }),
+            "held": spell(self.on_disk()),
             "starts": spell(self._starts()),
         }
 
@@ -314,49 +394,28 @@ class Stability:
         """What the own file says, at start."""
         self.started_with = dict(said.starts)
         self.take(said)
+        for uuid in said.retired:
+            self.streams.of(uuid).retired = True
 
     def take(self, said: Said) -> None:
         """What a snapshot or file says, beside what is known; the vector was joined before."""
         for member, row in said.rows.items():
+            if member in self.sponsored and member not in said.sponsored:
+                self.sponsored.discard(member)
+            elif member in said.sponsored and member not in self.rows:
+                self.sponsored.add(member)
             self.rows[member] = join(self.rows.get(member, {}), row)
         for uuid, row in said.waiting.items():
             self.waiting[uuid] = join(self.waiting.get(uuid, {}), row)
         self.ended(said.ends)
+        for uuid, enders in said.enders.items():
+            for ender, at in enders:
+                self.ended({uuid: said.ends[uuid]}, ender, at)
         for uuid, member in said.closers.items():
             if uuid not in self.ends:
-                self._close(uuid, member)
+                self.close(uuid, member)
+        self.departures.close()
         self.take_cut(said.cut)
-
-
-class Said:
-    """What the head of a snapshot says of stability."""
-
-    def __init__(self) -> None:
-        self.cut: Vector = {}
-        self.rows: dict[bytes, Vector] = {}
-        self.waiting: dict[bytes, Vector] = {}
-        self.closers: dict[bytes, bytes] = {}
-        self.ends: Vector = {}
-        self.held: Vector = {}
-        self.starts: Vector = {}
-
-    def read(self, fields: dict[str, dict[str, object]]) -> None:
-        """The reverse of Stability.fields. ValueError, TypeError or AttributeError where it is
-        damaged."""
-        self.cut = unspell(fields.get("cut", {}))
-        self.ends = unspell(fields.get("ends", {}))
-        self.held = unspell(fields.get("held", {}))
-        self.starts = unspell(fields.get("starts", {}))
-        self.rows = {
-            member.encode(): unspell(row) for member, row in fields.get("holds", {}).items()
-        }
-        self.waiting = {
-            bytes.fromhex(uuid): unspell(row) for uuid, row in fields.get("reports", {}).items()
-        }
-        self.closers = {
-            bytes.fromhex(uuid): str(member).encode()
-            for uuid, member in fields.get("closers", {}).items()
-        }
 
 
 def join(here: Vector, there: Vector) -> Vector:
@@ -394,17 +453,6 @@ def covers(here: Vector, there: Vector, ends: Vector) -> bool:
 def is_live(stream: Stream) -> bool:
     """May writes of this stream still come?"""
     return not stream.ended and stream.seen != 0
-
-
-def spell(vector: Vector) -> dict[str, int]:
-    """A vector as JSON takes it."""
-    return {uuid.hex(): stamp for uuid, stamp in vector.items()}
-
-
-def unspell(fields: object) -> Vector:
-    """The reverse of `spell`."""
-    assert isinstance(fields, dict)
-    return {bytes.fromhex(uuid): int(stamp) for uuid, stamp in fields.items()}
 
 
 def silent(words: list[bytes]) -> None:

@@ -18,13 +18,15 @@ from mesh.merge.rule import Memory
 from mesh.merge.state import Cover
 from mesh.merge.whole import NOBODY, KeyMerge, apply_pending
 from mesh.metadata import DOTS, HEAD, HIDDEN, STAMP, Incoming, read_hidden, take_removals
+from mesh.range_follower import RangeFollower
 from mesh.removals import Pending
 from mesh.shelf import PART, Shelf, Staged, is_large, is_large_stream, parts_of
 from mesh.stability import Stability
 from node.engine import Engine
 from node.persist.contents import value_of
 from node.persist.gradual import Gradual
-from node.persist.rdb_codes import RdbError
+from node.persist.partial import absent_names
+from node.persist.rdb_codes import AUX_ABSENT, AUX_PARTIAL, RdbError
 from node.persist.rdb_records import Aux, KeyRecord, Opaque, Record
 from node.persist.rdb_streams import StreamReading
 from node.store.effect import Effect
@@ -71,6 +73,11 @@ class Staging:
         self.incoming = Incoming(memory.streams)
         self.headed = False
         self.stability: Stability | None = None
+        self.ranges: RangeFollower | None = None  # what was compared before
+        self.chosen: int | None = None  # of a snapshot of some keys alone: how many
+        self.records = 0
+        self.must_replace = ""  # why no other transfer than one that replaces is of use
+        self.is_void: Callable[[str], None] = unheard  # told why, where that comes out here
         self.replaces = False  # nothing that stands here stays: it lacks what others have forgotten
 
     def add(self, record: Record) -> None:
@@ -85,6 +92,7 @@ class Staging:
             return
         if not isinstance(record, KeyRecord):
             return
+        self.records += 1
         fields = dict(record.aux)
         dots = fields.get(DOTS)
         if not self.headed or dots is None:
@@ -131,8 +139,17 @@ class Staging:
             self.incoming.head(record.value)
             self._check_clock()
             self._check_stable()
+            if (self.ranges is None) != (self.chosen is None):
+                raise StagingError("the snapshot is not of the keys that were asked for")
             self.headed = True
+        elif record.name == AUX_PARTIAL:
+            self.chosen = int(record.value)
+        elif record.name == AUX_ABSENT and self.ranges is not None:
+            names = absent_names(record.value)
+            self.records += len(names)
+            self.ranges.lone.update(names)
         elif record.name == HIDDEN:
+            self.records += 1
             peer = read_hidden(record.value, self.incoming)
             self._check_database(peer.db)
             self._put(peer.db, peer.key, Staged(b"", None, None, record.value), None)
@@ -158,14 +175,15 @@ class Staging:
         if stability is None:
             return
         incoming = self.incoming
-        if stability.lacks(incoming.said):
-            if any(db.keys.size or db.hidden for db in self.engine.databases):
-                raise StagingError(
-                    "this node has less than all members were known to have on disk: an older state"
-                    " was restored here; it must be emptied and join anew"
-                )
+        reason = self.must_replace or stability.why_replace(incoming.said)
+        if reason:
+            if self.ranges is not None:
+                self.is_void(reason)
+                raise StagingError(f"{reason}: asking for the peer's whole state")
             self.replaces = True
-        refusal = stability.refusal(incoming.said, incoming.vector, incoming.member_id)
+        refusal = stability.refusal(
+            incoming.said, incoming.vector, incoming.member_id, self.replaces
+        )
         if refusal:
             raise StagingError(refusal)
 
@@ -213,6 +231,10 @@ class Staging:
         for stream in streams.all:
             stream.uncovered = not streams.covers(stream)
         self.backlog.vector_moved = True
+
+
+def unheard(reason: str) -> None:
+    """Nobody wants to know."""
 
 
 def unwritten(error: OSError) -> StagingError:
@@ -286,10 +308,14 @@ class MergeWalk(Merging):
         self.theirs = theirs
         self.waiting = waiting
         self.merged = 0
+        self.total = staging.records + sum(int(db.keys.size) for db in engine.databases)
         self.places = places
         self.large = staging.large
         self.damaged: list[str] = []
         self._shelf = staging.shelf
+        # Of the keys that did not come only these may have been removed by the peer: the others
+        # are equal there. None: the peer's whole state came.
+        self._lone = None if staging.ranges is None else staging.ranges.lone
         writer.phase = other_phase(writer.phase)
         self.phase = writer.phase
         writer.walk = Flushes(self)
@@ -301,6 +327,11 @@ class MergeWalk(Merging):
         self._at: Database | None = None
         self._begun: Begun | None = None
         self.done = False
+
+    @property
+    def progress(self) -> float:
+        """The share of keys that were merged, 0 to 1, by estimate."""
+        return 1.0 if self.done else min(self.merged / max(self.total, 1), 0.99)
 
     def touch(self, db: Database, key: bytes) -> None:
         begun = self._begun
@@ -391,6 +422,14 @@ class MergeWalk(Merging):
             return None
         if entry is None and staged is None:
             return None
+        if staged is None and self._lone is not None and (number, key) not in self._lone:
+            assert entry is not None
+            entry.flags = (entry.flags & ~HELD) | self.phase
+            self.merged += 1
+            if self.waiting.of(number, key):
+                unpark_all(entry)
+                self._settle_removals(db, key)
+            return None
         large = staged is not None and staged.places > self.large
         if not large and entry is not None and isinstance(entry.value, Value):
             large = entry.value.size() > self.large
@@ -431,10 +470,7 @@ class MergeWalk(Merging):
         assert merge.effect is not None
         self._install(db, entry, merge.effect)
         self.merged += 1
-        for pending in self.waiting.of(number, key):
-            here = db.raw(key)
-            if here is not None:
-                self._install(db, here, apply_pending(self.memory, here, number, key, pending))
+        self._settle_removals(db, key)
         if places != ALL_PLACES:
             trash = self.engine.writer.trash
             for places_of in (peer.members, peer.fields, peer.texts):
@@ -444,6 +480,14 @@ class MergeWalk(Merging):
                 isinstance(given, ZSetValue) and not is_held(entry, given)
             ):
                 discard(trash, given)
+
+    def _settle_removals(self, db: Database, key: bytes) -> None:
+        """Removals that wait on either side are applied to what is kept of a key."""
+        number = int(db.number)
+        for pending in self.waiting.of(number, key):
+            here = db.raw(key)
+            if here is not None:
+                self._install(db, here, apply_pending(self.memory, here, number, key, pending))
 
     def _read(self, staged: Staged, peer: PeerKey, places: int) -> Iterator[None]:
         """Reads what the peer says of the key into `peer`."""

@@ -41,6 +41,17 @@ LINK_STATES: Final = (
 """All words `LinkStatus.state` may have, from good to bad. "merging" follows "syncing": the bytes
 are here, but not yet all in the keyspace; only "in sync" and "lagging" carry live writes."""
 
+CONNECT: Final = "connect"
+DIGEST: Final = "digest"
+TRANSFER: Final = "transfer"
+MERGE: Final = "merge"
+CATCH_UP: Final = "catch up"
+
+SYNC_PHASES: Final = (CONNECT, DIGEST, TRANSFER, MERGE, CATCH_UP)
+"""All words `LinkStatus.phase` may have while two nodes become level, in this order; "" when frames
+flow, or nothing does. A resync from the backlog goes from "connect" to "catch up"; a whole snapshot
+has no "digest"."""
+
 FOLLOWER: Final = "follower"
 SENDER: Final = "sender"
 
@@ -70,10 +81,16 @@ class LinkStatus(Record):
     backlog_ops: int | None = None
     clock_skew_ms: float | None = None
     """The other side's clock minus this node's; positive: it is ahead."""
+    phase: str = ""
+    """What of a resync is going on: a word of SYNC_PHASES, or "" for none."""
     progress: float | None = None
-    """Share done of the current sync or merge, 0 to 1; None when its size is not known."""
+    """Share done of the current phase, 0 to 1; None when its size is not known."""
     resync_full: int = 0
+    resync_range: int = 0
+    """How often what differs was found by digests, and that alone was sent."""
     resync_partial: int = 0
+    resync_full_bytes: int = 0
+    resync_range_bytes: int = 0
     resync_partial_refused: int = 0
     reconnects: int = 0
     ops_applied: int = 0
@@ -154,6 +171,9 @@ class MeshStatus(Record):
     """How often a peer was not followed because its clock is ahead: `mesh-clock-refuse-ms`."""
     clock_fenced: str = ""
     """Why this node refuses its clients' writes: its own clock is ahead. Empty while it is not."""
+    repairs: int = 0
+    """How many keys this node wrote anew because a member held them differently without any write
+    to explain it: anything but 0 is a defect, of the program or of the machine."""
     unstable_bytes: int = 0
     """Memory held for writes that not every member is known to have (semantics: the unstable
     window); it is bounded by `mesh-unstable-max-bytes`."""

@@ -149,7 +149,7 @@ class Waits:
 
     def token(self, ctx: Context, args: list[bytes]) -> object:
         """MESH TOKEN: all that a client may have read or written here, as text for WAITFOR."""
-        return token_of(self.agent.member.vector())
+        return token_of(self.agent.streams.told())
 
     def wait_for(self, ctx: Context, args: list[bytes]) -> object:
         """MESH WAITFOR token timeout: 1 once this node has applied all that the token names, 0

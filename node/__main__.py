@@ -8,6 +8,7 @@ Exit status 0 after SHUTDOWN or a signal, 1 when the start failed or a second SI
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import os
 import secrets
@@ -107,7 +108,9 @@ class Node(Outside):
         self.engine.shell = self.shell
         self.mesh.snapshots = self.snapshots
         self.mesh.held_on_disk = self._held
+        self.mesh.member.cap.save = self._save_for_the_cut
         self.saver.vector = self.mesh.member.vector
+        self.mesh.joining.save = self._save_if_kept
         self.mesh.packed_status = lambda: pack_status(self.shell.status(), self.mesh_status())
         self.cron = Cron(self.engine, self.server, self._tick)
         self.admin: admin_page.Handle | None = None
@@ -318,10 +321,23 @@ class Node(Outside):
     def mesh_role(self) -> list[object] | None:
         return self.mesh.replication.role()
 
+    def _save_if_kept(self) -> None:
+        """The state was replaced: a node that saves at times does so now."""
+        if self.config.rows("save") and not self.saver.in_progress:
+            self.saver.save_in_background()
+
     def _held(self) -> dict[bytes, int] | None:
         """What a restart would find, by stream: the append-only file's, else the last save's."""
         held = self.aof.held_vector()
         return self.saver.saved_vector if held is None else held
+
+    def _save_for_the_cut(self) -> None:
+        """The mesh waits for our disk; a log moves on by itself."""
+        if self.config.yes("appendonly") or self.saver.in_progress:
+            return
+        _log.info("saving, since the mesh remembers much for what is not on our disk")
+        with contextlib.suppress(SaveError):  # noted and logged by the saver
+            self.saver.save_in_background()
 
     def mesh_status(self) -> MeshStatus:
         """The mesh's numbers of this moment."""

@@ -18,12 +18,15 @@ from node.commands.args import echoed
 from node.commands.command import CODES, NOSCRIPT, WRITE, Command, find, place_of
 from node.commands.context import Context, Parked, Services
 from node.commands.cron import Jobs
+from node.eviction import Eviction
 from node.gates import (
     ABORTED,
     CLOCK_AHEAD,
     IS_FENCED,
     IS_LOADING,
+    IS_OVER_CAP,
     IS_READONLY,
+    OVER_CAP,
     check,
     refused,
 )  # fmt: skip
@@ -59,6 +62,7 @@ class Engine(Services):
         self.changed("notify-keyspace-events")
         self.changed("maxmemory-policy")
         self.jobs = Jobs(self, self.writer)
+        self.eviction = Eviction(self)
         self._next_session: i64 = 0
         self._began_s: float = 0.0
 
@@ -246,17 +250,21 @@ class Engine(Services):
         return refusal
 
     def refusal(self, session: Session) -> Failure | None:
-        if self.closed & IS_FENCED:
+        if self.closed & (IS_FENCED | IS_OVER_CAP):
             command = find(0, session.last_command)
             if command is not None and command.flags & WRITE:
-                return CLOCK_AHEAD
+                return CLOCK_AHEAD if self.closed & IS_FENCED else OVER_CAP
         return None
 
     def now_s(self) -> float:
         return now_s()
 
     def replay(self, number: i64, effects: list[Effect], seen: Seen) -> None:
-        """A peer's unit: applied as one, published as one, also where nothing of it shows."""
+        """A peer's unit: applied as one, published as one, also where nothing of it shows.
+
+        Who waits for what it wrote is not served before the caller counts the unit as seen, and
+        calls `blocking.serve`: else a pop would not know of the push that it takes from.
+        """
         commit = self.commit
         commit.end = 0
         db = self.databases[number]
@@ -268,8 +276,6 @@ class Engine(Services):
             commit.stamp = effects[0].stamp
             commit.origin = effects[0].origin
             self.journal.publish(commit)
-            if self.blocking.pending:
-                self.blocking.serve()
 
     def replay_one(self, number: i64, effect: Effect, seen: Seen) -> None:
         """As `replay`, for a unit of one effect."""
@@ -280,8 +286,6 @@ class Engine(Services):
             commit.stamp = effect.stamp
             commit.origin = effect.origin
             self.journal.publish(commit)
-            if self.blocking.pending:
-                self.blocking.serve()
 
     def publish(self) -> None:
         """Ends a unit that was made outside a command (eviction, a served waiter)."""
@@ -294,10 +298,11 @@ class Engine(Services):
         self.commit.end = 0  # a refused command may have left its bytes; no unit of ours says them
         if self.blocking.pending:  # written by a merge walk
             self.blocking.serve()
-        more = self.writer.free(FREE_PER_TICK)
+        more = self.eviction.step()
+        more = self.writer.free(FREE_PER_TICK) or more
         if self.active_expire and self.writer.may_expire:
             more = self._expire() or more
-            if not self.closed & (IS_LOADING | IS_READONLY | IS_FENCED):
+            if not self.closed & (IS_LOADING | IS_READONLY | IS_FENCED | IS_OVER_CAP):
                 more = self.jobs.run_due() or more
         self._time_out()
         return more

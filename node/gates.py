@@ -33,6 +33,7 @@ IS_STALE: Final[i64] = 16  # a replica without its master, replica-serve-stale-d
 TOO_FEW_REPLICAS: Final[i64] = 32
 IS_LOG_BROKEN: Final[i64] = 64  # the append-only file cannot be written (Services.log_error)
 IS_FENCED: Final[i64] = 128  # the mesh's own clock is too far ahead (mesh/clock_guard.py)
+IS_OVER_CAP: Final[i64] = 256  # too much is remembered for members who are away (mesh/cap.py)
 
 NO_AUTHENTICATION: Final = Failure(b"NOAUTH Authentication required.")
 STILL_LOADING: Final = Failure(b"LOADING Redis is loading the dataset in memory")
@@ -55,6 +56,11 @@ CLOCK_AHEAD: Final = Failure(
     b"CLOCKAHEAD This node's clock is ahead of its peers' by more than mesh-clock-refuse-ms allows,"
     b" so none of them would take a write from here. Set its clock (NTP); INFO replication says"
     b" more (mesh_clock_fenced_reason). Reads go on."
+)
+OVER_CAP: Final = Failure(
+    b"MESHFULL What is remembered for members who are away has reached mesh-unstable-max-bytes, and"
+    b" the members who are here are too few to expel them. Bring them back, or MESH FORGET them;"
+    b" INFO replication says more (mesh_over_cap_reason). Reads go on."
 )
 FEED_ONLY: Final = Failure(b"ERR Replica can't interact with the keyspace")
 
@@ -104,6 +110,8 @@ def refused(closed: i64, session: Session, command: Command, flags: i64) -> Fail
             return READ_ONLY
         if closed & IS_FENCED:
             return CLOCK_AHEAD
+        if closed & IS_OVER_CAP:
+            return OVER_CAP
     if session.flags & SUBSCRIBED and session.resp == 2 and not command.flags & SUBSCRIBER:
         return Failure(
             b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT /"

@@ -198,7 +198,7 @@ def stats(services: Services, writer: Writer) -> Fields:
         ("total_commands_processed", int(services.processed)),
         ("expired_subkeys", int(writer.expired_places)),
         ("expired_keys", int(writer.expired_keys)),
-        ("evicted_keys", 0),
+        ("evicted_keys", int(services.evicted_keys)),
         ("evicted_clients", 0),
         ("keyspace_hits", sum(int(db.hits) for db in services.databases)),
         ("keyspace_misses", sum(int(db.misses) for db in services.databases)),

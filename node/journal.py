@@ -2,7 +2,7 @@
 [compiled]
 
 One Commit object per engine, refilled: a reader may keep its Effects, never the Commit. The order
-of readers is written here once: watch, tracking, blocking, notify, aof, backlog, forget.
+of readers is written here once: watch, tracking, blocking, notify, aof, backlog, forget, resync.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ NOTIFY: Final = 4
 AOF: Final = 5
 BACKLOG: Final = 6
 FORGET: Final = 7
+RESYNC: Final = 8
 
 
 class Commit:

@@ -95,6 +95,11 @@ class Resolver:
         """What the IDs of stream entries made here end with, 12 bits; -1 on a node alone."""
         return -1
 
+    def settled_ms(self) -> i64:
+        """No entry of a stream with a lower time in its ID can still come from a peer; -1: on a
+        node alone."""
+        return -1
+
     def may_swap(self) -> bool:
         """May two databases change their contents? What is remembered by number would be wrong."""
         return True

@@ -362,6 +362,7 @@ class NodeShell(Shell):
             keyspace_hits=sum(int(db.hits) for db in engine.databases),
             keyspace_misses=sum(int(db.misses) for db in engine.databases),
             expired_keys=int(engine.writer.expired_keys),
+            evicted_keys=int(engine.evicted_keys),
             connected_clients=len(sessions),
             blocked_clients=sum(1 for each in sessions if each.flags & BLOCKED),
             pubsub_clients=sum(1 for each in sessions if each.channels or each.patterns),

@@ -48,6 +48,8 @@ def keep_anchors(effect: Effect, entry: Entry, shell: Value) -> None:
             entry.value = shell
         elif effect.op == PUT and isinstance(value, ListValue):
             value.order = shell.order
+            value.moved = shell.moved
+            value.registers = shell.registers
         else:
             hide_anchors(entry, shell)
 
@@ -60,6 +62,6 @@ def survivors(shards: list[dict[bytes, Entry]]) -> list[tuple[bytes, Value]]:
             if entry.dots is not None or isinstance(entry.value, ListValue):
                 shell = kept_shell(entry)
                 if shell is not None and shell.order is not None:
-                    shell.order.unclear = True
+                    shell.order.note_unclear()
                     found.append((key, shell))
     return found

@@ -8,6 +8,7 @@ from typing import cast
 from librt.strings import read_i64_le
 from mypy_extensions import i64
 
+from mesh.removals import Pending
 from node.store.entry import COUNTED, Dot, Field
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
@@ -20,6 +21,7 @@ class Cover:
         self.row = row
         self.origin: i64 = origin
         self.cut = b""  # of a whole node's knowledge: its stable cut
+        self.beats: i64 = 0  # of this node's stable cut: what was applied up to this heartbeat
 
     def has(self, stamp: i64, origin: i64) -> bool:
         """Had the write seen this dot?"""
@@ -48,18 +50,28 @@ class Cover:
         return stamp <= read_i64_le(self.cut, place)
 
 
-class Late(Cover):
-    """What a removal had seen that waits: a place without a dot was added since, or is gone."""
+class StampCut(Cover):
+    """What a newest-wins removal clears: what it had seen, and what it overrules."""
 
-    def __init__(self, row: bytes) -> None:
-        super().__init__(row, -1)
+    def __init__(self, row: bytes, origin: i64, removal: Pending) -> None:
+        super().__init__(row, origin)
+        self.removal = removal
 
     def has(self, stamp: i64, origin: i64) -> bool:
-        """Had the removal seen this dot?"""
-        place = origin << 3
-        if stamp == 0 or place + 8 > len(self.row):
-            return False
-        return stamp <= read_i64_le(self.row, place)
+        """Had the removal seen this dot, or does it overrule it?"""
+        return super().has(stamp, origin) or self.removal.overrules(stamp, origin)
+
+
+class Late(Cover):
+    """What a removal clears that waits: a place without a dot was added since, or is gone."""
+
+    def __init__(self, pending: Pending) -> None:
+        super().__init__(pending.row, -1)
+        self.pending = pending
+
+    def has(self, stamp: i64, origin: i64) -> bool:
+        """Had the removal seen this dot, or does it overrule it?"""
+        return stamp != 0 and self.pending.covers(stamp, origin)
 
 
 class Cut(Cover):

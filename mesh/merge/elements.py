@@ -6,7 +6,7 @@ from typing import cast
 
 from mypy_extensions import i64
 
-from mesh.conflicts import REMOVED_UNSEEN
+from mesh.conflicts import REMOVED_TWICE, REMOVED_UNSEEN
 from mesh.merge.noted import note_left
 from mesh.merge.rule import Memory, Rule, add_here, claim, is_timed, make_here, saw
 from mesh.merge.slots import SET_SLOT
@@ -84,7 +84,8 @@ class MemberRemovals(Rule):
             return self.general(effect, entry, fresh, seen)
         gone: list[bytes] = []
         for member in members:
-            if not value.has(member):
+            if not value.has(member):  # its writer had it: another has removed it meanwhile
+                self.memory.conflicts.notice(REMOVED_TWICE, effect, member, True)
                 continue
             dot = value.dot_of(member)
             if dot is None or saw(row, effect.origin, dot.stamp, dot.origin):

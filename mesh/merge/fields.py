@@ -7,7 +7,7 @@ from typing import cast
 
 from mypy_extensions import i64
 
-from mesh.conflicts import REMOVED_UNSEEN
+from mesh.conflicts import OVERWRITE, REMOVED_UNSEEN
 from mesh.merge.elements import crowded, named, observed_part
 from mesh.merge.increments import Increment, base_of, field_place
 from mesh.merge.noted import note_left
@@ -21,8 +21,17 @@ from mesh.merge.rule import (
     saw_deadlines,
 )  # fmt: skip
 from mesh.merge.slots import HASH_SLOT
-from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, Cover, KeyState, surviving
-from mesh.merge.totals import keeps_text
+from mesh.merge.state import (
+    FIELD_BASE,
+    FIELD_RIVALS,
+    Cover,
+    FieldState,
+    KeyState,
+    last_of,
+    newest_of,
+    surviving,
+)  # fmt: skip
+from mesh.merge.totals import integer_text, keeps_text
 from mesh.removals import FIELD, KEY, TYPE, deadline_scope
 from node.ports import Seen
 from node.store.effect import CREATION, HINCR, Effect
@@ -39,7 +48,7 @@ from node.store.entry import (
     Rivals,
 )
 from node.store.values.hashes import HashValue
-from node.store.values.strings import NEAR
+from node.store.values.strings import NEAR, decimal_of
 
 
 class Fields(Rule):
@@ -108,6 +117,11 @@ class Fields(Rule):
                         effect, field, text, other.stamp, other.origin, other.value
                     )
                 spelled.registers.append(Register(effect.stamp, effect.origin, text))
+                if spelled.increments and is_no_number(text):
+                    last = last_of(spelled.increments)
+                    self.memory.conflicts.note(
+                        OVERWRITE, effect, field, text, last.stamp, last.origin, None, True
+                    )
             state.put_field(field, spelled)
             late = self.drops(effect, [(FIELD, field), deadline_scope(HASH_SLOT, field)])
             none = None if late else Claim(effect.stamp, effect.origin, 0)
@@ -257,7 +271,26 @@ class FieldCounters(Rule):
             one.chunk = log.newest
             one.at = len(log.newest.places) - 1
             spelled.increments.append(one)
+            self._note_text(spelled, effect, field, cover)
         state.put_field(field, spelled)
+
+
+    def _note_text(
+        self, spelled: FieldState, effect: Effect, field: bytes, cover: Cover
+    ) -> None:
+        """Text that the increment had not seen hides it."""
+        if not spelled.registers:
+            return
+        shown = newest_of(spelled.registers, self.memory.streams)
+        if is_no_number(shown.value) and not cover.has(shown.stamp, shown.origin):
+            self.memory.conflicts.note(
+                OVERWRITE, effect, field, None, shown.stamp, shown.origin, shown.value, False
+            )
+
+
+def is_no_number(value: object) -> bool:
+    """Is this a register's text that increments cannot count on?"""
+    return isinstance(value, bytes) and integer_text(value) is None and decimal_of(value) is None
 
 
 def set_fields(effect: Effect) -> list[bytes]:

@@ -114,6 +114,18 @@ class Log:
         self.newest = self.chunks[0]
         self.records: i64 = 0
 
+    def take(self) -> Log:
+        """All that stands here, in a log of its own; this one, which a rule may hold, is empty
+        then."""
+        taken = Log(self.origin)
+        taken.chunks = self.chunks
+        taken.newest = self.newest
+        taken.records = self.records
+        self.newest = Chunk()
+        self.chunks = [self.newest]
+        self.records = 0
+        return taken
+
     def append(self, place: bytes, stamp: i64, delta: i64, over: i64) -> None:
         """One more increment."""
         chunk = self.newest
@@ -181,6 +193,13 @@ class Ledger:
     def __init__(self) -> None:
         self._strings: list[list[Log]] = []
         self._fields: list[list[Log]] = []
+
+    def take(self) -> Ledger:
+        """All that stands here, in a ledger of its own; this one is empty then."""
+        taken = Ledger()
+        taken._strings = [[log.take() for log in per_db] for per_db in self._strings]
+        taken._fields = [[log.take() for log in per_db] for per_db in self._fields]
+        return taken
 
     def string_log(self, db: i64, origin: i64) -> Log:
         """The log for INCR on string keys."""

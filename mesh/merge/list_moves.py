@@ -17,7 +17,7 @@ from mesh.conflicts import OVERWRITE, Conflicts
 from mesh.dots import Streams
 from mesh.merge.covers import Cover
 from mesh.merge.increments import Ledger
-from mesh.merge.kinds.lists import take_out
+from mesh.merge.kinds.lists import take_out, take_out_late
 from mesh.merge.opening import open_state
 from mesh.merge.slots import LIST_SLOT
 from node.ports import Seen
@@ -57,6 +57,11 @@ class Locations:
         self.conflicts = conflicts
         self.table: dict[tuple[int, int], Location] = {}
         self.taken: list[Effect] = []  # removals of elements that went elsewhere, to be carried out
+
+    def reset(self) -> None:
+        """Another state takes the place of the one whose elements these were."""
+        self.table = {}
+        self.taken = []
 
     def note(self, kept: Run, location: Location) -> None:
         """A move of this node, which had seen all others."""
@@ -110,12 +115,18 @@ class Locations:
 
     def settle(self, db: i64, key: bytes, value: Value | None) -> None:
         """Takes in what a list from a file or a peer's snapshot knows of moves; elements that went
-        elsewhere by a newer one go."""
+        elsewhere by a newer one go.
+
+        Nothing of moves that every member has: where one of them and another meet is settled by
+        who has both, or the other had seen it and has removed the element by itself.
+        """
         if not isinstance(value, ListValue) or value.moved is None or value.order is None:
             return
         gone: list[Run] = []
         for (origin, number), moved in value.moved.items():
             stamp = value.order.of(origin).stamp_of(number)
+            if stamp == 0:
+                continue
             location = Location(stamp, origin, moved.index, db, key, number)
             kept = Run(moved.origin, moved.number, 1, 1)
             if not self.move(kept, location, None):
@@ -147,9 +158,7 @@ def taken_from(
     value = state.opaque.get(LIST_SLOT)
     removed = effect.value
     if isinstance(value, ListValue) and isinstance(removed, Removed):
-        take_out(value, removed.runs)
-        if value.order is not None:
-            value.order.unclear = True
+        take_out_late(value, removed.runs)
     made = Effect(MERGE, effect.db, effect.key, state.close(), 0, streams.own.seen, 0, 0)
     made.flags = QUIET
     return made

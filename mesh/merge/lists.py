@@ -14,7 +14,7 @@ from mypy_extensions import i64
 from mesh.conflicts import REMOVED_TWICE
 from mesh.dots import Streams
 from mesh.merge.elements import crowded
-from mesh.merge.kinds.lists import show_item, take_out, taken_runs
+from mesh.merge.kinds.lists import show_item, take_out, take_out_late, taken_runs
 from mesh.merge.list_moves import Location
 from mesh.merge.rule import Memory, Rule, born, claim, make_here
 from mesh.merge.slots import LIST_SLOT
@@ -130,11 +130,11 @@ class ListAdds(Rule):
         if effect.op == PUSH and self.memory.locations.is_elsewhere(
             effect.db, effect.key, cast(Pushed, effect.value), effect.origin
         ):
-            take_out(value, [run])
+            take_out_late(value, [run])
         removals = self.memory.removals
         if removals.count != 0:
             # They are put in first: others may stand next to them.
-            take_out(value, taken_runs(removals, effect, run))
+            take_out_late(value, taken_runs(removals, effect, run))
         state.shed()
 
 
@@ -194,7 +194,7 @@ class ListRemovals(Rule):
 
 class Assignments(Rule):
     """LSET: a register of an element; what it had seen assigned goes, of the others the newest
-    shows."""
+    shows. It lives as long as its element: no removal takes it from one that stays."""
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         value = entry.value
@@ -249,13 +249,14 @@ class Assignments(Rule):
 
     def change(self, state: KeyState, effect: Effect, cover: Cover) -> None:
         run = cast(Assigned, effect.value).run
-        if run is None or self.drops(effect, [(SPAN, span_of(run, self.memory.streams))]):
+        if run is None:
             return
         value = cast("ListValue | None", state.opaque.get(LIST_SLOT))
         if value is None:
             if not self.memory.uncovered:
                 return
             value = ListValue()
+            value.order = Order(self.memory.streams)
             state.opaque[LIST_SLOT] = value
         order = value.order
         here = len(value.positions_of([run])) > 0

@@ -31,6 +31,7 @@ from node.store.entry import (
     Entry,
     Register,
 )  # fmt: skip
+from node.store.events import EVICTED
 from node.store.mutate import Told
 from node.store.values.container import Container
 from node.store.values.hashes import HashValue, plain
@@ -55,7 +56,8 @@ class Registers(Rule):
         entry.origin = 0
         if effect.op == DROP:
             entry.dots = None
-            if isinstance(before, bytes) or isinstance(before, int):
+            # An eviction competes with nothing: it takes what was seen, of a string as of a set.
+            if effect.events != EVICTED and (isinstance(before, bytes) or isinstance(before, int)):
                 effect.flags |= WAS_STRING
                 entry.flags |= ABSENT
             if shell is not None:
@@ -74,6 +76,8 @@ class Registers(Rule):
                 # The identity of its first element.
                 effect.dot = Dot(self.memory.number_inserts(value.length), 0)
                 value.order = Order(self.memory.streams)
+                value.moved = None  # it may have been another key's (RENAME)
+                value.registers = None
             else:
                 effect.dot = Dot(effect.stamp, 0)
             dots = Dots()

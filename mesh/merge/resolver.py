@@ -24,8 +24,19 @@ from mesh.merge.streams import StreamEntries, StreamPositions, StreamRemovals
 from mesh.merge.zsets import ScoreCounters, ScoreRemovals, Scores
 from mesh.removals import KEY, Pending
 from node.ports import Resolver, Seen
-from node.store.effect import DROP, HDEL, OPS, REMOVE, SREM, WAS_STRING, ZREM, Effect
+from node.store.effect import (
+    DROP,
+    HDEL,
+    NEWEST_WINS,
+    OPS,
+    REMOVE,
+    SREM,
+    WAS_STRING,
+    ZREM,
+    Effect,
+)  # fmt: skip
 from node.store.entry import ABSENT, Entry
+from node.store.events import EVICTED
 from node.store.values.list_effects import Removed
 from node.store.values.value import Value
 
@@ -69,9 +80,24 @@ class StampResolver(Resolver):
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         if self.active:
             self.rules[effect.op].local(effect, entry, fresh)
+            policy = self.memory.policy
+            if (
+                policy is not None and effect.events != EVICTED
+                and policy.overrules(effect.op, effect.key)
+            ):  # fmt: skip
+                self._overrule(effect)
         else:
             entry.stamp = effect.stamp
             entry.origin = 0
+
+    def _overrule(self, effect: Effect) -> None:
+        """A client's removal under newest-wins: older writes that come later are dropped."""
+        memory = self.memory
+        effect.flags |= NEWEST_WINS
+        scopes = self.rules[effect.op].scopes(effect)
+        row = waiting_row(self.streams.vector_row(), 0)
+        pending = Pending(effect.stamp, 0, row, scopes, memory.streams)
+        memory.removals.add(effect.db, effect.key, pending)
 
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         return self.rules[effect.op].remote(effect, entry, fresh, seen)
@@ -111,18 +137,35 @@ class StampResolver(Resolver):
     def slot(self) -> i64:
         return self.memory.slot_number() if self.active else -1
 
+    def settled_ms(self) -> i64:
+        if not self.active:
+            return -1
+        settled: i64 = -1
+        for stream in self.streams.all:
+            if stream.number == 0 or (stream.ended and stream.seen >= stream.end):
+                continue
+            at_ms = stream.seen >> 20  # an ID's time is never below the clock of its writer
+            if settled < 0 or at_ms < settled:
+                settled = at_ms
+        return settled
+
     def may_swap(self) -> bool:
         return not self.active
 
     def flush(self, effect: Effect, seen: Seen | None) -> bool:
-        if seen is None or not self.active:
+        if not self.active:
             return False
         memory = self.memory
-        if memory.uncovered:
+        if seen is not None:
+            row = waiting_row(seen.row, effect.origin)
+        else:
+            row = waiting_row(self.streams.vector_row(), 0)
+            if memory.policy is not None and memory.policy.everywhere:
+                effect.flags |= NEWEST_WINS
+        newest = (effect.flags & NEWEST_WINS) != 0
+        if newest or (seen is not None and memory.uncovered):
+            ranks = memory.streams if newest else None
             memory.removals.add_flush(
-                effect.db,
-                Pending(
-                    effect.stamp, effect.origin, waiting_row(seen.row, effect.origin), [(KEY, b"")]
-                ),
+                effect.db, Pending(effect.stamp, effect.origin, row, [(KEY, b"")], ranks)
             )
-        return True
+        return seen is not None

@@ -15,7 +15,7 @@ from mypy_extensions import i16, i64
 
 from mesh.conflicts import COUNTER_OVERFLOW, Conflicts
 from mesh.dots import Streams
-from mesh.merge.covers import Cut
+from mesh.merge.covers import Cut, StampCut
 from mesh.merge.increments import Ledger
 from mesh.merge.list_moves import Locations
 from mesh.merge.noted import note_clash
@@ -23,9 +23,10 @@ from mesh.merge.opening import open_state
 from mesh.merge.slots import HASH_SLOT, LIST_SLOT, SET_SLOT
 from mesh.merge.state import Cover, KeyState
 from mesh.merge.totals import beyond
+from mesh.policy import Policy
 from mesh.removals import KEY, TTL, TYPE, Pending, Removals
 from node.ports import Seen
-from node.store.effect import CREATION, MERGE, Effect
+from node.store.effect import CREATION, MERGE, NEWEST_WINS, QUIET, Effect
 from node.store.entry import HELD, LATER, Claim, Dot, Dots, Entry, Field
 from node.store.mutate import MUTATE
 from node.store.usual import packed, usual
@@ -46,6 +47,7 @@ class Memory:
         self.conflicts = Conflicts(streams)
         self.locations = Locations(streams, self.conflicts)
         self.cut = Cut()  # what every member has on disk
+        self.policy: Policy | None = None  # of which keys removals are newest-wins; None: of none
         self.claimed_slot: i64 = -1  # of this member in the membership map; -1: none yet
         self.uncovered = False  # the frame being applied names writes that are not here yet
         self.list_inserts: i64 = 0  # elements that this stream has put into lists
@@ -91,15 +93,18 @@ class Rule:
         events = effect.events if effect.events != 0 else packed(usual(effect))
         state = open_state(entry, effect.db, effect.key, fresh, memory.streams, memory.ledger)
         before = slots(state)
-        self.change(state, effect, Cover(seen.row, effect.origin))
+        # What a flush overrules waits for the whole database already.
+        newest = (effect.flags & (NEWEST_WINS | QUIET)) == NEWEST_WINS
+        self.change(state, effect, self.cover_of(effect, seen))
         elements = state.opaque.get(LIST_SLOT)
         if isinstance(elements, ListValue) and elements.order is not None:
             elements.order.note_removal(effect.origin, effect.stamp)
-        if memory.uncovered:
+        if memory.uncovered or newest:
             scopes = self.scopes(effect)
             if scopes:
                 row = waiting_row(seen.row, effect.origin)
-                pending = Pending(effect.stamp, effect.origin, row, scopes)
+                ranks = memory.streams if newest else None
+                pending = Pending(effect.stamp, effect.origin, row, scopes, ranks)
                 memory.removals.add(effect.db, effect.key, pending)
         if slots(state) > max(before, 1):
             note_clash(memory.conflicts, state, effect.origin)
@@ -115,11 +120,19 @@ class Rule:
         shown.flags = effect.flags
         return shown
 
+    def cover_of(self, effect: Effect, seen: Seen) -> Cover:
+        """What the effect clears in its scopes."""
+        if effect.flags & NEWEST_WINS:
+            ranks = self.memory.streams
+            removal = Pending(effect.stamp, effect.origin, seen.row, [], ranks)
+            return StampCut(seen.row, effect.origin, removal)
+        return Cover(seen.row, effect.origin)
+
     def late_removal(
         self, effect: Effect, entry: Entry, fresh: bool, seen: Seen
     ) -> Effect | None:
         """A removal of places off the quick way: nothing where one of the whole key was first."""
-        if fresh and not self.memory.uncovered:
+        if fresh and not self.memory.uncovered and not effect.flags & NEWEST_WINS:
             return None
         return self.general(effect, entry, fresh, seen)
 
@@ -151,6 +164,8 @@ class Rule:
     def plain(self, effect: Effect) -> bool:
         """May the effect take the quick way: nothing waits that may concern its key?"""
         memory = self.memory
+        if effect.flags & NEWEST_WINS:
+            return False
         return not memory.uncovered and not memory.removals.touches(effect.db, effect.key)
 
     def drops(self, effect: Effect, scopes: list[tuple[int, bytes]]) -> bool:

@@ -461,7 +461,7 @@ def different(registers: list[Register]) -> bool:
 def apply_pending(memory: Memory, entry: Entry, db: int, key: bytes, pending: Pending) -> Effect:
     """The MERGE effect that applies a removal taken over from a snapshot to what is here."""
     state = open_state(entry, db, key, False, memory.streams, memory.ledger)
-    cover = Late(pending.row)
+    cover = Late(pending)
     for kind, place in pending.scopes:
         if kind == KEY:
             state.clear_key(cover)

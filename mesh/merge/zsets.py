@@ -13,7 +13,7 @@ from typing import cast
 
 from mypy_extensions import i64
 
-from mesh.conflicts import OVERWRITE, REMOVED_UNSEEN
+from mesh.conflicts import OVERWRITE, REMOVED_TWICE, REMOVED_UNSEEN
 from mesh.merge.elements import crowded, named, observed_part
 from mesh.merge.kinds.zset_members import registers_of, revise, take_out, unseen_registers
 from mesh.merge.rule import Rule, add_here, claim, is_timed, make_here, saw
@@ -120,7 +120,8 @@ class ScoreRemovals(Rule):
         gone: list[bytes] = []
         for member in members:
             slot = value.slot(member)
-            if slot is None:
+            if slot is None:  # its writer had it: another has removed it meanwhile
+                self.memory.conflicts.notice(REMOVED_TWICE, effect, member, True)
                 continue
             if isinstance(slot, SpelledScore):
                 return self.general(effect, entry, fresh, seen)

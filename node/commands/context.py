@@ -138,6 +138,8 @@ class Services:
         self.lua: object = None  # node.script.lua.Lua, made by the first script
         self.cron_runs: i64 = 0
         self.cron_failures: i64 = 0
+        self.evicted_keys: i64 = 0
+        self.decided_here: i64 = 0  # locks and their kin that this node alone decided, told of
 
     def call(self, session: Session, args: list[bytes]) -> object:
         """Runs a command inside the current unit, without gates: EXEC."""

@@ -11,6 +11,7 @@ from typing import Final
 from node.commands.args import cursor, decimal, in_range, integer, syntax_error
 from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at
 from node.commands.context import Context
+from node.commands.exclusive import decides_here
 from node.commands.member_picks import picked, picked_again
 from node.commands.member_scan import scan_members, scan_options
 from node.commands.sets import OUT_OF_RANGE, PICKS_MAX, random_count
@@ -52,6 +53,7 @@ def hmset(ctx: Context, args: list[bytes]) -> object:
 
 def hsetnx(ctx: Context, args: list[bytes]) -> object:
     """HSETNX: 1 where the field was made."""
+    decides_here(ctx, b"HSETNX")
     value = ctx.hash(args[1])
     if value is not None and value.has(args[2]):
         return 0

@@ -29,6 +29,7 @@ from node.store.values.groups import (
 from node.store.values.stream_ids import ID_MAX, id_text
 from node.store.values.streams import StreamValue
 
+STABLE_READS: Final = "mesh-stream-stable-reads"
 NO_INTEGER: Final = b"ERR timeout is not an integer or out of range"
 ONLY_GROUP: Final = b"ERR The %s option is only supported by XREADGROUP. You called XREAD instead."
 MEANINGLESS: Final = (
@@ -61,6 +62,7 @@ class Request:
         self.until_ms = -1  # -1: does not wait
         self.first = 0  # where the keys begin
         self.streams = 0
+        self.last = ID_MAX  # no entry behind this ID is shown
 
     def read(self, ctx: Context) -> None:
         """Reads the options; Failure with Redis's texts."""
@@ -149,6 +151,7 @@ class Request:
 
     def serve(self, ctx: Context, ids: list[int]) -> object:
         """What there is in the streams; STILL where there is nothing."""
+        self.last = last_readable(ctx)
         found: list[object] = []
         for i in range(self.streams):
             key = self.args[self.first + i]
@@ -173,12 +176,12 @@ class Request:
 
     def _newer(self, value: StreamValue, after: int) -> list[object] | None:
         """XREAD's entries behind an ID."""
-        if value.length == 0 or after >= ID_MAX or value.last_entry_id() <= after:
+        if value.length == 0 or after >= self.last or value.last_entry_id() <= after:
             return None
         ids: list[int] = []
         fields: list[list[bytes]] = []
-        value.collect(after + 1, ID_MAX, self.count, ids, fields)
-        return entries_reply(ids, fields)
+        value.collect(after + 1, self.last, self.count, ids, fields)
+        return entries_reply(ids, fields) if ids else None
 
     def _given(
         self, ctx: Context, key: bytes, value: StreamValue, after: int
@@ -199,12 +202,17 @@ class Request:
     def _given_new(
         self, ctx: Context, key: bytes, value: StreamValue, group: Group, consumer: Consumer
     ) -> list[object] | None:
-        if value.length == 0 or value.last_entry_id() <= group.last_id:
+        if (
+            value.length == 0 or group.last_id >= self.last
+            or value.last_entry_id() <= group.last_id
+        ):  # fmt: skip
             return None
         now_ms = int(ctx.now_ms())
         ids: list[int] = []
         fields: list[list[bytes]] = []
-        value.collect(group.last_id + 1, ID_MAX, self.count, ids, fields)
+        value.collect(group.last_id + 1, self.last, self.count, ids, fields)
+        if not ids:
+            return None
         reads = reads_after(value, group, ids)
         deliveries: list[tuple[int, int, int]] = []
         if not self.no_ack:
@@ -255,6 +263,15 @@ class Reader(Blocked):
         if not request.is_group and not isinstance(ctx.db.glance(key), StreamValue):
             return STILL
         return request.serve(ctx, request.ids(ctx))
+
+
+def last_readable(ctx: Context) -> int:
+    """The last ID that may be read: with mesh-stream-stable-reads none behind which an entry of a
+    peer may still come to stand, so that no reader's position ever passes one."""
+    if not ctx.services.config.yes(STABLE_READS):
+        return ID_MAX
+    settled_ms = int(ctx.writer.resolver.settled_ms())
+    return ID_MAX if settled_ms < 0 else (settled_ms << 64) - 1
 
 
 def reads_after(value: StreamValue, group: Group, ids: list[int]) -> int:

@@ -21,6 +21,7 @@ from node.commands.args import (
 )  # fmt: skip
 from node.commands.command import DENYOOM, FAST, READONLY, WRITE, Command, at, span
 from node.commands.context import Context
+from node.commands.exclusive import decides_here
 from node.resp.numbers import SMALL
 from node.resp.replies import OK, Failure
 from node.store.effect import APPEND, DROP, EXPIRE, INCR, PUT, SETRANGE
@@ -102,6 +103,8 @@ def set_(ctx: Context, args: list[bytes]) -> object:
     options = string_options(args, 3, True)
     key = args[1]
     deadline = options.deadline(ctx, b"set")
+    if options.condition:
+        decides_here(ctx, b"SET with NX or XX")
     old = read(ctx, key) if options.get else ctx.find(key)
     if (options.condition == b"NX" and old is not None) or (
         options.condition == b"XX" and old is None
@@ -141,6 +144,7 @@ def set_until(ctx: Context, args: list[bytes], unit_ms: int, command: bytes) -> 
 
 def setnx(ctx: Context, args: list[bytes]) -> object:
     """SETNX."""
+    decides_here(ctx, b"SETNX")
     if ctx.find(args[1]) is not None:
         return 0
     ctx.reworded()
@@ -170,6 +174,7 @@ def read(ctx: Context, key: bytes) -> object:
 
 def getset(ctx: Context, args: list[bytes]) -> object:
     """GETSET."""
+    decides_here(ctx, b"GETSET")
     old = read(ctx, args[1])
     answer = None if old is None else shown(old)
     ctx.reworded()
@@ -233,6 +238,7 @@ def mset(ctx: Context, args: list[bytes]) -> object:
 def msetnx(ctx: Context, args: list[bytes]) -> object:
     """MSETNX: all keys, or none where one of them exists."""
     check_pairs(args, b"msetnx")
+    decides_here(ctx, b"MSETNX")
     i: i64 = 1
     n: i64 = len(args)
     while i < n:

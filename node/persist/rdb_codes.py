@@ -100,7 +100,11 @@ AUX_MEMBER_DEADLINE: Final = b"keydb-subexpire-when"
 AUX_OURS: Final = b"plexis-"
 AUX_HIDDEN: Final = b"plexis-hidden"  # a key that shows nothing: stands alone
 AUX_MESH: Final = b"plexis-mesh"
+AUX_PARTIAL: Final = b"plexis-partial"  # only some keys are in it: so many were chosen
+AUX_ABSENT: Final = b"plexis-absent"  # chosen keys that there are not
 AUX_JOB: Final = b"plexis-cron"  # what KeyDB's value of a job lacks
+# Fields of ours that belong to no key.
+AUX_ALONE: Final = (AUX_HIDDEN, AUX_MESH, AUX_PARTIAL, AUX_ABSENT)
 
 MASK_64: Final = 0xFFFF_FFFF_FFFF_FFFF
 # Redis refuses strings above proto-max-bulk-len, 512 MB by default, and listpacks above 1 GB: a

@@ -249,9 +249,7 @@ class RdbReader:
         self._let_go()
         if name == codes.AUX_STAMP:
             self._stamp = (name, value)
-        elif (
-            name.startswith(codes.AUX_OURS) and name != codes.AUX_HIDDEN and name != codes.AUX_MESH
-        ):
+        elif name.startswith(codes.AUX_OURS) and name not in codes.AUX_ALONE:
             if len(self._key_aux) + len(self._more) >= _KEY_AUX_MAX:
                 raise self._in.error(f"more than {_KEY_AUX_MAX} fields before one key")
             if self._key_aux and self._key_aux[-1][0] == name:

@@ -78,6 +78,7 @@ class SnapshotWalk(BeforeChange):
         marking: bool = True,
     ) -> None:
         self.error = ""
+        self.written = False  # the last byte was given
         self.done = False
         self.keys_written = 0
         self.phase: i16 = 0
@@ -87,6 +88,7 @@ class SnapshotWalk(BeforeChange):
         self._checksum = checksum
         self._crc: i64 = 0
         self._quiet = False
+        self._is_sealed = False
         self._small = RdbWriter(i64(version), Thresholds(), False)
         self._slow = RdbWriter(i64(version), Thresholds(), False)
         self._chunks = [self._small.header([*head, *metadata.file_fields()])]
@@ -298,9 +300,15 @@ class SnapshotWalk(BeforeChange):
             chunks.append(self._small.select(i64(number), i64(keys), i64(expires)))
         chunks.append(data)
 
+    def _finish(self) -> None:
+        """Nothing more is written but the end of the file."""
+        if not self.written:
+            self.written = True
+            self._chunks.append(bytes([codes.OP_EOF]))
+
     def _end(self, chunks: list[bytes]) -> None:
         self.done = True
-        chunks.append(bytes([codes.OP_EOF]))
+        self._finish()
         writer = self._writer
         if not self._marking:
             return
@@ -314,11 +322,14 @@ class SnapshotWalk(BeforeChange):
                 writer.trash.append(hidden)
 
     def _sealed(self, chunks: list[bytes]) -> list[bytes]:
-        """The chunks as one, counted into the checksum, which follows the last."""
-        data = b"".join(chunks)
+        """The chunks as one, the file's end behind them, counted into the checksum, which follows
+        the last."""
+        data = b"".join([*chunks, *self._chunks])
+        self._chunks = []
         if self._checksum:
             self._crc = codes.crc64_update(data, 0, len(data), self._crc)
-        if self.done:
+        if self.written and not self._is_sealed:
+            self._is_sealed = True
             crc = int(self._crc) & codes.MASK_64
             data += crc.to_bytes(8, "little")
         return [data] if data else []
@@ -329,6 +340,12 @@ class Sink:
 
     version = codes.VERSION_SET_LISTPACK
     checksum = True
+    holds = False  # it does not want all that is here: `hold` is called when it is its turn
+
+    def hold(self) -> BeforeChange:
+        """From now on what is returned is shown what changes, as the only one, until this one calls
+        `Snapshots.choose` or `cancel`."""
+        return BeforeChange()
 
     def begin(self) -> None:
         """The walk begins at this very moment: what is written from now on is not in it."""
@@ -368,6 +385,7 @@ class Snapshots:
         self._waiting: list[Sink] = []
         self._served: list[Sink] = []
         self._walk: SnapshotWalk | None = None
+        self._holder: Sink | None = None  # who is shown what changes, see Sink.hold
         self._scheduled = False
 
     @property
@@ -384,11 +402,25 @@ class Snapshots:
         """It wants no more bytes; its `end` is not called."""
         if sink in self._waiting:
             self._waiting.remove(sink)
+        if self._holder is sink:
+            self._holder = None
+            self._writer.walk = None
+            self.go_on()
         if sink in self._served:
             self._served.remove(sink)
             if not self._served and self._walk is not None:
                 self._walk.abandon()
             self.go_on()
+
+    def choose(self, sink: Sink, make: Callable[[Writer], SnapshotWalk]) -> None:
+        """Who held the data has chosen: at this very moment the walk that `make` makes begins."""
+        assert self._holder is sink, "only who holds the data can choose"
+        self._holder = None
+        self._writer.walk = None
+        self._served = [sink]
+        self._walk = make(self._writer)
+        sink.begin()
+        self.go_on()
 
     def whole(self, checksum: bool) -> Iterator[bytes]:
         """The present state at once, for a caller that lets nothing happen meanwhile (SAVE)."""
@@ -403,6 +435,8 @@ class Snapshots:
 
     def go_on(self) -> None:
         """Steps again soon: a sink is ready, or has come."""
+        if self._holder is not None:
+            return  # for as long as it takes two nodes to compare
         if not self._scheduled and (self._walk is not None or self._waiting):
             self._scheduled = True
             self._soon(self._step)
@@ -419,7 +453,7 @@ class Snapshots:
             for chunk in chunks or []:
                 for sink in list(self._served):
                     sink.write(chunk)
-            if walk.error or walk.done:
+            if walk.error or walk.written:
                 served = self._served
                 self._served = []
                 if walk.done:
@@ -433,8 +467,16 @@ class Snapshots:
         if not self._waiting or self._writer.walk is not None:
             return None
         first = self._waiting[0]
+        if first.holds:
+            self._waiting.pop(0)
+            self._holder = first
+            self._writer.walk = first.hold()
+            return None
         form = (first.version, first.checksum)
-        self._served = [each for each in self._waiting if (each.version, each.checksum) == form]
+        self._served = [
+            each for each in self._waiting
+            if (each.version, each.checksum) == form and not each.holds
+        ]  # fmt: skip
         self._waiting = [each for each in self._waiting if each not in self._served]
         self._walk = SnapshotWalk(
             self._writer, self._databases, self._metadata, self._head(), int(first.version),

@@ -84,6 +84,11 @@ class Blocking(Reader):
         if not self._waiting:
             self._journal.rest(BLOCKING)
 
+    def look_again(self) -> None:
+        """Something other than a write may have made what somebody waits for; see `serve`."""
+        self._ready.update(dict.fromkeys(self._waiting))
+        self.pending = bool(self._ready)
+
     def waiters(self) -> int:
         """On how many keys somebody waits (INFO's total_blocking_keys)."""
         return len(self._waiting)

@@ -83,11 +83,13 @@ class Put(Mutation):
             dot = effect.dot
             if dot is not None and isinstance(twin, ListValue):
                 # The dot is the identity of its first element.
-                order = cast(ListValue, value).order
-                if order is None:
+                put = cast(ListValue, value)
+                twin.moved = put.moved
+                twin.registers = put.registers
+                if put.order is None:
                     twin.do_identify(dot.origin, dot.stamp)
                 else:
-                    identify(twin, order, dot.origin, dot.stamp, effect.stamp)
+                    identify(twin, put.order, dot.origin, dot.stamp, effect.stamp)
             elif dot is not None and isinstance(twin, StreamValue):
                 give_stream_dots(twin, dot.stamp, dot.origin)
             elif dot is not None and isinstance(twin, ZSetValue):

@@ -41,6 +41,10 @@ from node.store.values.zsets import ZSetValue
 
 # These make places and leave their deadlines alone; HSET writes "no deadline" itself.
 MAKES_PLACES: Final = [op in (SADD, HINCR, ZADD, ZMAX, ZMIN, ZINCR) for op in range(OPS)]
+# By op that makes places, what removes them: that of one type of value.
+REMOVED_BY: Final[dict[int, int]] = {
+    SADD: SREM, HINCR: HDEL, ZADD: ZREM, ZMAX: ZREM, ZMIN: ZREM, ZINCR: ZREM,
+}  # fmt: skip
 # These clear whatever is under the key.
 CLEARS_KEY: Final = [op in (PUT, DROP, MERGE) for op in range(OPS)]
 
@@ -118,7 +122,7 @@ def unpark(entry: Entry, effect: Effect, row: bytes) -> list[Unparked]:
         names = list(deadlines.parked)
         if not every:
             names = named_places(effect)
-            if MAKES_PLACES[effect.op]:
+            if MAKES_PLACES[effect.op] and REMOVED_BY[int(effect.op)] == removal_of(value):
                 for name in names:
                     if name in deadlines.parked and saw_pass(deadlines, name, effect, row):
                         value.lost([name], 0)

@@ -26,6 +26,7 @@ from node.store.effect import (
     LAPSE,
     LSET,
     MERGE,
+    NEWEST_WINS,
     OPS,
     OVERWRITES,
     PUSH,
@@ -351,7 +352,8 @@ class Writer(Lapse):
                 single = Effect(
                     DROP, db.number, key, None, 0, effect.stamp, effect.origin, effect.index
                 )
-                single.flags = QUIET  # a flush tells of no key
+                # A flush tells of no key; what it overrules it overrules of each.
+                single.flags = QUIET | (effect.flags & NEWEST_WINS)
                 self.replay(db, single, seen)
         else:
             self.empty(db)

@@ -15,9 +15,11 @@ from tests.architecture.tree import PRODUCT, ROOT, Source, below, sources
 SHELLS = (
     *("node.__main__", "node.net", "node.build", "node.log"),
     *("mesh.agent", "mesh.link", "mesh.feed", "mesh.identity"),
+    "mesh.anti_entropy_task",
     "admin_ui",
 )
-ASYNCIO = ("node.net", "node.__main__", "mesh.link", "mesh.feed", "mesh.agent", "admin_ui")
+ASYNCIO = ("node.net", "node.__main__", "mesh.link", "mesh.feed", "mesh.agent",
+           "mesh.anti_entropy_task", "admin_ui")  # fmt: skip
 CHANGES_VALUES = (
     *(f"node.store.mutate{kind}" for kind in ("", "_fields", "_lists", "_streams", "_strings")),
     *("node.store.mutate_zsets", "node.store.values", "node.persist", "mesh.key_reader"),

@@ -2,4 +2,4 @@
 
 from node.build import compiled
 
-collect_ignore = ["test_mutants.py"] if compiled() else []
+collect_ignore = ["test_mutants.py", "test_mutants_mesh.py"] if compiled() else []

@@ -161,7 +161,7 @@ def test_what_a_follower_wrote_during_a_transfer_is_not_sent_back() -> None:
     there, back = mesh.wires[0, 1], mesh.wires[1, 0]
     there.connect()
     there.answer()
-    assert there.reader is not None, "the story needs a transfer"
+    assert there.outflow is not None, "the story needs a transfer"
     back.connect()
     back.answer()
     for number in range(20):

@@ -21,12 +21,14 @@ def fill(node: SimNode, count: int = 400) -> None:
 
 
 def start_transfer(mesh: Mesh, source: int, target: int) -> None:
-    """The target asks, the source's backlog is too short, the snapshot begins."""
+    """The target asks, the source's backlog is too short, a snapshot of all begins."""
+    mesh.whole_each = 1
     wire = mesh.wires[source, target]
     wire.cut()
     assert wire.connect()
     wire.answer()
-    assert wire.reader is not None, "the story needs a transfer"
+    assert wire.outflow is not None, "the story needs a transfer"
+    assert wire.deliver(lambda size: size)  # the answer
     assert mesh.nodes[source].work()
 
 

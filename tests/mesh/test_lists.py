@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.store.values.lists import ListValue
-from tests.mesh.stories import conflicts, identities, pair, trio
+from tests.mesh.stories import Mesh, conflicts, identities, pair, trio
 from tests.support.simnode import SimNode
 
 
@@ -256,6 +256,35 @@ def test_a_removal_that_arrives_before_its_push_waits_for_it() -> None:
     mesh.up(a, c)
     mesh.heal()
     assert mesh.ordered("LRANGE", "l", "0", "-1") == [b"Y"]
+
+
+def test_an_assignment_goes_with_its_element_alone() -> None:
+    """b deletes the list: it had seen what c assigned, but not the element. So had a, that has the
+    element, when the assignment comes last; and b when it puts another list there."""
+    for overwrites in (False, True):
+        mesh = Mesh("abcd")
+        a, b, c, d = mesh.nodes
+        asks_for_no_relay(a)
+        asks_for_no_relay(b)
+        d("RPUSH", "l", "p")
+        d("RPUSH", "other", "o")
+        mesh.heal()
+        mesh.cut(3, 1)
+        mesh.cut(2, 0)
+        d("RPUSH", "l", "x")
+        mesh.flow()
+        c("LSET", "l", "1", "y")
+        mesh.flow()
+        if overwrites:
+            b("COPY", "other", "l", "REPLACE")
+        else:
+            b("DEL", "l")
+        mesh.flow()
+        assert b"x" in shown(a)  # type: ignore[operator]
+        mesh.up(c, a)
+        mesh.heal()
+        items = mesh.both("LRANGE", "l", "0", "-1")
+        assert items == frozenset([b"o", b"y"] if overwrites else [b"y"])
 
 
 def test_what_is_left_of_a_list_keeps_its_order_through_every_way_to_clear_it() -> None:

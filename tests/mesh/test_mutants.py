@@ -29,10 +29,10 @@ import mesh.merge.whole
 import mesh.metadata
 import mesh.stability
 import node.store.values.scored
+from mesh.activation import Activation
 from mesh.backlog import Backlog
 from mesh.dots import Streams
 from mesh.inbox import Inbox
-from mesh.member import Activation
 from mesh.merge.covers import Cut
 from mesh.merge.elements import MemberRemovals
 from mesh.merge.fields import FieldRemovals
@@ -40,10 +40,11 @@ from mesh.merge.increments import Ledger
 from mesh.merge.list_moves import Locations
 from mesh.merge.lists import Assignments
 from mesh.merge.registers import Deadlines, Registers
-from mesh.merge.rule import Memory
+from mesh.merge.resolver import StampResolver
+from mesh.merge.rule import Memory, Rule
 from mesh.merge.state import KeyState
 from mesh.metadata import MeshMetadata
-from mesh.removals import Removals
+from mesh.removals import Pending, Removals
 from mesh.rreplay import Inner
 from mesh.stability import Stability
 from mesh.staging import MergeWalk, Staging
@@ -54,16 +55,21 @@ from tests.mesh import (
     test_collections,
     test_counters,
     test_delivery,
+    test_ended,
+    test_eviction,
     test_expiry,
     test_field_deadlines,
     test_lists,
     test_patches,
+    test_policies,
     test_stability,
+    test_stable_reads,
     test_strings,
     test_whole_values,
     test_zsets,
 )
 from tests.mesh.test_convergence import run
+from tests.mesh.worked import A_LATER
 from tests.unit.mesh import test_zset_kind
 
 SEEDS = 400  # at most; nearly all are found by the first twenty
@@ -88,7 +94,41 @@ def mutant(
 
 MUTANTS = {
     "no removal waits": mutant(
-        Removals, "add", "self.by_key.setdefault((int(db), key), []).append(pending)", "return"
+        Removals, "add", "waiting.append(pending)", "return"
+    ),
+    "a newest-wins removal clears only what it saw": mutant(
+        Rule, "cover_of", "if effect.flags & NEWEST_WINS:", "if False:",
+        story=partial(test_policies.policed, range(40)),
+    ),
+    "a newest-wins removal overrules what is newer": mutant(
+        Pending, "overrules", "return ranks.newer(self.stamp, self.origin, stamp, origin)",
+        "return True", story=partial(test_policies.policed, range(40)),
+    ),
+    "a newest-wins removal overrules streams it never heard of": mutant(
+        Pending, "overrules", "or (origin != self.origin and self._row_at(origin) == 0)", "",
+        story=partial(test_policies.policed, range(60)),
+    ),
+    "a newest-wins removal is forgotten at once": mutant(
+        Pending, "waits_for", "stamp = self.stamp", "pass",
+        story=partial(test_policies.policed, range(40)),
+    ),
+    "a newest-wins removal does not wait where it was made": mutant(
+        StampResolver, "_overrule",
+        "memory.removals.add(effect.db, effect.key, pending)", "pass",
+        story=partial(test_policies.policed, range(40)),
+    ),
+    "an eviction competes with what was written meanwhile": mutant(
+        Registers, "local", "effect.events != EVICTED and ", "",
+        story=partial(
+            test_eviction.test_an_eviction_leaves_what_it_had_not_seen, "string", A_LATER, "frames"
+        ),
+    ),
+    "a reader may pass an entry on its way": mutant(
+        StampResolver, "settled_ms", "at_ms = stream.seen >> 20", "at_ms = i64(1 << 40)",
+        story=partial(
+            test_stable_reads.test_a_late_entry_is_read_before_later_ones,
+            ("XREAD", "STREAMS", "x", "0"),
+        ),
     ),
     "no flush waits": mutant(
         Removals, "add_flush", "self.flushes.setdefault(int(db), []).append(pending)", "return"
@@ -186,7 +226,7 @@ MUTANTS = {
         story=test_collections.test_a_waiting_removal_travels_with_a_transfer,
     ),
     "removals that waited are not applied to what is merged": mutant(
-        MergeWalk, "_merge", "self.waiting.of(number, key)", "()",
+        MergeWalk, "_settle_removals", "self.waiting.of(number, key)", "()",
         story=test_collections.test_a_waiting_removal_hits_what_a_transfer_brings,
     ),
     "what is hidden is not saved": mutant(
@@ -282,7 +322,7 @@ MUTANTS = {
         SnapshotWalk, "before", "if entry.flags & HELD == self.phase:", "if True:"
     ),
     "what is applied counts as held": mutant(
-        Stability, "reportable", "held = self.held()",
+        Stability, "reportable", "held = self.on_disk()",
         "held = {each.uuid: int(each.seen) for each in self.streams.all if each.seen}",
         story=test_stability.test_what_was_only_applied_is_not_stable,
     ),
@@ -308,19 +348,19 @@ MUTANTS = {
     ),
     "a restart says at once all that it holds": mutant(
         Stability, "reportable", "if self.open:", "if False:",
-        story=test_stability
+        story=test_ended
         .test_a_restart_says_no_more_than_it_started_with_while_its_old_stream_is_open,
     ),
     "frames of an ended process come from memory": mutant(
         Stability, "may_take", "return self.held_by(member).get(stream.uuid, 0) >= stamp",
         "return True",
-        story=test_stability
+        story=test_ended
         .test_what_one_has_in_memory_alone_of_an_ended_process_is_not_handed_on,
     ),
     "an old stream is ended without asking": mutant(
         Stability, "_end_older",
         "if answer is None or answer.get(self.streams.own.uuid, 0) < self.begun:", "if False:",
-        story=test_stability.test_a_process_that_ended_holds_nothing_up_once_all_have_answered,
+        story=test_ended.test_a_process_that_ended_holds_nothing_up_once_all_have_answered,
     ),
     "the lemma is not looked at": mutant(
         Streams, "covers_cut", "return False", "return True",

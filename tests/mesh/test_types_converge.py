@@ -33,6 +33,9 @@ MIXES = (
 )
 
 
+# When nodes forget: see World. In the last schedules no node ever does.
+FORGETS = ("mixed", "frame", "random", "")
+
 # DUMP of these has an order that is part of the value. A hash or set has that of its additions, as
 # in Redis, a stream's nodes that of its past.
 BYTE_EQUAL = ("string", "list", "zset")
@@ -56,12 +59,16 @@ class OfSome(AllTypes):
 def written_at_once(seed: int) -> World:
     """Writes everywhere on links that break, crashes, saves; then equal nodes, several times."""
     kinds = MIXES[seed % len(MIXES)]
-    world = World(seed, nodes=2 + seed % 2, backlog_bytes=(0, 4_000, 0, 9_000)[seed // 2 % 4])
+    world = World(
+        seed, nodes=2 + seed % 2, backlog_bytes=(0, 4_000, 0, 9_000)[seed // 2 % 4],
+        forgets=FORGETS[seed // len(MIXES) % len(FORGETS)],
+    )  # fmt: skip
     rng = world.random
     client = OfSome(rng, seed, kinds)
     pairs = list(world.wires)
     crashes = seed % 5 == 3
     try:
+        world.found()
         for _ in range(3):
             for _ in range(90):
                 event(world, client, rng.choice(world.nodes), pairs, crashes)
@@ -70,6 +77,8 @@ def written_at_once(seed: int) -> World:
             equal(world)
             if rng.random() < 0.3:
                 restarted(world)
+        if world.forgets:
+            world.check_forgotten(lambda: equal(world))
     except Exception as error:
         raise AssertionError(f"{world}, {kinds}: {type(error).__name__}: {error}") from error
     return world
@@ -93,7 +102,9 @@ def event(
     elif pick < 0.98:
         node.begin_save()
     elif crashes and node.saves:
-        world.crash(world.nodes.index(node), rng.choice(node.saves))
+        # An older save holds less than the node has reported: it would have to join anew.
+        data = node.saves[-1] if world.forgets else rng.choice(node.saves)
+        world.crash(world.nodes.index(node), data)
         node.activate()
     else:
         node.beat()
@@ -130,5 +141,5 @@ def equal(world: World) -> None:
 
 @pytest.mark.parametrize("mix", range(len(MIXES)), ids=["+".join(each) for each in MIXES])
 def test_what_is_written_at_once_is_equal_everywhere(mix: int) -> None:
-    for seed in range(mix, SEEDS // 2, len(MIXES)):
+    for seed in range(mix, SEEDS // 8, len(MIXES)):
         written_at_once(seed)

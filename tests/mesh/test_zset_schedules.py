@@ -16,9 +16,6 @@ from tests.mesh.test_convergence import Schedule
 from tests.support.simnode import DATABASES, SimNode
 
 SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "160"))
-# Forgetting (mesh-forget, off by default) still fails in a few of thousands of seeds
-# (docs/decisions/0023): the first ones of each run guard what is known to work.
-FORGETTING = SEEDS // 10
 SHARDS = 8
 AMOUNTS = ("0.1", "0.2", "0.3", "-0.7", "1", "2.5", "1e17", "-1e17", "1e308", "-1e308", "3e-320")
 
@@ -75,7 +72,7 @@ class Scorer(Client):
 
 def run(seed: int, phases: int = 3, events: int = 90) -> None:
     """One schedule from beginning to end: all nodes show the same, and DUMP the same."""
-    schedule = Schedule(seed, ("", "random", "frame")[seed % 3] if seed < FORGETTING else "")
+    schedule = Schedule(seed, ("", "random", "frame")[seed % 3])
     world = schedule.world
     schedule.client = Scorer(world.random, seed)
     try:

@@ -22,6 +22,7 @@ from node.store.effect import (
     HINCR,
     INCR,
     LSET,
+    NEWEST_WINS,
     OP_NAMES,
     PFMERGE,
     PUSH,
@@ -123,7 +124,8 @@ def acts_of(effect: Effect) -> Iterable[Act]:
         rest = value[number:]
         args = tuple(zip(rest[::2], rest[1::2], strict=True))
     creation = bool(effect.flags & CREATION)
-    act = Act(name, int(effect.db), effect.key, args, creation)
+    newest = bool(effect.flags & NEWEST_WINS)
+    act = Act(name, int(effect.db), effect.key, args, creation, newest)
     return (act, *deadlines_of(effect))
 
 

@@ -111,6 +111,7 @@ class Removal:
     by: Dot
     context: Mapping[bytes, int]
     newest_wins: bool
+    known: frozenset[bytes] | None = None  # whose writes it overrules; None: everybody's
 
     def clears(self, dot: Dot) -> bool:
         """Whether the act had seen that write, made it earlier in its unit, or overrules it."""
@@ -118,7 +119,8 @@ class Removal:
             return True
         if (dot.stream, dot.stamp) == (self.by.stream, self.by.stamp):
             return dot.position < self.by.position
-        return self.newest_wins and dot < self.by
+        overruled = self.known is None or dot.stream in self.known
+        return self.newest_wins and dot < self.by and overruled
 
 
 class Added(NamedTuple):
@@ -225,9 +227,13 @@ class Entry:
 
 
 class Oracle:
-    """The log of all units, and what follows from it."""
+    """The log of all units, and what follows from it.
 
-    def __init__(self) -> None:
+    `named_only`: what is newest-wins overrules only writes of streams that its context names.
+    """
+
+    def __init__(self, named_only: bool = False) -> None:
+        self._named_only = named_only
         self._units: dict[tuple[bytes, int], Unit] = {}
         self._living: list[Added] | None = None
 
@@ -315,10 +321,11 @@ class Oracle:
         added: list[Added] = []
         removals: dict[Path, list[Removal]] = defaultdict(list)
         for unit in self._units.values():
+            known = frozenset((unit.stream, *unit.context)) if self._named_only else None
             for index, act in enumerate(unit.acts):
                 dot = Dot(unit.stamp, unit.stream, index)
                 for scope in scopes_of(act):
-                    removals[scope].append(Removal(dot, unit.context, act.newest_wins))
+                    removals[scope].append(Removal(dot, unit.context, act.newest_wins, known))
                 added += [Added(dot, path, x) for path, x in adds_of(act).items()]
         return added, removals
 

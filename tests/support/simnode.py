@@ -32,14 +32,17 @@ from node.store.entry import Entry, Field
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
 from tests.support.acts import RECORDER_PLACE, Recorder, imported, shown_value
+from tests.support.simlog import SimLog
 
 if TYPE_CHECKING:
-    from tests.support.simulation import Wire, World
+    from tests.support.simulation import World
+    from tests.support.simwire import Wire
 
 DATABASES = 3
 WALK_KEYS = 2  # of a snapshot's walk in one step, so that writes come between
 ACTIVATION_KEYS = 2
 SAVES_KEPT = 4
+LEAST_LEAVES = 8
 LARGE = 2  # values of more places are merged in slices of one place
 GUARD_MS = 60_000  # mesh-clock-refuse-ms
 Shown = dict[tuple[int, bytes], tuple[str, object, int]]
@@ -97,15 +100,24 @@ class SimNode:
         self.past: list[bytes] = []  # its earlier streams, as the member id's file names them
         # Every other node stages what it takes in in a file: nothing may stay in memory there.
         self.staging_bytes = 0 if len(world.nodes) % 2 else 1 << 40
+        policy = world.disks.get(name, "")
+        self.log = SimLog(self, policy) if policy else None
         self.boot(None)
 
     def boot(self, data: bytes | None, active: bool = True) -> None:
-        """A process start: a new stream, and what a save holds. Not active yet."""
+        """A process start: a new stream, and what a save holds, or, where there is one, the log.
+        Not active yet."""
         load()
+        if self.log is not None:
+            self.log.crash(1000)
         words = ["--active-replica", "yes" if active else "no", "--databases", str(DATABASES)]
         if self.world.backlog_bytes:
             words += ["--repl-backlog-size", str(self.world.backlog_bytes)]
         words += ["--mesh-staging-memory", str(self.staging_bytes)]
+        if self.log is not None:
+            words += self.log.directives()
+        for row in self.world.policies.get(self.name, ()):
+            words += ["--conflict-policy", *row.split()]
         config = conf.load(words).config
         self.streams = Streams(self.world.new_uuid())
         self.resolver = StampResolver(self.streams)
@@ -113,17 +125,23 @@ class SimNode:
         self.engine = Engine(config, HybridClock(), self.resolver, seed=seed)
         self.member = Member(config, self.engine, self.resolver, self.member_id)
         self.member.guard = self.guard
+        self.member.replaced = self.own_writes_are_void
         self.member.routes.hope = self.hopes_for
         self.member.open_spill = HeldSpill
         self.member.large = LARGE
         self.member.slice_places = 1
+        self.member.least_leaves = LEAST_LEAVES
+        if self.world.backlog_limit:
+            self.member.backlog.limit = self.world.backlog_limit
         self.held = {}
         self.member.older = list(self.past)
         self.past.append(self.streams.own.uuid)
         if self.world.forgets:
             self.member.stability.active = True
             self.member.stability.members = self.world.members
-            self.member.stability.held = lambda: self.held
+            if self.world.by_membership:
+                self.member.stability.members = self.member.membership.ids
+            self.member.stability.held = self.on_disk
         self.incoming: Wire | None = None  # the link whose snapshot is staged or merged
         self.queue: deque[Callable[[], None]] = deque()
         self.snapshots = Snapshots(
@@ -131,7 +149,9 @@ class SimNode:
             self.queue.append, WALK_KEYS,
         )  # fmt: skip
         self.wake()
-        if data is not None:
+        if self.log is not None:
+            self.log.boot()
+        elif data is not None:
             self.load(data)
         self.parser = Parser()
         self.session: Session = self.engine.session()
@@ -148,11 +168,14 @@ class SimNode:
             self.world.log.extend(
                 imported(self.engine, self.streams.own.uuid, self.world.beyond.add)
             )
-        recorder = Recorder(self.streams, self.world.log.append, self.world.beyond.add)
+        made = self.world.recorder or Recorder
+        recorder = made(self.streams, self.world.log.append, self.world.beyond.add)
         self.engine.journal.wake(RECORDER_PLACE, recorder)
         self.member.activate()
         while at_once and not self.activation_step():
             pass
+        if self.log is not None and self.member.started:
+            self.log.started()
         return True
 
     def activation_step(self) -> bool:
@@ -160,6 +183,8 @@ class SimNode:
         self.wake()
         done = self.member.activation_step(ACTIVATION_KEYS)
         self.member.backlog.flush()
+        if done and self.log is not None:
+            self.log.started()
         return done
 
     @property
@@ -170,6 +195,17 @@ class SimNode:
     def wake(self) -> None:
         """The engine sees this node's time."""
         self.engine.wake(self.world.time_s + self.skew_ms / 1000.0)
+
+    def own_writes_are_void(self, vector: dict[bytes, int]) -> None:
+        """A peer's state of this vector took the place of this node's: what it had written before
+        and the peer had not seen was no write of the mesh."""
+        own = self.streams.own
+        self.world.voided = True
+        self.world.log[:] = [
+            unit for unit in self.world.log
+            if unit.stream != own.uuid or unit.stamp <= vector.get(own.uuid, 0)
+            or unit.stamp > own.seen
+        ]  # fmt: skip
 
     def guard(self, stamp: int) -> str:
         """The agent's clock guard."""
@@ -185,8 +221,14 @@ class SimNode:
                 self.incoming = None
                 self.snapshots.go_on()
             return True
-        if self.engine.writer.walk is None and self.incoming is not None and self.incoming.staged:
+        incoming = self.incoming
+        if self.engine.writer.walk is None and incoming is not None and incoming.staged:
             member.switch()
+            return True
+        intake = None if incoming is None else incoming.intake
+        if incoming is not None and intake is not None and incoming.attend(intake, b"", WALK_KEYS):
+            return True
+        if self.log is not None and self.log.work():
             return True
         if not self.queue:
             return False
@@ -210,11 +252,12 @@ class SimNode:
         self.settle_routes()
         self.member.heartbeat()
         self.member.backlog.flush()
-        self.forget(self.world.random.randrange(0, 20) if self.world.forgets == "random" else 0)
+        at_times = self.world.forgets_at(self) == "random"
+        self.forget(self.world.random.randrange(0, 20) if at_times else 0)
 
     def forget(self, budget: int = 0) -> None:
         """Forgets what is stable: so many places, or all."""
-        if not self.world.forgets or not self.member.started:
+        if not self.world.forgets_at(self) or not self.member.started:
             return
         while not self.member.forget_step(budget or 1000) and not budget:
             pass
@@ -232,7 +275,9 @@ class SimNode:
         self.snapshots.request(Save(self))
 
     def save(self) -> None:
-        """A save, from beginning to end."""
+        """A save, from beginning to end; with a log all is in that."""
+        if self.log is not None:
+            self.log.save()
         self.begin_save()
         while self.work():
             pass
@@ -255,6 +300,7 @@ class SimNode:
                     self.engine.databases[int(record.db)].put(record.key, entry)
                 self.engine.clock.observe(entry.stamp)
         metadata.load_end()
+        self.member.loaded()
         self.held = self.member.vector()
         for stream in self.streams.all:
             self.engine.clock.observe(stream.seen)
@@ -264,8 +310,19 @@ class SimNode:
     def __call__(self, *words: str | bytes) -> object:
         return self.run(self.session, *words)
 
+    def on_disk(self) -> dict[bytes, int]:
+        """What a restart would bring back, by stream."""
+        return self.held if self.log is None else self.log.held()
+
     def run(self, session: Session, *words: str | bytes) -> object:
-        """One command of a client, from its bytes, as node/net/connection.py takes it."""
+        """One command of a client that does not wait."""
+        reply = self.attempt(session, *words)
+        assert not isinstance(reply, Parked)
+        return reply
+
+    def attempt(self, session: Session, *words: str | bytes) -> object:
+        """One command of a client, from its bytes, as node/net/connection.py takes it; a Parked
+        where it waits."""
         self.wake()
         parser = self.parser
         engine = self.engine
@@ -280,7 +337,6 @@ class SimNode:
             if not args[0]:
                 args[0] = parser.name()
             reply = engine.execute(session, parser.code, args, parser.data, parser.start, end)
-        assert not isinstance(reply, Parked)
         self.member.backlog.flush()
         return reply
 

@@ -14,276 +14,15 @@ import random
 from collections.abc import Callable
 from fractions import Fraction
 
-from mesh.backlog import NOWHERE, Follower
-from mesh.dots import unpack_row
-from mesh.inbox import FORKED, GAP, MORE, OTHER, Inbox
-from mesh.rreplay import FRAME_HEAD, stamps_of
-from mesh.staging import Staging, StagingError
-from mesh.topology import Relaying, Taker, Way, routes_at, routes_command, unpack_offers
-from node.persist.rdb_reader import RdbReader
-from node.persist.snapshot import Sink
 from node.store.values.strings import shown
+from tests.support.acts import Recorder
 from tests.support.oracle import Oracle, Unit, decimal_text
 from tests.support.remembered import remembered
 from tests.support.simnode import Shown, SimNode
+from tests.support.simwire import Wire
 
 START_S = 1_700_000_000.0
-WORDS = {GAP: "a gap", FORKED: "forked"}
-
-
-class Wire(Follower, Sink):
-    """One direction between two nodes: bytes in flight, and what the receiver has not used yet."""
-
-    checksum = False
-
-    def __init__(self, source: SimNode, target: SimNode) -> None:
-        self.source = source
-        self.target = target
-        self.open = False
-        self.asked: dict[bytes, int] | None = None
-        self.elsewhere: frozenset[bytes] = NOWHERE
-        self.asks_all = False
-        self.vector: dict[bytes, int] = {}
-        self.flight: list[bytes] = []
-        self.buffer = b""
-        self.inbox: Inbox = target.member.inbox()
-        self.reader: RdbReader | None = None
-        self.staging: Staging | None = None
-        self.pinned = -1
-        self.sent_bytes = 0
-        self.applied = 0
-        self.resumes = 0
-        self.refused = False  # the source must save before its snapshot is taken
-        self.way: Way | None = None  # while frames flow
-        self.taker: Taker | None = None
-        self.relaying: Relaying | None = None
-        self.requests: list[tuple[frozenset[bytes], dict[bytes, int]]] = []  # on their way back
-        self.carried: list[bytes] | None = None  # what was sent, where a test counts frames
-
-    # --- the source's half, as mesh/feed.py does it ---------------------------------------------
-
-    def send(self, data: bytes, last: int) -> None:
-        self.relay(data)
-
-    def relay(self, data: bytes) -> None:
-        echo = FRAME_HEAD + self.target.streams.own.text
-        assert echo not in data, "a frame is sent back to its origin"
-        self.sent_bytes += len(data)
-        self.flight.append(data)
-        if self.carried is not None:
-            self.carried.append(data)
-
-    def frames(self) -> list[tuple[bytes, int]]:
-        """Stream and stamp of every frame that was sent since `carried` was set."""
-        found: list[tuple[bytes, int]] = []
-        for data in self.carried or []:
-            for stamp, start, _ in stamps_of(data):
-                start += len(FRAME_HEAD)
-                found.append((data[start : start + 36], stamp))
-        return found
-
-    def begin(self) -> None:
-        backlog = self.source.member.backlog
-        self.vector = self.source.member.vector()
-        backlog.flush()
-        self.pinned = backlog.pin()
-
-    def write(self, data: bytes) -> None:
-        self.flight.append(data)
-
-    def end(self, error: str) -> None:
-        assert not error, error
-        parts = self.source.member.backlog.resume(self.vector, self.target.streams.own.uuid)
-        self._unpin()
-        if parts is None:
-            self.cut()  # a transfer or many writes since: the backlog has a hole there
-        else:
-            self._go_live(parts, self.vector, NOWHERE)
-
-    def _unpin(self) -> None:
-        if self.pinned >= 0:
-            self.source.member.backlog.unpin(self.pinned)
-            self.pinned = -1
-
-    def _go_live(
-        self, parts: list[bytes], vector: dict[bytes, int], elsewhere: frozenset[bytes]
-    ) -> None:
-        for part in parts:
-            self.send(part, 0)
-        member = self.source.member
-        member.backlog.followers.append(self)
-        target = self.target
-        stream = target.streams.own.uuid
-        self.relaying = Relaying(member.backlog, self, stream)
-        self.relaying.began(vector, elsewhere)
-        self.taker = Taker(
-            target.member_id, stream, lambda offers: self.flight.append(routes_command(offers))
-        )
-        member.routes.add_taker(self.taker)
-        self.source.settle_routes()
-
-    def _serve(self) -> bool:
-        """The source hears which streams of others the target wants."""
-        if not self.requests or self.relaying is None:
-            return False
-        parts = self.relaying.ask(*self.requests.pop(0))
-        if parts is None:
-            self.cut()
-            return True
-        for part in parts:
-            self.relay(part)
-        return True
-
-    # --- the target's half, as mesh/link.py does it ---------------------------------------------
-
-    def connect(self) -> bool:
-        """The target asks for what it lacks, unless it takes in a snapshot or is not active yet."""
-        source, target = self.source, self.target
-        if not (source.member.started and target.member.started) or target.incoming is not None:
-            return False
-        if self.refused:
-            return False
-        self.asked = target.member.vector()
-        others = frozenset(target.member.routes.paths()) - {source.streams.own.uuid}
-        self.elsewhere = NOWHERE if self.asks_all else others
-        self.asks_all = False
-        self.flight = []
-        self.buffer = b""
-        self.inbox = target.member.inbox()
-        self.inbox.peer_member = source.member_id
-        self.open = True
-        return True
-
-    def answer(self) -> None:
-        """The source goes on from there, or sends a snapshot."""
-        assert self.asked is not None
-        asked = self.asked
-        own = self.target.streams.own.uuid
-        parts = self.source.member.backlog.resume(asked, own, self.elsewhere)
-        self.asked = None
-        if parts is not None:
-            self.resumes += 1
-            self._go_live(parts, asked, self.elsewhere)
-        elif self.target.incoming is not None:
-            self.cut()  # another transfer runs
-        else:
-            self.reader = RdbReader()
-            self.staging = self.target.member.stage()
-            self.target.incoming = self
-            self.source.snapshots.request(self)
-            self.source.world.counts["resync"] += 1
-
-    def lacks(self) -> bool:
-        """Has the source something that the target has not, from whomever?"""
-        source = self.source.member.vector()
-        target = self.target.member.vector()
-        return any(stamp > target.get(name, 0) for name, stamp in source.items())
-
-    def cut(self) -> None:
-        """What is in flight is lost."""
-        if not self.open:
-            return
-        self.open = False
-        self.asked = None
-        followers = self.source.member.backlog.followers
-        if self in followers:
-            followers.remove(self)
-        self.source.snapshots.cancel(self)
-        self._unpin()
-        if self.staging is not None:
-            self.target.member.abandon()
-            self.target.incoming = None
-        self.reader = None
-        self.staging = None
-        self.flight = []
-        self.buffer = b""
-        self.requests = []
-        if self.relaying is not None and self.taker is not None:
-            self.relaying.end()
-            self.source.member.routes.remove_taker(self.taker)
-        self.relaying = self.taker = None
-        if self.way is not None:
-            self.asks_all = self.asks_all or bool(self.way.asked)
-            self.target.member.routes.remove_way(self.way)
-            self.way = None
-            self.target.settle_routes()
-        self.source.settle_routes()
-
-    def _up(self) -> Way:
-        """Frames flow: from now on others' streams may be asked for."""
-        source = self.source
-        vector = self.target.member.vector
-        way = Way(
-            source.member_id, source.streams.own.uuid,
-            lambda streams: self.requests.append((streams, vector())),
-        )  # fmt: skip
-        self.way = way
-        self.target.member.routes.add_way(way)
-        self.target.settle_routes()
-        return way
-
-    def deliver(self, piece: Callable[[int], int]) -> bool:
-        """Some of what is in flight arrives, cut anywhere. False: nothing could."""
-        incoming = self.target.incoming
-        if self._serve():
-            return True
-        if not self.flight or (incoming is not None and incoming is not self):
-            return False  # while a snapshot is taken in other links are not read
-        if incoming is self and self.reader is None and self.target.member.staging is not None:
-            return False  # nor this one, between the last key and the switch
-        data = b"".join(self.flight)
-        if not data:
-            self.flight = []
-            return False
-        size = piece(len(data))
-        self.flight = [data[size:]] if size < len(data) else []
-        data = data[:size]
-        reader = self.reader
-        if reader is None:
-            self._take(data)
-            return True
-        assert self.staging is not None
-        try:
-            for record in reader.feed(data):
-                self.staging.add(record)
-        except StagingError:
-            self.source.world.counts["refused"] += 1
-            self.cut()
-            self.refused = True
-            return True
-        if reader.done:
-            self.flight.insert(0, reader.rest)
-            self.reader = None
-            self.staging = None
-        return True
-
-    @property
-    def staged(self) -> bool:
-        """Is the whole snapshot here? The switch comes when no walk of the target's own runs."""
-        return self.target.incoming is self and self.reader is None
-
-    def _take(self, data: bytes) -> None:
-        self.buffer += data
-        way = self.way or self._up()
-        while True:
-            result = self.inbox.take(self.buffer, 0)
-            self.buffer = self.buffer[self.inbox.pos :]
-            if result != OTHER:
-                break
-            routes = routes_at(self.buffer, 0)
-            if routes is None:
-                return
-            self.buffer = self.buffer[routes[1] :]
-            way.offers = unpack_offers(routes[0])
-            self.target.settle_routes()
-        self.target.member.backlog.flush()
-        if self.target.world.forgets == "frame":
-            self.target.forget_now()
-        if result == GAP and self.target.member.transfers + self.source.member.transfers:
-            self.cut()  # a transfer took the place of frames that would have been relayed
-            return
-        # A feed goes on from the vector that was asked with: no frame can be missing.
-        assert result == MORE, (WORDS.get(result, "no frame"), self.buffer)
+WORK_AT_ONCE = 50  # steps of a walk, while nothing is written: most are over an empty shard
 
 
 class World:
@@ -293,20 +32,35 @@ class World:
         self, seed: int, nodes: int = 2, backlog_bytes: int = 0, forgets: str = ""
     ) -> None:
         self.seed = seed
-        self.forgets = forgets  # "": nothing; "frame": after every frame; "random": at times
+        # "": nothing; "frame": after every frame; "random": at times; "mixed": some nodes after
+        # every frame, others at times or never, so that it makes no difference.
+        self.forgets = forgets
         self.random = random.Random(seed)
         self.time_s = START_S
         self.backlog_bytes = backlog_bytes
+        self.disks: dict[str, str] = {}  # a node's name -> appendfsync, where it has a log
+        self.recorder: Callable[..., Recorder] | None = None
+        self.voided = False  # a node's state was replaced by a peer's
+        self.by_membership = False  # who must hold what is to be stable: by the mesh's own map
         self.log: list[Unit] = []
         self.beyond: set[tuple[int, bytes]] = set()  # keys of which the oracle knows nothing
+        self.policies: dict[str, tuple[str, ...]] = {}  # conflict-policy, by the node's name
         self.nodes: list[SimNode] = []
         self.wires: dict[tuple[int, int], Wire] = {}
         self.down: set[tuple[int, int]] = set()
         self.missing: set[tuple[int, int]] = set()  # no link at all, also when all is healed
         self.counts = {"cut": 0, "crash": 0, "resync": 0, "writes": 0, "watched": 0, "spoiled": 0}
-        self.counts["refused"] = 0
+        self.counts["refused"] = self.counts["ahead"] = self.counts["ranges"] = 0
+        self.backlog_limit = 0  # less than repl-backlog-size can say
+        self.whole_each = 4  # of so many transfers one is of the whole state
         for number in range(nodes):
             self.add(f"n{number}", self.random.randrange(-400, 400))
+
+    def found(self) -> None:
+        """Where nodes forget they are one mesh before anybody writes: else each would be one of
+        its own, and all but one join with what they have (mesh/rejoin.py)."""
+        if self.forgets:
+            self.settle()
 
     def members(self) -> frozenset[bytes] | None:
         """Who must hold what is to be stable."""
@@ -327,6 +81,12 @@ class World:
             self.wires[at, other] = Wire(node, self.nodes[other])
             self.wires[other, at] = Wire(self.nodes[other], node)
         return node
+
+    def set_policy(self, node: SimNode, *rows: str) -> None:
+        """conflict-policy of this node from now on, also after a crash."""
+        self.policies[node.name] = rows
+        node.member.config.set_rows("conflict-policy", [row.split() for row in rows])
+        node.member.set_policy()
 
     def cut(self, source: int, target: int) -> None:
         """One direction between two nodes goes down."""
@@ -401,11 +161,14 @@ class World:
 
     def flow(self) -> None:
         """All links that are not down carry everything, until nothing more happens."""
-        for _ in range(4000):
+        for _ in range(10_000):
             busy = False
             for node in self.nodes:
                 node.wake()
-                busy = node.work() or busy
+                for _ in range(WORK_AT_ONCE):
+                    if not node.work():
+                        break
+                    busy = True
                 if node.activating:
                     busy = not node.activation_step() or busy
             for pair, wire in self.wires.items():
@@ -464,7 +227,7 @@ class World:
 
     def oracle(self) -> Oracle:
         """Everything that the nodes have by their vector."""
-        oracle = Oracle()
+        oracle = Oracle(named_only=True)
         vector = self.nodes[0].member.vector()
         for unit in self.log:
             if unit.stamp <= vector.get(unit.stream, 0):
@@ -501,12 +264,19 @@ class World:
             self.check_books(node)
             self.check_waiting(node)
 
-    def check_forgotten(self) -> None:
+    def forgets_at(self, node: SimNode) -> str:
+        """When this node forgets; "" for never."""
+        if self.forgets != "mixed" or node not in self.nodes:
+            return self.forgets
+        return ("", "frame", "random")[self.nodes.index(node) % 3]
+
+    def check_forgotten(self, check: Callable[[], None] | None = None) -> None:
         """Two heartbeats after all hold everything nothing is remembered; what shows is the same.
 
         A minute passes before, so that no deadline and no clock that is ahead is in the way.
         """
         self.time_s += 60.0
+        self.forgets = "random" if self.forgets == "mixed" else self.forgets
         for _ in range(3):
             self.settle()
         for node in self.nodes:
@@ -524,8 +294,11 @@ class World:
             if node.sums_beyond():  # exact sums that 64 bits do not hold have no other form
                 left["increments"] = left["rare"] = left["fields"] = 0
             assert not any(left.values()), f"{self}: {node.name} remembers {left}"
-            assert not node.member.stability.open, f"{self}: {node.name}: a stream is not closed"
-        self.check()
+            stability = node.member.stability
+            closing = stability.open or stability.closers
+            assert not closing, f"{self}: {node.name}: a stream is not closed"
+            assert node.member.memory.cut.violations == 0
+        (check or self.check)()
 
     def compare(self, name: str, seen: Shown, expected: Shown) -> None:
         """AssertionError with every key that differs."""
@@ -555,11 +328,9 @@ class World:
         removals = node.member.memory.removals
         for waiting in [*removals.by_key.values(), *removals.flushes.values()]:
             for pending in waiting:
-                row = unpack_row(pending.row)
                 assert any(
-                    row[int(each.number)] > each.seen
-                    for each in node.streams.all if int(each.number) < len(row)
-                ), f"{self}: a removal waits for nothing"  # fmt: skip
+                    pending.waits_for(each) != 0 for each in node.streams.all
+                ), f"{self}: a removal waits for nothing"
 
     def __str__(self) -> str:
         return f"seed {self.seed} (PYTHONHASHSEED={os.environ.get('PYTHONHASHSEED', 'random')})"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Self, cast
 
+from mesh.rejoin import Card
 from tests.support.servers import CALL_TIMEOUT_S, Client
 from tests.support.transcript import Shown, read_shown
 from tests.wire.mesh_support import Words, encoded
@@ -242,6 +243,10 @@ class Master:
         if option == b"mesh-member":
             connection.member = words[2].decode()
             return b"+" + self.member.encode() + b"\r\n"
+        if option == b"mesh-of":
+            card = Card(self.member.encode(), frozenset((self.member.encode(),)), 1, False, False,
+                        False)  # fmt: skip
+            return b"+" + card.pack() + b"\r\n"
         return b"+OK\r\n"
 
     def close(self) -> None:

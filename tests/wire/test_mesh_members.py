@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -12,6 +13,7 @@ from tests.support.servers import wait_until
 from tests.support.transcript import Shown
 from tests.wire.mesh_peers import Follower
 from tests.wire.mesh_support import ACTIVE, CATCH_UP_S, Node, await_equal, await_links
+from tests.wire.test_mesh_links import MEMBER_FILE
 
 pytestmark = pytest.mark.wire
 
@@ -103,7 +105,7 @@ def test_who_was_expelled_is_refused_until_it_comes_as_a_new_member() -> None:
         assert a.ask("MESH", "FORGET", "b").text == b"OK"
         assert states(a)["b"] == "expelled"
         b.start()
-        wait_until(saying(b, "was expelled (MESH FORGET): to come back, stop it"), "a refusal")
+        wait_until(saying(b, "was expelled (MESH FORGET): to come back, run MESH"), "a refusal")
         b.terminate()
         for path in b.folder.iterdir():
             path.unlink()
@@ -135,6 +137,41 @@ def test_a_wiped_node_back_at_its_address_takes_the_place_of_the_old_one() -> No
             )
 
         wait_until(is_replaced, "the old member to be expelled", CATCH_UP_S)
+
+
+def test_links_that_were_made_by_calling_back_follow_a_member_to_its_new_address() -> None:
+    with ExitStack() as stack:
+        a, b = two(stack)
+        member = peers(a)["b"]["id"].text
+        b.ask("SAVE")
+        b.terminate()
+        b.port = free_port()
+        b.start()
+        await_links((a, b), 1)
+        wait_until(
+            lambda: peers(a)["b"]["address"].text == f"127.0.0.1:{b.port}".encode(),
+            "the new address", CATCH_UP_S,
+        )  # fmt: skip
+        assert peers(a)["b"]["id"].text == member
+        assert [each["source"] for each in a.links()] == [f"127.0.0.1:{b.port}"]
+        b.ask("SET", "k", "v")
+        await_equal([a, b])
+
+
+def test_of_two_live_processes_with_one_member_id_the_later_is_refused() -> None:
+    with ExitStack() as stack:
+        a, b = two(stack)
+        copy = node(stack, "copy")
+        copy.terminate()
+        shutil.copy(b.folder / MEMBER_FILE, copy.folder / MEMBER_FILE)
+        copy.start()
+        copy.ask("REPLICAOF", "127.0.0.1", str(a.port))
+        wait_until(saying(copy, "another process with this member id is connected"), "a refusal")
+        a.ask("SET", "k", "v")
+        await_equal([a, b])
+        assert copy.ask("GET", "k").kind == "nil"
+        b.kill()
+        await_links((copy,), 1)  # then it is not a second one any more
 
 
 def test_a_paused_link_carries_nothing_and_catches_up_when_it_goes_on() -> None:

@@ -11,7 +11,7 @@ from mypy_extensions import i32, i64, u8
 
 from mesh.packing import Source, put_dot, put_text
 from node.store.entry import Register
-from node.store.values.list_effects import Moved
+from node.store.values.list_moved import Moved
 from node.store.values.lists import ListValue
 from node.store.values.order import NONE, Order, Ranks, Span
 

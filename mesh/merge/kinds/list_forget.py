@@ -3,8 +3,10 @@
 
 Whoever writes an element that is not here yet has seen all that is stable, so it names no element
 whose removal is. Such an anchor goes, unless it holds two others apart. When an element was
-removed is not remembered, only each stream's last removal. Where that says nothing (a transfer, a
-file), what is dead is marked with what this node has applied by now, and goes once that is stable.
+removed is not remembered, only each stream's last removal, and at which heartbeat removals were
+last carried out that left no such note (a transfer, a file). While those are not stable, as in a
+list that is always written, what is dead is marked with what this node has applied by now, and goes
+once that is stable.
 """
 
 from __future__ import annotations
@@ -15,30 +17,41 @@ from mesh.merge.covers import Cover
 from node.store.values.list_places import Living
 from node.store.values.lists import ListValue
 from node.store.values.order import Mark, Order
+from node.store.values.runs import Wanted
 
 
 def forget_list(value: ListValue, cut: Cover) -> None:
-    """Forgets what the cut covers, and marks what can go later."""
+    """Forgets what the cut covers, marks what can go later, and says whether anything waits."""
     order = value.order
     if order is None:
         return
+    order.take_lost()
     forget_births(order, cut)
-    forget_registers(value, cut)
+    forget_registers(value, order, cut)
+    forget_moves(value, order)
+    order.waits = leave_anchors(value, order, cut)
+    order.shed()
+
+
+def leave_anchors(value: ListValue, order: Order, cut: Cover) -> bool:
+    """Lets go of the anchors that nobody can name any more; True: others wait for the cut."""
+    if order.unclear <= cut.beats and all(
+        [cut.has(stamp, origin) for origin, stamp in order.removed.items()]
+    ):
+        order.mark = None
+        order.unclear = 0
+        order.removed.clear()
+        forget_anchors(value, order, marked(value, order))
+        return False
     mark = order.mark
     if mark is not None:
         if not cut.has_row(mark.row):
-            return
-        order.mark = None
+            return True
         forget_anchors(value, order, mark)
-    if order.unclear:
-        mark = marked(value, order)
-        if mark is None or mark.row:  # a list that no rule has met yet says nothing of streams
-            order.mark = mark
-            order.unclear = False
-    elif all(cut.has(stamp, origin) for origin, stamp in order.removed.items()):
-        mark = marked(value, order)
-        if mark is not None:
-            forget_anchors(value, order, mark)
+    mark = marked(value, order)
+    could = any([may_go(order, i64(place)) for place, _, _ in mark.dead])
+    order.mark = mark if could else None
+    return could
 
 
 def forget_births(order: Order, cut: Cover) -> None:
@@ -53,15 +66,16 @@ def forget_births(order: Order, cut: Cover) -> None:
             numbers.forget_below(count)
 
 
-def forget_registers(value: ListValue, cut: Cover) -> None:
-    """Assignments to elements that are here: what shows is the element's from now on."""
+def forget_registers(value: ListValue, order: Order, cut: Cover) -> None:
+    """Assignments to elements that are here: what shows is the element's from now on. And to those
+    that will never come."""
     registers = value.registers
-    order = value.order
-    if registers is None or order is None:
+    if registers is None:
         return
     stable = [
         name for name, assigned in registers.items()
-        if order.knows(*name) and all(cut.has(each.stamp, each.origin) for each in assigned)
+        if (order.knows(*name) or order.ranks.is_lost(name[0]))
+        and all([cut.has(each.stamp, each.origin) for each in assigned])
     ]  # fmt: skip
     for name in stable:
         del registers[name]
@@ -69,9 +83,27 @@ def forget_registers(value: ListValue, cut: Cover) -> None:
         value.registers = None
 
 
-def marked(value: ListValue, order: Order) -> Mark | None:
-    """The spans without living elements; None where none of them could go."""
-    could = False
+def forget_moves(value: ListValue, order: Order) -> None:
+    """Where removed elements came from, once every member knows the move."""
+    moved = value.moved
+    if moved is None:
+        return
+    gone = order.gone
+    if order.unclear != 0:
+        alive = Wanted(value.runs())
+        gone = [name for name in moved if not alive.has(*name)]
+    order.gone = []
+    for name in gone:
+        if order.of(name[0]).stamp_of(name[1]) != 0:
+            order.gone.append(name)
+        elif name in moved:
+            del moved[name]
+    if not moved:
+        value.moved = None
+
+
+def marked(value: ListValue, order: Order) -> Mark:
+    """The spans without living elements."""
     living = Living(value.chunks, True)
     mark = Mark(order.ranks.vector_row())
     at = order.head
@@ -79,9 +111,8 @@ def marked(value: ListValue, order: Order) -> Mark | None:
         span = order.spans[at]
         if living.pass_over(span) == 0 and span.known:
             mark.dead.append((int(at), int(span.low), int(span.count)))
-            could = could or may_go(order, at)
         at = span.after
-    return mark if could else None
+    return mark
 
 
 def may_go(order: Order, place: i64) -> bool:
@@ -95,7 +126,6 @@ def may_go(order: Order, place: i64) -> bool:
 
 def forget_anchors(value: ListValue, order: Order, mark: Mark) -> None:
     """The spans of a mark go, again and again: what holds two apart goes once one of them has."""
-    moved = value.moved
     dead = mark.dead
     before = len(dead) + 1
     while len(dead) < before:
@@ -105,13 +135,7 @@ def forget_anchors(value: ListValue, order: Order, mark: Mark) -> None:
             span = order.spans[place]
             if span.low != low or span.count != count:
                 continue  # it was split or went on: it is looked at again
-            origin = int(span.origin)
             if not order.forget(place):
                 left.append((place, low, count))
-            elif moved is not None:
-                for number in range(low, low + count):
-                    moved.pop((origin, number), None)
         left.reverse()
         dead = left
-    if moved is not None and not moved:
-        value.moved = None

@@ -32,7 +32,7 @@ def join_lists(
         here.order = Order(streams)
     order = here.order
     order.ranks = streams
-    order.unclear = True
+    order.note_unclear()
     order.mark = None
     other = there.order
     moved = False
@@ -102,7 +102,7 @@ def unite(order: Order, other: Order) -> bool:
         mine = order.of(origin)
         for i, birth in enumerate(numbers.births):
             mine.note(birth, numbers.stamps[i])
-    for span in other.in_order():
+    for span in other.parents_first():
         if span.known:
             order.unite(span)
     return strangers != 0

@@ -78,10 +78,7 @@ class ListKind(Kind):
                 high = int.from_bytes(place[NAME_BYTES + 16 :], "big")
                 runs.append(Run(streams.of(place[:16]).number, low, 1, high - low + 1))
         if runs:
-            held = cast(ListValue, value)
-            take_out(held, runs)
-            if held.order is not None:
-                held.order.unclear = True
+            take_out_late(cast(ListValue, value), runs)
 
     def overwrite(self, here: Value | None, effect: Effect, cover: Cover, late: Removals) -> Value:
         put = cast(ListValue, effect.value)
@@ -102,7 +99,7 @@ class ListKind(Kind):
             put_anywhere(value, order, items, 0, run, None, False)
         assign_late(value, run)
         if late.count != 0:
-            take_out(value, taken_runs(late, effect, run))
+            take_out_late(value, taken_runs(late, effect, run))
         return value
 
     def join(
@@ -118,7 +115,7 @@ class ListKind(Kind):
 
     def waits(self, value: Value) -> bool:
         order = cast(ListValue, value).order
-        return order is not None and order.mark is not None
+        return order is not None and order.waits
 
     def differs(self, here: Value | None, there: Value | None) -> int:
         """Two lists of which neither knows an element of the other: one is appended."""
@@ -178,18 +175,32 @@ def take_out(value: ListValue, runs: list[Run]) -> i64:
     return before - value.length
 
 
+def take_out_late(value: ListValue, runs: list[Run]) -> None:
+    """The same for what others than the present write have removed: when is not known here."""
+    if runs and take_out(value, runs) != 0 and value.order is not None:
+        value.order.note_unclear()
+
+
 def show_item(value: ListValue, run: Run, item: bytes) -> None:
     """An element that is here shows this item from now on."""
     for position, _ in value.positions_of([run]):
         value.do_assign(position, item)
 
 
-def seen_below(order: Order | None, origin: i64, cover: Cover) -> i64:
-    """A write had seen a stream's elements below this number; NONE: all of them."""
-    if order is None or origin == cover.origin:
-        return NONE
+def seen_numbers(order: Order | None, origin: i64, cover: Cover) -> tuple[i64, i64]:
+    """A write had seen a stream's elements from a number on and below another; NONE: all that
+    follow."""
+    begin: i64 = 0
+    if order is None:
+        return begin, NONE
     numbers = order.of(origin)
     stamps = numbers.stamps
+    if not cover.has(0, 0):
+        if len(stamps) == 0:
+            return 0, 0
+        begin = i64(numbers.births[0])
+    if origin == cover.origin:
+        return begin, NONE
     low: i64 = 0
     high: i64 = len(stamps)
     while low < high:
@@ -198,12 +209,12 @@ def seen_below(order: Order | None, origin: i64, cover: Cover) -> i64:
             low = middle + 1
         else:
             high = middle
-    return NONE if low == len(stamps) else i64(numbers.births[low])
+    return begin, NONE if low == len(stamps) else i64(numbers.births[low])
 
 
 def seen_spans(value: ListValue, cover: Cover, seen: bool) -> list[tuple[int, int]]:
     """Where the elements stand that a write had seen, or those that it had not; elements without
-    identity are in every member."""
+    identity are in every member, as those are of which it is not known when they were put in."""
     spans: list[tuple[int, int]] = []
     order = value.order
     at: i64 = 0
@@ -211,23 +222,35 @@ def seen_spans(value: ListValue, cover: Cover, seen: bool) -> list[tuple[int, in
     if not runs and value.length > 0:
         runs = [nameless(value.length)]
     for run in runs:
-        known: i64 = run.count  # so many of its elements have low numbers, and were seen
-        if run.first != 0:
-            bound = seen_below(order, run.origin, cover)
-            if bound != NONE:
-                low = run.first if run.step > 0 else run.first - run.count + 1
-                known = bound - low
-                if known < 0:
-                    known = 0
-                if known > run.count:
-                    known = run.count
-        count = known if seen else run.count - known
-        if count > 0:
-            # In a run that falls the low numbers stand last.
-            begin = at if seen == (run.step >= 0) else at + run.count - count
-            spans.append((int(begin), int(count)))
+        # Of its elements, by number, so many are seen behind so many that are not.
+        skip: i64 = 0
+        count: i64 = run.count
+        if run.first == 0:
+            if not cover.has(0, 0):
+                count = 0
+        else:
+            begin, end = seen_numbers(order, run.origin, cover)
+            low = run.first if run.step > 0 else run.first - run.count + 1
+            skip = min(max(begin - low, 0), run.count)
+            if end != NONE:
+                count = min(max(end - low, 0), run.count)
+            count = max(count - skip, 0)
+        if run.step < 0:
+            # The low numbers stand last.
+            skip = run.count - skip - count
+        if seen:
+            add_part(spans, at + skip, count)
+        else:
+            add_part(spans, at, skip)
+            add_part(spans, at + skip + count, run.count - skip - count)
         at += run.count
     return spans
+
+
+def add_part(spans: list[tuple[int, int]], position: i64, count: i64) -> None:
+    """Elements at a position, if there are any."""
+    if count > 0:
+        spans.append((int(position), int(count)))
 
 
 def taken_runs(removals: Removals, effect: Effect, run: Run) -> list[Run]:

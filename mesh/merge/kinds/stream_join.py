@@ -200,11 +200,23 @@ def join_deliveries(
     here: list[Delivery], there: list[Delivery], mine: Sight, theirs: Sight
 ) -> list[Delivery]:
     """The deliveries of one entry."""
-    ours = [Dot(each.stamp, each.origin) for each in here]
-    others = [Dot(each.stamp, each.origin) for each in there]
-    kept = [each for at, each in enumerate(here) if stays(ours[at], others, mine, theirs)]
-    kept += [each for at, each in enumerate(there) if comes(others[at], ours, mine, theirs)]
+    kept = [
+        each for each in here
+        if is_delivery(each, there, mine, theirs) or not theirs.has(each.stamp, each.origin)
+    ]  # fmt: skip
+    for each in there:
+        if not is_delivery(each, here, theirs, mine) and not mine.has(each.stamp, each.origin):
+            kept.append(each)
     return kept
+
+
+def is_delivery(delivery: Delivery, others: list[Delivery], mine: Sight, theirs: Sight) -> bool:
+    """Has the other node this delivery, or one to this consumer that either has forgotten?"""
+    return any(
+        delivery.consumer == each.consumer
+        and is_same(delivery.stamp, delivery.origin, each.stamp, each.origin, mine, theirs)
+        for each in others
+    )
 
 
 def join_dots(here: list[Dot], there: list[Dot], mine: Sight, theirs: Sight) -> list[Dot]:

@@ -55,11 +55,11 @@ class GroupMemory:
 
 def newest_delivery(deliveries: list[Delivery]) -> Delivery:
     """The delivery whose consumer has the entry: the highest stamp; of equal ones the greater
-    name."""
+    name, of those that every member has the first."""
     best = deliveries[0]
     for each in deliveries:
         if each.stamp > best.stamp or (
-            each.stamp == best.stamp and each.consumer > best.consumer
+            each.stamp == best.stamp and each.stamp != 0 and each.consumer > best.consumer
         ):
             best = each
     return best

@@ -53,18 +53,6 @@ class Inserted:
         self.ranks: Ranks | None = None
 
 
-class Moved:
-    """Of an element that was moved into a list: its identity before its first move, and the place
-    of the move in its unit."""
-
-    __slots__ = ("index", "number", "origin")
-
-    def __init__(self, origin: i64, number: i64, index: i64) -> None:
-        self.origin: i64 = origin
-        self.number: i64 = number
-        self.index: i64 = index
-
-
 class Removed:
     """REMOVE: elements at these spans (position, count), ascending and apart, as positions before.
 

@@ -15,7 +15,8 @@ from mypy_extensions import i64
 
 from node.store.entry import Register
 from node.store.values.chunks import Chunk, look
-from node.store.values.list_effects import Assigned, Inserted, Moved, Pushed, Removed
+from node.store.values.list_effects import Assigned, Inserted, Pushed, Removed
+from node.store.values.list_moved import Moved, moved_among
 from node.store.values.order import Order
 from node.store.values.runs import (
     Run,
@@ -236,6 +237,8 @@ class ListValue(Value):
         shell = ListValue()
         shell.order = order
         shell.moved = self.moved
+        if self.moved is not None:
+            order.gone += moved_among(self.moved, self.runs())
         if self.registers is not None:
             strange = {
                 name: held for name, held in self.registers.items() if not order.knows(*name)
@@ -245,6 +248,8 @@ class ListValue(Value):
 
     def do_forget(self, runs: list[Run]) -> None:
         """Nothing is remembered of what was assigned to these elements: they are removed."""
+        if self.moved is not None and self.order is not None:
+            self.order.gone += moved_among(self.moved, runs)
         registers = self.registers
         if registers is None:
             return

@@ -149,16 +149,6 @@ class MemberDeadlines:
         if place not in self.claims:
             self.claims[place] = [Claim(0, 0, deadline_ms)]
 
-    def do_drop_parked(self, before_ms: int) -> int:
-        """Forgets parked places whose deadline is before `before_ms`: no write that could let them
-        live longer is under way. Returns how many went."""
-        gone = [
-            place for place in self.parked if 0 < latest(self.claims.get(place, [])) < before_ms
-        ]
-        for place in gone:
-            self.do_clear(place)
-        return len(gone)
-
     def copy(self) -> MemberDeadlines:
         """The same deadlines; shares nothing. What the mesh remembers stays behind."""
         twin = MemberDeadlines()

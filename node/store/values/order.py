@@ -42,11 +42,18 @@ class Order:
         self.free: list[int] = []  # places of spans that were forgotten
         self.mark: Mark | None = None  # what may be forgotten once it is stable
         self.removed: dict[int, int] = {}  # by stream, the stamp of its last removal here
-        self.unclear = True  # elements were removed, who knows when, since there was a mark
+        self.unclear: i64 = 0  # when elements were last removed without note, in heartbeats
+        self.waits = False  # something can be forgotten when more is stable
+        # Elements that were moved here and are removed, as far as that is known.
+        self.gone: list[tuple[int, int]] = []
 
     def note_removal(self, origin: i64, stamp: i64) -> None:
         """A write of this stream has removed elements."""
         self.removed[int(origin)] = int(stamp)
+
+    def note_unclear(self) -> None:
+        """Elements were removed, by writes that are applied here: who knows which."""
+        self.unclear = self.ranks.beats if self.ranks.beats > 0 else 1
 
     # --- looking up -----------------------------------------------------------------------------
 
@@ -82,6 +89,17 @@ class Order:
             span = self.spans[at]
             found.append(span)
             at = span.after
+        return found
+
+    def parents_first(self) -> list[Span]:
+        """All spans, each behind the one that it hangs on."""
+        found: list[Span] = []
+        waiting = list(self.kids.get((0, 0, False), []))
+        while waiting:
+            span = self.spans[waiting.pop()]
+            found.append(span)
+            waiting += self.kids.get((int(span.origin), int(span.first()), True), [])
+            waiting += self.kids.get((int(span.origin), int(span.last()), False), [])
         return found
 
     def goes_left(self, left_origin: i64, left: i64, right_origin: i64, right: i64) -> bool:
@@ -125,36 +143,58 @@ class Order:
         """
         numbers = self.of(origin)
         lows = numbers.lows
-        free = not lows
-        if not free:
-            top = self.spans[numbers.places[len(lows) - 1]]
-            free = top.low + top.count <= first
-            if (
-                parent + 1 == first
-                and parent_origin == origin
-                and top.low + top.count == first
-                and top.known
-                and (top.count == 1 or top.rises != left)
-                and (int(origin), int(parent), left) not in self.kids
-            ):
-                top.rises = not left
-                top.count += count
-                return i64(numbers.places[len(lows) - 1])
-        if free:
+        newest = len(lows) - 1
+        top: i64 = 0
+        if newest >= 0:
+            last = i64(numbers.places[newest])
+            top = self.spans[last].low + self.spans[last].count
+            if top == first and self._goes_on(last, first, parent_origin, parent, left):
+                return self._extend(last, count, left)
+        if top <= first:
             return self.add(origin, first, count, parent_origin, parent, left, origin, first)
+        end = first + count
         place = NONE
         number = first
-        while number < first + count:
+        while number < end:
+            size: i64 = 1
             found = self.find(origin, number)
             if found == NONE:
-                found = self.add(origin, number, 1, parent_origin, parent, left, origin, number)
+                size = self._unknown(origin, number, end)
+                before = self.find(origin, number - 1)
+                if before != NONE and self._goes_on(before, number, parent_origin, parent, left):
+                    found = self._extend(before, size, left)
+                else:
+                    found = self.add(
+                        origin, number, size, parent_origin, parent, left, origin, number
+                    )
             elif not self.spans[found].known:
                 self._adopt(found, parent_origin, parent, left)
             if place == NONE:
                 place = found
+            number += size
             parent_origin = origin
-            parent = number
-            number += 1
+            parent = number - 1
+        return place
+
+    def _goes_on(
+        self, place: i64, first: i64, parent_origin: i64, parent: i64, left: bool
+    ) -> bool:
+        """Do elements that follow a span's by number go on from its last one, on the side that the
+        others do?"""
+        span = self.spans[place]
+        return (
+            parent + 1 == first
+            and parent_origin == span.origin
+            and span.known
+            and (span.count == 1 or span.rises != left)
+            and (int(parent_origin), int(parent), left) not in self.kids
+        )
+
+    def _extend(self, place: i64, count: i64, left: bool) -> i64:
+        """So many elements more are part of a span."""
+        span = self.spans[place]
+        span.rises = not left
+        span.count += count
         return place
 
     def add(
@@ -402,6 +442,24 @@ class Order:
         self.free.append(int(place))
         self.spans[place] = GONE
         return True
+
+    def take_lost(self) -> None:
+        """Elements that were only named and will never come are as removed ones."""
+        if self.strangers == 0:
+            return
+        at = self.head
+        while at != NONE:
+            span = self.spans[at]
+            if not span.known and self.ranks.is_lost(span.origin):
+                span.known = True
+                self.strangers -= 1
+                self.note_unclear()
+            at = span.after
+
+    def shed(self) -> None:
+        """Nothing is kept of streams of which the list has no element."""
+        for origin in [each for each, numbers in self.numbers.items() if numbers.is_empty()]:
+            del self.numbers[origin]
 
     def _unlink(self, place: i64) -> None:
         """Takes a span out of the row."""

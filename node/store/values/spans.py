@@ -17,7 +17,13 @@ NONE: Final[i64] = -1
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Ranks:
-    """Which of two streams comes first, equal on all nodes: by uuid, not by a node's numbers."""
+    """Which of two streams comes first, equal on all nodes: by uuid, not by a node's numbers.
+
+    `beats`: how many heartbeats of this node have begun, 0 where nothing is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self.beats: i64 = 0
 
     def precedes(self, one: i64, other: i64) -> bool:
         """Does the first stream come before the second?"""
@@ -26,6 +32,11 @@ class Ranks:
     def vector_row(self) -> bytes:
         """What this node has applied by now: eight bytes of stamp for each stream."""
         return b""
+
+    def is_lost(self, origin: i64) -> bool:
+        """Will nothing more come of this stream? Its process has ended, and all is here that any
+        member had of it."""
+        return False
 
 
 @mypyc_attr(acyclic=True)
@@ -108,6 +119,10 @@ class Numbers:
         """The first so many births are not needed any more: every member has these elements."""
         del self.births[:count]
         del self.stamps[:count]
+
+    def is_empty(self) -> bool:
+        """Has the list nothing of the stream, and nothing to remember of it?"""
+        return not self.lows and not self.births
 
     def stamp_of(self, number: i64) -> i64:
         """When an element was put in, 0 where every member has it."""

@@ -385,6 +385,10 @@ class NodeDots:
         put(each, stamp, origin)
         self._flat = b""
 
+    def is_one(self) -> bool:
+        """Have all entries the same dot?"""
+        return self._each is None
+
     def _bytes(self) -> bytes:
         flat = self._flat
         each = self._each

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from mypy_extensions import i64
 
-from node.store.values.group_changes import deliveries_of, group_memory, settle_group
+from node.store.values.group_changes import (
+    deliveries_of,
+    group_memory,
+    set_place,
+    settle_group,
+)
+from node.store.values.group_dots import Delivery, newest_delivery
 from node.store.values.groups import Group
 from node.store.values.stream_changes import rivals_of
 from node.store.values.stream_dots import Sight, StreamMemory
@@ -64,7 +70,7 @@ def forget_group(value: StreamValue, group: Group, cut: Sight) -> None:
         forget_place(group, number, cut)
     for number in list(memory.recent):
         pending = group.pending.get(number)
-        if pending is None:
+        if pending is None or pending.stamp == 0:
             del memory.recent[number]
         elif number not in memory.contested and cut.has(pending.stamp, pending.origin):
             pending.stamp = 0
@@ -75,17 +81,36 @@ def forget_group(value: StreamValue, group: Group, cut: Sight) -> None:
 
 
 def forget_place(group: Group, number: int, cut: Sight) -> None:
-    """An entry that is contested or acknowledged."""
+    """An entry that is contested or acknowledged.
+
+    Deliveries to several consumers stay apart, though without dots: a consumer's deletion takes
+    only its own, and some members may still have them all.
+    """
     memory = group_memory(group)
     acks = memory.acks.get(number, [])
-    for each in deliveries_of(group, number):
+    deliveries = deliveries_of(group, number)
+    for each in deliveries:
         if not cut.has(each.stamp, each.origin):
             return
     for ack in acks:
         if not cut.has(ack.stamp, ack.origin):
             return
+    if not acks and memory.made.claims and len({each.consumer for each in deliveries}) > 1:
+        set_place(group, number, without_dots(deliveries), [])
+        return
     memory.contested.pop(number, None)
     memory.acks.pop(number, None)
+
+
+def without_dots(deliveries: list[Delivery]) -> list[Delivery]:
+    """Deliveries that every member has, the newest first: it shows."""
+    found: list[Delivery] = []
+    left = list(deliveries)
+    while left:
+        newest = newest_delivery(left)
+        left.remove(newest)
+        found.append(Delivery(0, 0, newest.consumer, newest.time_ms, newest.count))
+    return found
 
 
 def forget_gone(value: StreamValue, group: Group, cut: Sight) -> None:

@@ -229,6 +229,16 @@ def test_skew_is_shown_as_the_other_clock_minus_ours() -> None:
     assert view.summary.state == "ATTENTION"
 
 
+def test_a_key_that_was_repaired_is_a_problem() -> None:
+    mesh = pair()
+    reports = reports_of(mesh)
+    assert reports[1].mesh is not None
+    reports[1] = replace(reports[1], mesh=replace(reports[1].mesh, repairs=2))
+    view = mesh_view(reports)
+    assert [(each.kind, each.where) for each in view.problems] == [("repaired", "b")]
+    assert "2 keys anew" in view.problems[0].text
+
+
 def test_problems_are_listed_worst_first_and_links_of_a_lost_node_are_not_repeated() -> None:
     mesh = FakeMesh({"a": 1, "b": 2, "c": 3, "d": 4})
     mesh.change_link("b", "a", apply_lag_ms=2_000)

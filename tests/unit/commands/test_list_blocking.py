@@ -239,6 +239,7 @@ def test_a_peers_push_serves_too(crowd: Crowd) -> None:
     client = crowd.waits("BLPOP q 0")
     effect = Effect(PUSH, 0, b"q", Pushed([b"x"], 0, False), 0, 1 << 60, 5, 0)
     crowd.node.engine.replay(0, [effect], Seen())
+    crowd.node.engine.blocking.serve()
     assert crowd.told(client) == [[b"q", b"x"]]
     assert crowd.node("EXISTS q") == 0
 

@@ -354,4 +354,5 @@ def test_a_peers_entry_serves_who_waits(node: LocalNode) -> None:
     theirs = effect_of([b"XADD", b"s", b"5-0", b"f", b"v"], 0, 1, 1, 0)
     assert theirs is not None
     node.engine.replay(0, [theirs], Seen())
+    node.engine.blocking.serve()
     assert node.inbox(0).resumed == [[[b"s", [[b"5-0", [b"f", b"v"]]]]]]

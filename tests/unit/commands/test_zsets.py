@@ -331,6 +331,7 @@ def test_a_replicated_write_serves_too(node: LocalNode) -> None:
     client = waits(node, "BZPOPMIN z 0")
     effect = Effect(ZADD, 0, b"z", [b"4", b"m"], 0, 1 << 20, 1, 0)
     node.engine.replay(0, [effect], Seen())
+    node.engine.blocking.serve()
     assert told(node, client) == [[b"z", b"m", 4.0]]
 
 

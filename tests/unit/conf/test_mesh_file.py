@@ -86,6 +86,13 @@ def test_a_file_becomes_frozen_values_with_defaults_filled_in() -> None:
         fra.name = "x"  # type: ignore[misc]
 
 
+def test_the_mesh_has_one_policy_for_what_clients_remove() -> None:
+    mesh = parse_mesh(minimal(mesh='conflict_policy = "newest-wins"'), "mesh.toml")
+    assert ["conflict-policy", "newest-wins"] in mesh.directives_for("a")
+    usual = parse_mesh(minimal(), "mesh.toml").directives_for("a")
+    assert not [row for row in usual if row[0] == "conflict-policy"]
+
+
 def test_full_means_a_link_in_both_directions_between_every_two_nodes() -> None:
     mesh = parse_mesh(MESH, "mesh.toml")
     links = {(link.source, link.target): link.thresholds for link in mesh.links}
@@ -332,7 +339,7 @@ ONE_ERROR = [
     ),
     (minimal(mesh='topology = "fulll"'), "is not one of full, ring, hub, custom; did you mean"),
     (minimal(mesh='hub = ["a"]'), 'hub has no meaning with topology "full"; remove it'),
-    (minimal(mesh='conflict_policy = "newest-wins"'), 'use "observed-remove"'),
+    (minimal(mesh='conflict_policy = "newest"'), "is not one of observed-remove, newest-wins"),
     (minimal(mesh='bootstrap = "empty"'), 'bootstrap "empty" comes in a later release'),
     (minimal("[defaults.link]", "tls = true"), "tls comes in a later release; links are not"),
     (minimal("[defaults.link]", 'compression = "zstd"'), '"zstd" comes in a later release'),

@@ -143,7 +143,7 @@ def test_a_file_of_redis_is_read() -> None:
 
 def test_one_warning_names_what_has_no_effect_and_what_does_not_protect() -> None:
     assert settle(read(REDIS_CONF)) == [
-        "accepted without effect in this release: user, maxmemory, maxmemory-policy."
+        "accepted without effect in this release: user."
         " ATTENTION, this does not restrict access here: user"
     ]
 

@@ -256,8 +256,11 @@ slowlog-log-slower-than slowlog-max-len enable-debug-command enable-protected-co
 always-show-logo crash-log-enabled server-threads io-threads admin-bind admin-password
 appendonly appendfilename appenddirname appendfsync no-appendfsync-on-rewrite
 auto-aof-rewrite-percentage auto-aof-rewrite-min-size aof-load-truncated
-mesh-dial-back mesh-unstable-max-bytes mesh-forget mesh-staging-memory mesh-max-unit-bytes
+mesh-dial-back mesh-join mesh-unstable-max-bytes mesh-peer-expel-after mesh-expel-quorum
+mesh-anti-entropy-seconds mesh-forget mesh-staging-memory mesh-max-unit-bytes
 mesh-clock-guard-ms mesh-clock-refuse-ms mesh-xadd-mode mesh-conflicts-max
+conflict-policy mesh-nx-policy mesh-stream-stable-reads mesh-eviction
+maxmemory maxmemory-policy maxmemory-samples
 mesh-conflicts-value-bytes mesh-wait-max-ms mesh-heartbeat-ms node-name mesh-member-id-file
 """
 
@@ -293,6 +296,7 @@ def test_plexis_own_directives_have_their_defaults() -> None:
     assert config.yes("mesh-dial-back")
     assert config.number("mesh-unstable-max-bytes") == 256 << 20
     assert not config.yes("mesh-forget")
+    assert config.number("mesh-anti-entropy-seconds") == 600
     assert config.number("mesh-staging-memory") == 256 << 20
     assert config.number("mesh-max-unit-bytes") == 64 << 20
     assert config.number("mesh-clock-guard-ms") == 500

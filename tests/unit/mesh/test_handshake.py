@@ -57,6 +57,29 @@ def test_a_snapshot_is_announced() -> None:
     assert found.done and found.full
 
 
+def test_who_has_data_says_that_it_compares_and_hears_the_salt() -> None:
+    found = handshake()
+    found.compares = True
+    found.begin()
+    assert found.reply(PONG).count(b"mesh-ranges") == 1
+    for reply in (OK, MESH, Simple(PEER), Simple(b"2" * 32)):
+        found.reply(reply)
+    found.psync()
+    found.reply(Simple(b"RANGES " + b"a" * 40 + b" 10 " + b"0f" * 16 + b" 256"))
+    assert found.done and found.full
+    assert (found.salt, found.leaves) == (b"\x0f" * 16, 256)
+
+
+@pytest.mark.parametrize("rest", [b"", b" zz 256", b" 0f many", b" 0f 256 more"])
+def test_an_answer_of_digests_that_makes_no_sense_ends_the_attempt(rest: bytes) -> None:
+    found = handshake()
+    found.compares = True
+    up_to_member(found)
+    found.psync()
+    with pytest.raises(HandshakeError):
+        found.reply(Simple(b"RANGES " + b"a" * 40 + b" 10" + rest))
+
+
 def test_password_user_and_address_are_sent_where_they_are_set() -> None:
     found = handshake(b"secret", b"mesh", b"10.0.0.1")
     found.begin()

@@ -8,12 +8,13 @@ import pytest
 from librt.strings import BytesWriter
 
 from mesh.dots import Streams, row_of
-from mesh.merge.covers import Cover, Cut
+from mesh.merge.covers import Cover, Cut, Late
 from mesh.merge.kinds.lists import ListKind, seen_spans
 from mesh.merge.whole import NOBODY
 from mesh.packing import Source
+from mesh.removals import KEY, Pending
 from node.store.entry import Register
-from node.store.values.list_effects import Moved
+from node.store.values.list_moved import Moved
 from node.store.values.list_places import put_anywhere
 from node.store.values.lists import ListValue, list_of
 from node.store.values.order import Order
@@ -126,6 +127,32 @@ def test_a_write_had_seen_the_elements_up_to_its_context() -> None:
     assert KIND.remembers(value)
 
 
+def test_a_removal_that_waits_has_not_seen_what_nobody_knows_the_time_of() -> None:
+    """Where all members have an element it was removed here already, had the removal seen it."""
+    value = fresh()
+    beside: Run | None = None
+    for number, stamp in ((1, 10), (2, 20), (3, 30)):
+        add(value, 1, number, stamp, beside)
+        beside = Run(1, number, 1, 1)
+    for number in (1, 2, 3):
+        add(value, 2, number, number, None)
+        add(value, 0, number, number, Run(0, number - 1, 1, 1) if number > 1 else None)
+    order = value.order
+    assert order is not None
+    for origin in (0, 1):
+        order.of(origin).forget_below(1)
+    order.of(2).forget_below(3)
+    late = Late(Pending(99, 0, row_of([1, 20, 99]), [(KEY, b"")]))
+    shown = value.content()
+    assert isinstance(shown, list)
+    for seen in (True, False):
+        spans = seen_spans(value, late, seen)
+        found = {item for at, count in spans for item in shown[at : at + count]}
+        assert found == ({b"1.2"} if seen else set(shown) - {b"1.2"})
+    assert not KIND.is_covered(value, late)
+    assert {b"0.1", b"1.1", b"1.2", b"1.3"} <= set(shown)
+
+
 def test_joined_lists_keep_what_both_have_and_what_one_had_not_seen() -> None:
     here, there = fresh(), fresh()
     for value in (here, there):
@@ -154,6 +181,27 @@ def test_what_was_put_next_to_an_unknown_element_goes_along_when_lists_are_joine
     assert joined.order is not None and joined.order.strangers == 0
 
 
+def test_a_joined_list_has_no_more_spans_than_the_other() -> None:
+    """Whatever the order is in which the other's spans come."""
+    there = fresh()
+    order = there.order
+    assert order is not None
+    order.put(1, 1, 40, 0, 0, False)
+    order.put(1, 41, 40, 1, 1, True)  # before the first, from behind
+    order.put(2, 1, 30, 1, 40, False)
+    order.put(1, 81, 20, 2, 30, False)
+    order.put(2, 31, 30, 1, 80, True)
+    assert order.size() == 5
+    here = fresh()
+    assert here.order is not None
+    here.order.put(1, 1, 3, 0, 0, False)
+    KIND.join(here, there, cover(0, 3, 0), cover(0, 99, 99), streams())
+    assert here.order.size() == 5
+    assert [tuple(getattr(span, name) for name in ("origin", "low", "count"))
+            for span in here.order.in_order()] == [
+        (span.origin, span.low, span.count) for span in order.in_order()]  # fmt: skip
+
+
 def test_lists_that_share_nothing_are_told_to_differ() -> None:
     here, there = fresh(), fresh()
     add(here, 0, 1, 5, None)
@@ -171,6 +219,7 @@ def test_stable_births_and_assignments_are_forgotten_and_anchors_when_they_can_b
     value.do_remove([(0, 4)])
     order = value.order
     assert order is not None
+    order.note_unclear()
     cut = Cut()
     cut.move(row_of([0, 9, 9]), 0)
     KIND.forget(value, cut)
@@ -180,3 +229,50 @@ def test_stable_births_and_assignments_are_forgotten_and_anchors_when_they_can_b
     KIND.forget(value, cut)
     assert order.size() == value.size() == 1
     assert not KIND.waits(value)
+
+
+def test_an_anchor_that_holds_two_apart_waits_for_its_own_removal() -> None:
+    """It holds no two apart any more when one of them goes; that says nothing of its own removal,
+    of which nothing is known but that it was before the third heartbeat."""
+    value = fresh()
+    order = value.order
+    assert order is not None
+    add(value, 1, 1, 10, None)
+    add(value, 2, 1, 11, Run(1, 1, 1, 1))
+    add(value, 0, 1, 12, Run(1, 1, 1, 1))
+    order.ranks.beats = 3
+    value.do_remove([(0, 1)])
+    order.note_unclear()
+    cut = Cut()
+    cut.move(row_of([12, 10, 11]), 0)
+    KIND.forget(value, cut)
+    assert order.size() == 3
+    value.do_remove([(0, 1)])
+    order.note_removal(1, 10)
+    cut.beats = 2
+    KIND.forget(value, cut)
+    assert order.size() == 3 and KIND.waits(value)
+    cut.beats = 3
+    KIND.forget(value, cut)
+    assert order.size() == 1 and not KIND.waits(value)
+
+
+def test_a_list_that_is_always_written_forgets_what_was_removed_a_while_ago() -> None:
+    value = fresh()
+    order = value.order
+    assert order is not None
+    names = order.ranks
+    assert isinstance(names, Streams)
+    cut = Cut()
+    for number in range(1, 60):
+        origin = number % 3
+        names.all[origin].seen = number
+        add(value, origin, number, number, None)
+        value.do_remove([(0, 1)] if number > 1 else [])
+        order.note_removal(origin, number)
+        if number > 12:  # the other members are so far behind
+            behind = range(number - 12, number - 9)
+            cut.move(row_of(sorted(behind, key=lambda each: each % 3)), 0)
+        KIND.forget(value, cut)
+        assert order.size() < 40 and value.size() == 1
+        assert sum(len(each.births) for each in order.numbers.values()) < 15

@@ -9,7 +9,8 @@ import pytest
 from mesh.dots import Stream, Streams, pack_marks
 from mesh.identity import IdentityError, earlier_streams
 from mesh.merge.rule import Memory
-from mesh.stability import Said, Stability, covers, join, least
+from mesh.said import Said
+from mesh.stability import Stability, covers, join, least
 
 A, B, OLD = b"a" * 16, b"b" * 16, b"o" * 16
 
@@ -45,7 +46,6 @@ def test_the_cut_is_the_least_that_all_hold() -> None:
     assert stability.cut == {A: 7, B: 20}
     assert stability.memory.cut.before == 7
     assert stability.laggard() == b"two"
-    stability.left(b"two")
     stability.members = lambda: frozenset({b"one"})
     assert stability.advance()
     assert stability.cut == {A: 10, B: 20}

@@ -11,7 +11,7 @@ from mesh.merge.rule import Memory
 from mesh.merge.slots import ZSET_SLOT
 from node.store.entry import ABSENT, COUNTED, NO_REGISTER, Claim, Dot, Dots, Entry, Field, Register
 from node.store.values.hashes import HashValue
-from node.store.values.list_effects import Moved
+from node.store.values.list_moved import Moved
 from node.store.values.lists import list_of
 from node.store.values.order import Order, Ranks
 from node.store.values.runs import Run

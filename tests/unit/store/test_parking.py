@@ -99,14 +99,6 @@ def test_a_value_whose_last_place_went_is_kept_for_what_it_remembers() -> None:
     assert not still_known(other, HashValue())
 
 
-def test_a_parked_place_is_forgotten_once_nothing_older_can_come() -> None:
-    value = parked().value
-    assert isinstance(value, HashValue) and value.deadlines is not None
-    assert value.deadlines.do_drop_parked(100) == 0
-    assert value.deadlines.do_drop_parked(101) == 1
-    assert not value.remembers()
-
-
 def test_the_longest_claim_shows_and_none_at_all_is_the_longest() -> None:
     assert latest([]) == 0
     assert latest([Claim(1, 0, 5), Claim(2, 0, 9), Claim(3, 0, 7)]) == 9

@@ -1,0 +1,232 @@
+"""Rejoin: a node whose state cannot become one with the mesh's takes that over whole, and writes
+anew what the mesh has not of its own (semantics.md 7).
+
+Three are such: a member that was expelled and comes back as a new one; one that holds less than it
+had said (an old state was restored there); and a node of another mesh, of one member, that joins.
+The own state is put aside at the switch: its stamps were given without knowing what the members
+have forgotten, so as frames nobody may take it. Of two meshes the one with more members stays, then
+the one with data, then the older, then the one with the smaller id.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mesh.dots import pack_marks
+from mesh.membership import JOINED, WHO, Membership
+from mesh.merge.covers import Cover
+from mesh.merge.whole import NOBODY
+from mesh.metadata import Incoming
+from mesh.reissue import Source
+from mesh.stability import cut_row, join
+from node.store.entry import Entry
+
+if TYPE_CHECKING:
+    from mesh.seat import Seat
+
+# What two nodes say to each other before they are linked: `Member.card`.
+CARD_BYTES_MOST: Final = 65_536
+STAY: Final = "stay"
+JOIN: Final = "join"
+WAIT: Final = "wait"
+YOUNGEST: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a node says of its mesh: who is in it by their own word, and since when."""
+
+    member_id: bytes
+    members: frozenset[bytes]
+    since: int
+    has_data: bool
+    forgets: bool
+    must_replace: bool  # its state is void: it takes that of another member of its mesh
+    reported: bytes = b""  # what the one it is told to has said that its disk holds, as marks
+
+    def pack(self) -> bytes:
+        """As JSON: one word of REPLCONF."""
+        return json.dumps({
+            "member": self.member_id.decode(),
+            "members": sorted(each.decode() for each in self.members),
+            "since": self.since,
+            "data": self.has_data,
+            "forgets": self.forgets,
+            "void": self.must_replace,
+            "reported": self.reported.hex(),
+        }, separators=(",", ":")).encode()  # fmt: skip
+
+
+def unpack_card(packed: bytes) -> Card:
+    """The reverse of `Card.pack`. ValueError where it is damaged."""
+    if len(packed) > CARD_BYTES_MOST:
+        raise ValueError("what it says of its mesh is too long")
+    try:
+        fields = json.loads(packed)
+        return Card(
+            str(fields["member"]).encode(),
+            frozenset(str(each).encode() for each in fields["members"]),
+            int(fields["since"]), bool(fields["data"]), bool(fields["forgets"]),
+            bool(fields["void"]), bytes.fromhex(str(fields["reported"])),
+        )  # fmt: skip
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"what it says of its mesh is damaged: {error!r}") from error
+
+
+def card_of(member: Seat, to: bytes = b"") -> Card:
+    """This node's, for another member."""
+    membership = member.membership
+    natives = natives_of(membership)
+    since = min(
+        (entry.since for entry in membership.entries() if entry.member_id in natives),
+        default=YOUNGEST,
+    )
+    has_data = any(db.keys.size for db in member.engine.databases)
+    return Card(
+        member.member_id, natives | {member.member_id}, since, has_data,
+        member.stability.active, bool(member.void), pack_marks(reported_by(member, to)),
+    )  # fmt: skip
+
+
+def natives_of(membership: Membership) -> frozenset[bytes]:
+    """The members that have said who they are: who was only admitted may be of another mesh."""
+    return frozenset(
+        entry.member_id for entry in membership.entries()
+        if entry.state == JOINED and membership.has(entry.member_id + WHO)
+    )  # fmt: skip
+
+
+def verdict(own: Card, theirs: Card) -> tuple[str, str]:
+    """What this node does with that peer: STAY (they are of one mesh, or may become one), JOIN
+    (it takes the peer's state whole), WAIT (the peer does); and a refusal, "" where there is none.
+    """
+    if own.members & theirs.members:
+        if theirs.must_replace and (not own.must_replace or own.member_id < theirs.member_id):
+            return WAIT, ""
+        return (JOIN if own.must_replace else STAY), ""
+    if not (own.forgets and theirs.forgets):
+        return STAY, ""
+    stays = rank(own) < rank(theirs)
+    if len((theirs if stays else own).members) > 1:
+        return WAIT, (
+            f"the peer's mesh and ours have {len(theirs.members)} and {len(own.members)} members:"
+            " only a mesh of one member can join another; let the members of one of them leave"
+            " (MESH LEAVE) and join one by one"
+        )
+    return (WAIT if stays else JOIN), ""
+
+
+def rank(card: Card) -> tuple[int, bool, int, bytes]:
+    """Of two meshes the one with the lower rank stays."""
+    return -len(card.members), not card.has_data, card.since, min(card.members)
+
+
+def adopt(source: Source, number: int, key: bytes, entry: Entry) -> None:
+    """One key of a file is to be written anew."""
+    if not source.keys or source.keys[-1][0] != number:
+        source.keys.append((number, {}))
+    source.keys[-1][1][key] = entry
+
+
+# --- the switch ---------------------------------------------------------------------------------
+
+
+def has_state(member: Seat) -> bool:
+    """Does anything stand here that a peer's state would have to take the place of? What was
+    stable while this node was alone would be denied by every frame of the mesh."""
+    if member.stability.cut:
+        return True
+    if any(db.keys.size or db.hidden for db in member.engine.databases):
+        return True
+    return any(stream.number != 0 and stream.seen != 0 for stream in member.streams.all)
+
+
+def put_aside(member: Seat, incoming: Incoming) -> Source:
+    """At the switch: nothing that stands here counts any more. Returns it, to be written anew.
+
+    The own stream goes on; what it has said so far is void, and nobody can have it from here.
+    """
+    engine = member.engine
+    memory = member.memory
+    streams = member.streams
+    natives = frozenset(
+        name.rpartition(b".")[0] for name, _, _, _ in incoming.membership if name.endswith(WHO)
+    )
+    mine = {member.member_id, *member.earlier_ids}
+    if not natives & (natives_of(member.membership) | mine):
+        member.void_is_foreign = True
+    foreign = member.void_is_foreign
+    known = None if foreign else Cover(incoming.row(incoming.vector), NOBODY)
+    own = frozenset(
+        int(stream.number) for stream in streams.all
+        if stream.number == 0 or stream.member in mine
+    )
+    source = Source(streams, known, own)
+    source.newest_stable = max(incoming.said.cut.values(), default=0)
+    for db in engine.databases:
+        source.keys += [(int(db.number), shard) for shard in db.clear() if shard]
+        engine.writer.trash.append(db.hidden)
+        db.hidden = {}
+    source.ledger = memory.ledger.take()
+    memory.removals.reset()
+    memory.locations.reset()
+    for stream in streams.all:
+        member.backlog.hole(stream.number, stream.seen)
+        if stream.number != 0:
+            stream.seen = 0
+    member.backlog.say_all_again()
+    forget_reports(member, incoming)
+    return source
+
+
+def forget_reports(member: Seat, incoming: Incoming) -> None:
+    """What was known of who holds what was another state's."""
+    stability = member.stability
+    stability.say_anew()
+    stability.rows = {}
+    stability.sponsored = set()
+    stability.waiting = {}
+    stability.disks = {}
+    stability.cut = {}
+    member.memory.cut.move(cut_row(member.streams, {}), 0)
+    for stream in member.streams.all:
+        stream.checked = 0
+        if stream.uuid not in incoming.said.ends:
+            stream.ended = False
+            stream.end = 0
+            stream.enders = []
+            stream.retired = False
+            stability.ends.pop(stream.uuid, None)
+        stream.closing = stream.ended
+    stability.closers = {}
+    kept = {uuid for uuid in stability.open if uuid in incoming.vector}
+    stability.started_with = {
+        uuid: min(stamp, incoming.vector.get(uuid, 0))
+        for uuid, stamp in stability.started_with.items() if incoming.vector.get(uuid, 0)
+    }
+    stability.open = kept
+    stability.closed = {
+        uuid: stamp for uuid, stamp in stability.closed.items() if uuid in incoming.vector
+    }
+    stability.rows[member.member_id] = join({}, stability.started_with)
+
+
+def has_lost(member: Seat, follower: bytes, vector: dict[bytes, int]) -> bool:
+    """Does a follower with this vector lack what it had said it holds? An older state was restored
+    there: it must take ours whole."""
+    return any(
+        stamp > vector.get(uuid, 0) for uuid, stamp in reported_by(member, follower).items()
+    )
+
+
+def reported_by(member: Seat, other: bytes) -> dict[bytes, int]:
+    """What another member has said that its disk holds, as far as that is not lost for all."""
+    stability = member.stability
+    if not stability.active or other in stability.sponsored:
+        return {}
+    return {
+        uuid: min(stamp, stability.ends.get(uuid, stamp))
+        for uuid, stamp in stability.rows.get(other, {}).items()
+    }

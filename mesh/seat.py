@@ -1,0 +1,173 @@
+"""Seat: a member's place in its mesh: what it says of itself, whom it takes in and expels, and
+whether its state can become one with another member's. The half of Member that knows the
+membership.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mesh.backlog import Backlog
+from mesh.dots import Streams, unpack_marks
+from mesh.inbox import Control
+from mesh.membership import END as MEMBER_END
+from mesh.membership import EXPELLED, JOIN, JOINED, WHO, Change, Membership, expulsion
+from mesh.merge.rule import Memory
+from mesh.metadata import MeshMetadata
+from mesh.rejoin import JOIN as JOIN_MESH
+from mesh.rejoin import WAIT, Card, card_of, unpack_card, verdict
+from mesh.stability import Stability
+from node.engine import Engine
+
+
+class Seat(Control):
+    """Told of by Member, which makes what it needs."""
+
+    engine: Engine
+    memory: Memory
+    streams: Streams
+    member_id: bytes
+    backlog: Backlog
+    membership: Membership
+    metadata: MeshMetadata
+    stability: Stability
+    describe: Callable[[], dict[str, object]]  # what this node says of itself
+    started: bool
+
+    def __init__(self) -> None:
+        self._said: dict[str, object] = {}
+        # Why what stands here cannot become one with the mesh's state: it is written anew after
+        # that has taken its place (mesh/rejoin.py). "": it can.
+        self.void = ""
+        self.void_is_foreign = False  # it was that of another mesh
+
+    def vector(self) -> dict[bytes, int]:
+        """What this node has applied, by stream."""
+        return {each.uuid: int(each.seen) for each in self.streams.all if each.seen != 0}
+
+    def change_membership(self, changes: list[Change]) -> None:
+        """An op of our stream, behind which every node knows of it. Never inside a unit."""
+        words = self.membership.words(changes)
+        stamp = self.engine.clock.next()
+        self.backlog.control(words, stamp)
+        self.membership.apply(words[1:], int(stamp), self.streams.own.uuid)
+        self._count_members(words[1::2], self.vector())
+
+    def _count_members(self, registers: list[bytes], seen: dict[bytes, int]) -> None:
+        """Who joins holds what its sponsor had seen then."""
+        for name in registers:
+            member, dot, kind = name.rpartition(b".")
+            if dot + kind == JOIN:
+                self.stability.joined(member, seen)
+
+    def _departed(self) -> None:
+        """The membership has changed: the streams of who has departed are closed."""
+        self.stability.departures.learn(self.membership.departures())
+
+    def _settle_slot(self) -> None:
+        """Entries of streams made here end with our slot of the membership, once our claim of it
+        is stable: then nobody can have claimed it at the same time (semantics.md 4.8)."""
+        own = self.membership.entry(self.member_id)
+        slot = self.membership.slot(self.member_id)
+        stable = not self.stability.active or self.membership.is_said_behind(
+            self.member_id, self.stability.cut
+        )
+        is_ours = own is not None and own.claim == slot and slot >= 0
+        self.memory.claimed_slot = slot if is_ours and stable else -1
+
+    def _say_closed(self, member: bytes) -> None:
+        """All streams of a departed member are ended: it holds nothing up any more."""
+        self.change_membership([self.membership.closed(member)])
+
+    def expel(self, member: bytes, why: str) -> None:
+        """Takes a member out of the mesh, for good: its streams are closed, and the stable cut
+        waits for it no more. It may come back by a rejoin (mesh/rejoin.py).
+
+        Nothing happens where it is no member any more. Never inside a unit.
+        """
+        entry = self.membership.entry(member)
+        own = self.member_id
+        if not self.started or member == own or (entry is not None and entry.state != JOINED):
+            return
+        what: dict[str, object] = {"state": EXPELLED, "by": own.decode(), "why": why}
+        changes: list[Change] = [(member + MEMBER_END, what)]
+        self.change_membership(changes)
+
+    def admit(
+        self, member_id: bytes, host: str, port: int, is_here: Callable[[bytes], bool]
+    ) -> None:
+        """A member is about to be sent our data, or to send us its own: from now on it counts.
+
+        A member that it takes the place of, one with the same address that is not `is_here`, is
+        expelled in the same op (semantics.md 7).
+        """
+        if not self.started or self.membership.refusal(member_id):
+            return
+        changes: list[Change] = []
+        own = self.member_id.decode()
+        if self.membership.entry(member_id) is None:
+            changes.append((member_id + JOIN, {"host": host, "port": port, "by": own}))
+            for old in self.membership.predecessors(member_id, host, port):
+                if not is_here(old.member_id):
+                    changes.append(expulsion(old.member_id, self.member_id, f"{host}:{port}"))
+        if changes:
+            self.change_membership(changes)
+
+    @property
+    def earlier_ids(self) -> frozenset[bytes]:
+        """The member id under which what was loaded here was written, where it was another."""
+        loaded = self.metadata.incoming.member_id
+        return frozenset() if loaded in (b"", self.member_id) else frozenset((loaded,))
+
+    def loaded(self) -> None:
+        """The own file was read: is it this member's, or was this node another one before?"""
+        if self.stability.active and self.earlier_ids and self.metadata.loaded_dots:
+            self.becomes_void("what it has was written by another member id")
+
+    def becomes_void(self, reason: str) -> None:
+        """What stands here cannot become one with the mesh's state: the next transfer takes its
+        place."""
+        if not self.void:
+            self.void = reason
+
+    def meet(self, packed: bytes) -> tuple[str, bool]:
+        """A peer that this node is about to follow says what its mesh is.
+
+        Why it may not be followed (now), "" where it may; True: another attempt does not help soon.
+        ValueError where the card is damaged.
+        """
+        theirs = unpack_card(packed)
+        self.hear(theirs)
+        what, refusal = verdict(self.card(), theirs)
+        if refusal:
+            return refusal, True
+        if what == WAIT:
+            self.void = ""  # if it was: the peer's is, too, and one of the two has to stay
+            return "takes our mesh's state before we follow it: it must follow this node", False
+        if what == JOIN_MESH:
+            self.becomes_void("it joins a mesh that stays")
+        return "", False
+
+    def hear(self, card: Card) -> None:
+        """A peer says of its mesh, and of what this node has said that its disk holds."""
+        vector = self.vector()
+        if any(stamp > vector.get(name, 0) for name, stamp in unpack_marks(card.reported).items()):
+            self.becomes_void("this node has less than it had said that its disk holds")
+
+    def card(self, to: bytes = b"") -> Card:
+        """What this node says of its mesh to whom it is about to be linked with."""
+        if self.started:
+            self._announce()
+        return card_of(self, to)
+
+    def _announce(self) -> None:
+        """Tells the mesh what has changed of what this node says of itself."""
+        own = self.membership.entry(self.member_id)
+        if own is not None and own.state != JOINED:
+            return
+        said = self.describe()
+        said["since"] = int(self.engine.clock.last) if own is None else own.since
+        said["slot"] = max(self.membership.slot(self.member_id), 0)
+        if said != self._said:
+            self._said = said
+            self.change_membership([(self.member_id + WHO, said)])

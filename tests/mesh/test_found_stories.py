@@ -1,0 +1,42 @@
+"""Stories that the simulation has found, each the shortest that failed, kept as it was printed
+(tests/support/shrink.py); the lines above say what was wrong. Then what seeds seldom meet."""
+
+from __future__ import annotations
+
+from tests.mesh.test_digest_resync import apart, asks, until
+from tests.support.plan import Plan
+from tests.support.play import told
+
+
+def test_a_client_that_waited_has_seen_what_it_is_served() -> None:
+    # The pop of a waiting client was published while the push was being applied: its context did
+    # not name the push, so who heard of the pop first kept the element for ever.
+    told(Plan(seed=0, skews=(0, 0, 0), disks=("", "", "")), """
+        63 heal 0 0 707615713
+        78 say 0 1 297394539 BLMPOP 0.05 1 li0 LEFT
+        97 say 2 1 532063918 RPUSH li0 e26
+        100 link 2 0 796666885
+        119 unit 2 2 207069216 RPUSH li0 e27 e27 e34
+        164 link 2 0 606523847
+    """)
+
+
+def test_a_set_that_is_equal_and_then_removed_while_two_compare_is_gone() -> None:
+    mesh, a, b = apart()
+    mesh.heal()
+    a("SADD", "s", "x")
+    mesh.heal()
+    mesh.cut_all()
+    for node in (a, b):
+        for _ in range(60):
+            node("SET", f"of {node.name}", "x" * 40)
+    wire = asks(mesh, 0, 1)
+    until(mesh, wire, lambda: bool(
+        wire.intake and wire.intake.ranges and wire.intake.ranges.compared
+    ))  # fmt: skip
+    a("DEL", "s")  # nothing is left of it here, and the other found it equal
+    until(mesh, wire, lambda: wire.staged)
+    assert b("EXISTS", "s") == 1
+    mesh.flow()
+    assert b("EXISTS", "s") == 0
+    mesh.heal()

@@ -1,0 +1,141 @@
+"""As test_mutants.py, for what the nodes of a mesh do with each other: comparisons by digest, who
+departs, what an append-only file brings back, clients that wait. A plan of the main schedule with
+the right troubles finds them, or a story."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from mesh.aof_load import MeshReplay
+from mesh.departures import Departures
+from mesh.inbox import Inbox
+from mesh.range_follower import RangeFollower
+from mesh.range_server import NotedCommits, RangeServer
+from mesh.reissue import Source
+from mesh.removals import Pending
+from mesh.rreplay import Inner
+from node.persist.partial import PartialWalk
+from node.ports import Clock
+from tests.mesh import test_departures, test_digest_resync, test_found_stories, test_rejoin
+from tests.mesh.test_mutants import finds, mutant, mutated
+from tests.support.plan import TROUBLES, drawn
+from tests.support.play import Violation, play
+from tests.support.shrink import Shrinker, as_test
+
+PLANS = 300  # at most, of those with the trouble
+
+
+def plans(*troubles: str) -> None:
+    """Plays plans that have all of these troubles until one fails."""
+    assert set(troubles) <= set(TROUBLES)
+    played = 0
+    for seed in range(20_000):
+        plan = drawn(seed, forgets="")
+        if set(troubles) <= set(plan.troubles):
+            play(plan)
+            played += 1
+            if played == PLANS:
+                return
+
+
+MUTANTS = {
+    "a waiting client is served before what serves it counts as seen": mutant(
+        Inbox, "_apply", "    stream.seen = stamp\n",
+        "    engine.blocking.serve()\n    stream.seen = stamp\n",
+        story=test_found_stories.test_a_client_that_waited_has_seen_what_it_is_served,
+    ),
+    "the same, found by plans": mutant(
+        Inbox, "_apply", "    stream.seen = stamp\n",
+        "    engine.blocking.serve()\n    stream.seen = stamp\n", story=partial(plans, "waits"),
+    ),
+    "what changes at the server while two compare is not sent": mutant(
+        RangeServer, "chosen", "chosen = self.noted.names", "chosen = set()",
+        story=partial(test_digest_resync.test_writes_between_all_phases_are_kept, "a", False),
+    ),
+    "what is made at the server while two compare is not sent": mutant(
+        NotedCommits, "read", "self.noted.note((int(effect.db), effect.key))", "pass",
+        story=partial(test_digest_resync.test_writes_between_all_phases_are_kept, "a", False),
+    ),
+    "what was removed at the server stays at the follower": mutant(
+        RangeFollower, "_leave", "self.lone.update(left.values())", "pass",
+        story=partial(plans, "overflow"),
+    ),
+    "a key that is equal in name only is not asked for": mutant(
+        RangeFollower, "_compare", "self._asked.append(head + name)", "pass",
+        story=partial(plans, "overflow"),
+    ),
+    "chosen keys that are absent are not named": mutant(
+        PartialWalk, "_walk", "absent.append(name + key)", "pass",
+        story=test_found_stories
+        .test_a_set_that_is_equal_and_then_removed_while_two_compare_is_gone,
+    ),
+    "what is newest takes what is newer": mutant(
+        Pending, "overrules", "return ranks.newer(self.stamp, self.origin, stamp, origin)",
+        "return True", story=partial(plans, "newest wins"),
+    ),
+    "frames behind a gap of the log are waited for": mutant(
+        MeshReplay, "take", "start = self._skip(data, start)", "return len(data)",
+        story=partial(plans, "logs"),
+    ),
+    "a closer asks nobody for what the departed wrote": mutant(
+        Departures, "_has_all", "if stream.member in (b\"\", gone) and stream.lacks(stamp):",
+        "if False:",
+        story=test_departures.test_what_one_member_had_of_the_expelled_reaches_all_before_the_end,
+    ),
+    "who is expelled bounds the cut no more": mutant(
+        Departures, "holding", "not departure.closed or any(", "False and any(",
+        story=test_departures.test_a_process_of_the_expelled_that_nobody_knew_is_closed_too,
+    ),
+    "who rejoins writes everything anew": mutant(
+        Source, "is_new", "return stamp != 0 and origin in self.own and not"
+        " self.known.has(stamp, origin)", "return True",
+        story=test_rejoin.test_an_expelled_member_comes_back_with_its_own_new_writes,
+    ),
+}  # fmt: skip
+
+
+# Broken rules, and how many events the story that is told of each has at most.
+TOLD = {
+    "a creation does not clear": (
+        mutant(Inner, "_flag", "effect.flags |= CREATION", "pass"), 12,
+    ),
+    "a waiting client is served too early": (
+        MUTANTS["a waiting client is served before what serves it counts as seen"], 12,
+    ),
+    "the clock does not observe": (
+        mutant(Clock, "observe", "if stamp > self.last:", "if False:"), 12,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_broken_rule_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = MUTANTS[name]
+    monkeypatch.setattr(found.place, found.name, mutated(found))
+    assert found.story is not None
+    assert finds(found.story), f"not noticed: {name}"
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_broken_rule_is_told_as_a_short_story(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, longest = TOLD[name]
+    with monkeypatch.context() as patch:
+        patch.setattr(broken.place, broken.name, mutated(broken))
+        for seed in range(400):
+            try:
+                play(drawn(seed, forgets=""))
+            except Violation as violation:
+                found = Shrinker(violation, seconds=20.0).search()
+                break
+        else:
+            raise AssertionError("no plan notices")
+        with pytest.raises(Violation):
+            play(found.plan)
+    with capsys.disabled():
+        print(f" [{name}: {len(found.plan.events)} events]", end="")
+    assert len(found.plan.events) <= longest, as_test(found)
+    play(found.plan)

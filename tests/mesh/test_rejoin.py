@@ -1,0 +1,214 @@
+"""Who comes back after it was expelled, with an old state, or from another mesh: it takes the
+mesh's state, and writes anew what the mesh has not of its own (semantics.md 7)."""
+
+from __future__ import annotations
+
+from mesh.membership import END, EXPELLED
+from mesh.rejoin import JOIN, STAY, WAIT, Card, unpack_card, verdict
+from tests.mesh.stories import Mesh, conflicts
+from tests.mesh.test_departures import gone, introduce, meshed
+from tests.mesh.test_stability import hold, left, no_log
+from tests.support.simnode import SimNode
+
+
+def by_membership(*nodes: SimNode) -> None:
+    """Who counts is who is a member."""
+    for node in nodes:
+        node.member.stability.members = node.member.membership.ids
+
+
+def come_back(mesh: Mesh, at: int, data: bytes, other_id: bool = True) -> SimNode:
+    """A node starts again with this save, under another member id, and has its links again."""
+    node = mesh.nodes[at]
+    if other_id:
+        node.member_id = bytes(reversed(node.member_id))
+        node.past = []
+    mesh.missing = {pair for pair in mesh.missing if at not in pair}
+    mesh.down = set(mesh.missing)
+    mesh.crash(at, data)
+    by_membership(node)
+    node.activate()
+    return node
+
+
+def equal(mesh: Mesh) -> None:
+    """All nodes show the same, and forget all in the end."""
+    introduce(mesh)
+    mesh.heal_apart()
+    shown = [node.shown() for node in mesh.nodes]
+    assert all(each == shown[0] for each in shown), shown
+    for _ in range(3):
+        hold(mesh, *mesh.nodes)
+    assert [left(node) for node in mesh.nodes] == [{} for _ in mesh.nodes]
+    assert all(node.member.memory.cut.violations == 0 for node in mesh.nodes)
+
+
+def expelled_with_own_writes() -> tuple[Mesh, SimNode, SimNode, SimNode]:
+    """c was cut off, has written on, and was expelled; the others have written and forgotten."""
+    mesh = meshed("abc")
+    a, b, c = mesh.nodes
+    a("SADD", "s", "x", "y")
+    a("SET", "k", "before")
+    a("SET", "n", "10")
+    a("HSET", "h", "f", "1", "g", "1")
+    a("RPUSH", "l", "1")
+    hold(mesh, a, b, c)
+    gone(mesh, 2)
+    mesh.at(60_000)
+    c("SADD", "s", "own")
+    c("INCRBY", "n", "5")
+    c("SET", "k", "older")
+    c("HSET", "h", "f", "older", "own", "2")
+    c("RPUSH", "l", "own")
+    c("ZADD", "z", "1", "own")
+    c("XADD", "x", "5-1", "f", "own")
+    c("SET", "late", "older")
+    mesh.at(120_000)
+    a("SREM", "s", "x")
+    a("INCR", "n")
+    a("SET", "k", "newer")
+    a("HSET", "h", "f", "newer")
+    a("RPUSH", "l", "2")
+    b.member.expel(c.member_id, "it is dead")
+    hold(mesh, a, b)
+    hold(mesh, a, b)
+    mesh.at(180_000)
+    c("SET", "late", "own")
+    c("HSET", "h", "g", "own")
+    assert left(a) == left(b) == {}
+    return mesh, a, b, c
+
+
+def test_an_expelled_member_comes_back_with_its_own_new_writes() -> None:
+    mesh, _, _, c = expelled_with_own_writes()
+    c.save()
+    come_back(mesh, 2, c.saves[-1])
+    equal(mesh)
+    assert mesh.both("SMEMBERS", "s") == frozenset({b"y", b"own"})
+    assert mesh.both("GET", "n") == b"16"
+    assert mesh.both("GET", "k") == b"newer"
+    assert mesh.both("GET", "late") == b"own"
+    assert mesh.both("HGETALL", "h") == {b"f": b"newer", b"g": b"own", b"own": b"2"}
+    assert mesh.ordered("LRANGE", "l", "0", "-1") == [b"1", b"2", b"own"]
+    assert mesh.both("ZCARD", "z") == 1
+    assert mesh.both("XLEN", "x") == 1
+    assert conflicts(c, "rejoin_dropped") == 2  # k and the field f
+    assert not c.member.void
+
+
+def test_writes_of_clients_between_the_start_and_the_rejoin_are_kept() -> None:
+    mesh, _, _, c = expelled_with_own_writes()
+    c.save()
+    node = come_back(mesh, 2, c.saves[-1])
+    node("SADD", "s", "meanwhile")
+    node("INCR", "n")
+    equal(mesh)
+    assert mesh.both("SISMEMBER", "s", "meanwhile") == 1
+    assert mesh.both("GET", "n") == b"17"
+
+
+def test_an_old_state_restored_on_purpose_is_replaced_by_the_meshs() -> None:
+    mesh = meshed("abc")
+    a, b, c = mesh.nodes
+    c("SADD", "s", "x", "gone")
+    c("SET", "k", "old")
+    hold(mesh, a, b, c)
+    c.save()
+    old = c.saves[-1]
+    mesh.time_s += 1.0
+    a("SREM", "s", "gone")
+    a("SET", "k", "new")
+    c("SADD", "s", "later")
+    hold(mesh, a, b, c)
+    hold(mesh, a, b, c)
+    c = come_back(mesh, 2, old, other_id=False)
+    c("SADD", "s", "meanwhile")
+    for node in mesh.nodes:
+        node.beat()
+    equal(mesh)
+    assert mesh.both("SMEMBERS", "s") == frozenset({b"x", b"later", b"meanwhile"})
+    assert mesh.both("GET", "k") == b"new"
+
+
+def test_a_transfer_that_breaks_before_the_switch_changes_nothing() -> None:
+    mesh, a, _, c = expelled_with_own_writes()
+    c.save()
+    node = come_back(mesh, 2, c.saves[-1])
+    shown = node.shown()
+    mesh.part(1, 2)
+    wire = mesh.wires[0, 2]
+    assert wire.connect()
+    wire.answer()
+    for _ in range(3):
+        a.work()
+        wire.deliver(lambda size: min(size, 200))
+    assert node.member.staging is not None
+    wire.cut()
+    assert node.shown() == shown and node.member.void
+    equal(mesh)
+    assert mesh.both("SMEMBERS", "s") == frozenset({b"y", b"own"})
+
+
+def test_two_nodes_with_data_that_have_forgotten_become_one_mesh() -> None:
+    fresh = Mesh("", forgets="beat")
+    nodes: list[SimNode] = []
+    for name in ("a", "b"):
+        node = fresh.add(name)
+        by_membership(node)
+        nodes.append(node)
+        for pair in fresh.wires:
+            fresh.cut(*pair)
+    a, b = nodes
+    for node in nodes:
+        fresh.at(0 if node is a else 50)
+        node("SET", "both", node.name)
+        node("SET", "same", "v")
+        node("SET", node.name, "own")
+        node("SADD", "s", node.name, "x")
+        node("HSET", "h", "f", node.name, node.name, "1")
+        node("ZADD", "z", "1", node.name, "2" if node is a else "3", "m")
+        node("RPUSH", "l", node.name)
+        node("RPUSH", "alike", "1", "2")
+        node("XADD", "x", "5-1" if node is a else "7-1", "f", node.name)
+        node("SET", "type", "v") if node is a else node("SADD", "type", "v")
+        node("INCRBY", "n", "5")
+    hold(fresh, a, b)
+    assert left(a) == left(b) == {}
+    equal(fresh)
+    assert conflicts(b, "import_conflict") + conflicts(a, "import_conflict") >= 5
+    assert fresh.both("GET", "same") == b"v"
+    assert fresh.both("MGET", "a", "b") == {b"own"}
+    assert fresh.both("SMEMBERS", "s") == frozenset({b"a", b"b", b"x"})
+    assert fresh.ordered("LRANGE", "alike", "0", "-1") == [b"1", b"2"]
+    assert fresh.both("XLEN", "x") == 2
+    assert fresh.both("ZCARD", "z") == 3
+    assert fresh.both("HLEN", "h") == 3
+
+
+def test_who_takes_the_others_state_is_the_same_on_both_sides() -> None:
+    def card(member: bytes, members: bytes, since: int, data: bool = True) -> Card:
+        each = frozenset(members[at : at + 1] for at in range(len(members)))
+        return Card(member, each, since, data, True, False)
+
+    one = card(b"a", b"a", 5)
+    older = card(b"b", b"b", 4)
+    empty = card(b"c", b"c", 1, False)
+    many = card(b"d", b"de", 9)
+    more = card(b"f", b"fgh", 9)
+    assert (verdict(one, older), verdict(older, one)) == ((JOIN, ""), (WAIT, ""))
+    assert (verdict(one, empty), verdict(empty, one)) == ((WAIT, ""), (JOIN, ""))
+    assert (verdict(one, many), verdict(many, one)) == ((JOIN, ""), (WAIT, ""))
+    assert "only a mesh of one member can join" in verdict(many, more)[1]
+    assert "only a mesh of one member can join" in verdict(more, many)[1]
+    assert verdict(many, card(b"e", b"de", 3)) == (STAY, "")
+    void = Card(b"e", frozenset({b"d", b"e"}), 3, True, True, True)
+    assert (verdict(void, many), verdict(many, void)) == ((JOIN, ""), (WAIT, ""))
+    assert unpack_card(many.pack()) == many
+
+
+def test_who_is_expelled_is_told_how_to_come_back() -> None:
+    mesh = meshed("ab")
+    a, b = mesh.nodes
+    a.member.change_membership([(b.member_id + END, {"state": EXPELLED, "why": "test"})])
+    assert "MESH REJOIN" in a.member.membership.refusal(b.member_id)
+    no_log(a)
