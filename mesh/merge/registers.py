@@ -221,6 +221,8 @@ class Registers(Rule):
             state.clear_deadlines(state.hash, HASH_SLOT, cover)
         for field in dict.fromkeys([*old, *value.names()]):
             claims = state.surviving_claims(HASH_SLOT, field, cover)
+            if late:
+                claims = state.uncovered_claims(HASH_SLOT, field, cover)
             spelled = state.field_state(field)
             spelled.registers = [
                 each for each in spelled.registers if not cover.has(each.stamp, each.origin)
@@ -236,8 +238,10 @@ class Registers(Rule):
                 spelled.registers.append(Register(effect.stamp, effect.origin, text))
             state.put_field(field, spelled)
             if claims is not None and (not adds or value.deadline_of(field) == 0):
-                none = Claim(effect.stamp, effect.origin, 0) if adds else None
-                state.put_claims(HASH_SLOT, field, claims, none)
+                scopes = [(FIELD, field), deadline_scope(HASH_SLOT, field)]
+                none = Claim(effect.stamp, effect.origin, 0)
+                gone = not adds or (late and self.drops(effect, scopes))
+                state.put_claims(HASH_SLOT, field, claims, None if gone else none)
         self._put_deadlines(state, effect, value, HASH_SLOT, kept)
 
     def _put_opaque(self, state: KeyState, effect: Effect, known: bool, slot: int) -> None:

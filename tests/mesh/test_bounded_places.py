@@ -18,7 +18,7 @@ from tests.support.remembered import remembered
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 16
+SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 50
 MIXES = (
     ("places", "places", "hashes", "sets"),
     ("places", "zsets", "sets", "whole"),

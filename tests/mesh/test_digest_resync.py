@@ -352,16 +352,16 @@ def event(
 @pytest.mark.parametrize("mix", range(len(MIXES)), ids=["+".join(each) for each in MIXES])
 def test_what_is_compared_while_all_write_is_equal(mix: int) -> None:
     ranges = 0
-    for seed in range(mix, SEEDS // 2, len(MIXES)):
+    for seed in range(mix, SEEDS // 10, len(MIXES)):
         world = compared(seed)
         ranges += world.counts["ranges"]
         assert world.counts["ranges"] <= world.counts["resync"]
-    assert ranges > SEEDS // 40
+    assert ranges > SEEDS // 200
 
 
 @pytest.mark.parametrize("forgets", ["frame", "random"])
 def test_nodes_that_forgot_differently_compare_and_are_equal(forgets: str) -> None:
     ranges = 0
-    for seed in range(SEEDS // 10):
+    for seed in range(SEEDS // 50):
         ranges += compared(seed, forgets).counts["ranges"]
     assert ranges > 0

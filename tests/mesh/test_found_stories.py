@@ -21,6 +21,19 @@ def test_a_client_that_waited_has_seen_what_it_is_served() -> None:
     """)
 
 
+def test_a_whole_hash_that_comes_after_a_deadline_of_its_field_leaves_it() -> None:
+    # RESTORE said "no deadline" of every field, also where one that had seen it was here already.
+    told(Plan(seed=579, skews=(0, 0, 0), disks=("", "", "")), """
+        47 say 2 0 236866122 RESTORE ha0 0 {dump:hashes} REPLACE
+        77 link 0 1 630281008
+        79 link 0 1 1001062011
+        79 link 2 0 67426102
+        79 link 2 0 813614097
+        87 link 2 0 667816350
+        142 say 0 0 543868999 HEXPIRE ha0 1 FIELDS 1 m1
+    """)
+
+
 def test_a_set_that_is_equal_and_then_removed_while_two_compare_is_gone() -> None:
     mesh, a, b = apart()
     mesh.heal()

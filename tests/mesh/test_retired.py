@@ -14,7 +14,8 @@ from tests.mesh.stories import Mesh
 from tests.mesh.test_stability import hold, left, no_log
 from tests.support.simnode import SimNode
 
-RESTARTS = min(int(os.environ.get("PLEXIS_SEEDS", "1000" if compiled() else "60")), 1000)
+SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+RESTARTS = min(max(60, SEEDS // 20), 1000)
 
 
 def trio() -> tuple[Mesh, SimNode, SimNode, SimNode]:

@@ -404,5 +404,5 @@ def test_beyond_its_limit_nothing_is_noted_and_all_keys_are_looked_at() -> None:
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_random_schedules_converge_while_nodes_forget(shard: int) -> None:
-    for seed in range(shard, SEEDS // 10, SHARDS):
+    for seed in range(shard, SEEDS // 25, SHARDS):
         run(seed, forgets=("frame", "random")[seed // SHARDS % 2])
