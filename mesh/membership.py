@@ -164,6 +164,21 @@ class Membership:
             self._write(name, value, stamp, stream)
         self._refresh()
 
+    def put_aside(self, stays: Callable[[bytes, int], bool]) -> dict[bytes, dict[str, object]]:
+        """Only changes of which `stays` (stream, stamp) is true were made: the others are void,
+        since their frames will never come to anybody. Returns the ends of members that were."""
+        rows = self.rows()
+        gone = [row for row in rows_of(rows) if not stays(row[2], row[1])]
+        ends = {
+            row[0].removesuffix(END): self._endings[row[0].removesuffix(END)]
+            for row in gone if row[0].endswith(END)
+        }  # fmt: skip
+        if gone:
+            clock = self._map.clock
+            self._map = LWWMap(clock=clock)
+            self.join(row for row in rows_of(rows) if stays(row[2], row[1]))
+        return ends
+
     def _write(self, name: bytes, value: bytes, stamp: int, stream: bytes) -> None:
         self._map.update(StateUpdate(CLOCK, stamp, ("o", name, stream, value)))
 

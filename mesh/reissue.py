@@ -65,6 +65,7 @@ class Source:
         self.newest_stable = 0  # of the mesh's writes: what has no stamp any more is not newer
         self.ledger = Ledger()
         self.keys: list[tuple[int, dict[bytes, Entry]]] = []
+        self.left: list[bytes] = []  # earlier ids that had left; the mesh may not have heard it
 
     @property
     def foreign(self) -> bool:

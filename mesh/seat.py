@@ -11,7 +11,7 @@ from mesh.backlog import Backlog
 from mesh.dots import Streams, unpack_marks
 from mesh.inbox import Control
 from mesh.membership import END as MEMBER_END
-from mesh.membership import EXPELLED, JOIN, JOINED, WHO, Change, Membership, expulsion
+from mesh.membership import EXPELLED, JOIN, JOINED, LEFT, WHO, Change, Membership, expulsion
 from mesh.merge.rule import Memory
 from mesh.metadata import MeshMetadata
 from mesh.rejoin import JOIN as JOIN_MESH
@@ -92,6 +92,15 @@ class Seat(Control):
         what: dict[str, object] = {"state": EXPELLED, "by": own.decode(), "why": why}
         changes: list[Change] = [(member + MEMBER_END, what)]
         self.change_membership(changes)
+
+    def say_left(self, members: list[bytes]) -> None:
+        """This node was these members, and had left as them; the mesh may not have heard of it."""
+        changes: list[Change] = []
+        for each in members:
+            if self.membership.entry(each) is not None and not self.membership.refusal(each):
+                changes.append((each + MEMBER_END, {"state": LEFT, "by": self.member_id.decode()}))
+        if changes:
+            self.change_membership(changes)
 
     def admit(
         self, member_id: bytes, host: str, port: int, is_here: Callable[[bytes], bool]

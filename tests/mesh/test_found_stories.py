@@ -53,3 +53,22 @@ def test_a_set_that_is_equal_and_then_removed_while_two_compare_is_gone() -> Non
     mesh.flow()
     assert b("EXISTS", "s") == 0
     mesh.heal()
+
+
+def test_a_stream_does_not_end_with_a_frame_that_nobody_has() -> None:
+    # The frame that said that a member leaves was lost with its links; the node that came back
+    # read it in its old file and ended the stream there, one stamp beyond what anyone has.
+    told(Plan(seed=265, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        191 leave 1 0 784376778
+        194 say 0 0 406312300 LPUSH li0 e40 e45
+        223 save 1 0 214708048
+    """)
+
+
+def test_who_leaves_with_a_clock_an_hour_ahead_is_not_asked_without_end() -> None:
+    # The simulated link asked again at once after a stamp that is not taken; a real one waits.
+    told(Plan(seed=421, skews=(0, 0), disks=("", ""), forgets="frame",
+              troubles=("an hour ahead",)), """
+        33 clock 0 3600000 83739623
+        41 leave 0 0 805248915
+    """)

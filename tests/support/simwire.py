@@ -44,7 +44,7 @@ class Wire(Follower):
         self.applied = 0
         self.resumes = 0
         self.whole = False  # the source's state must take the place of the target's
-        self.refused = False  # the source must save before its snapshot is taken
+        self.refused = False  # its transfer or a stamp is not taken: it asks again later
         self.way: Way | None = None  # while frames flow
         self.taker: Taker | None = None
         self.relaying: Relaying | None = None
@@ -307,6 +307,7 @@ class Wire(Follower):
             except StampError:
                 self.source.world.counts["ahead"] += 1
                 self.cut()
+                self.refused = True  # as a link that waits before it asks again
                 return
             self.buffer = self.buffer[self.inbox.pos :]
             if result != OTHER:
