@@ -295,6 +295,15 @@ class Backlog(Reader):
         if self.held > self.limit:
             self._trim()
 
+    def put_aside(self) -> None:
+        """Another state takes the place of the one that all this made, and may lack some of it:
+        nobody is sent that from here, whatever vector he comes with."""
+        self.flush()
+        for stream in self.streams.all:
+            self.hole(stream.number, stream.seen)
+        self.chunks = []
+        self.held = 0
+
     def hole(self, origin: i64, stamp: i64) -> None:
         """Everything of this stream up to `stamp` came by transfer: it cannot be served from
         here."""

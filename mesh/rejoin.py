@@ -172,8 +172,8 @@ def put_aside(member: Seat, incoming: Incoming) -> Source:
     source.ledger = memory.ledger.take()
     memory.removals.reset()
     memory.locations.reset()
+    member.backlog.put_aside()
     for stream in streams.all:
-        member.backlog.hole(stream.number, stream.seen)
         if stream.number != 0:
             stream.seen = 0
     member.backlog.say_all_again()

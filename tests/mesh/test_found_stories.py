@@ -72,3 +72,20 @@ def test_who_leaves_with_a_clock_an_hour_ahead_is_not_asked_without_end() -> Non
         33 clock 0 3600000 83739623
         41 leave 0 0 805248915
     """)
+
+
+def test_frames_of_a_state_that_was_put_aside_are_sent_to_nobody() -> None:
+    # A node whose state a mesh's had replaced still served the frames that it had had before, to
+    # followers whose vector did not name them: some had even written them.
+    told(Plan(seed=155, skews=(24, 193, -119), disks=("", "", ""), forgets="frame"), """
+        64 leave 2 0 741461993
+        73 say 2 0 422720550 HSET ha0 m8 10.50 m7 3.0e2
+        76 save 2 0 1061774743
+        259 beat 1 0 160492635
+        260 join 0 267 667283052 empty
+        266 join 0 18 76441949 empty
+        279 say 3 0 544863562 XGROUP CREATE st0 g1 0 MKSTREAM
+        286 link 0 4 430318818
+        287 unit 0 0 102834414 XADD st0 * f v58 g w ; SDIFFSTORE se0 se0 se0 ; RPUSH li0 e4
+        287 link 1 0 109756288
+    """)
