@@ -49,7 +49,13 @@ class Departures:
                         {stream.uuid: departure.left_at}, stream.uuid, departure.left_at
                     )
             for stream in stability.streams.all:
-                if stream.member == member and not stream.ended:
+                if stream.member != member or stream.ended:
+                    continue
+                if departure.closed and stream.seen == 0:
+                    # All that anybody had is ended: nobody says where a stream ends of which only
+                    # a state that was put aside had something.
+                    stability.closers.pop(stream.uuid, None)
+                else:
                     stability.close(stream.uuid, departure.closer)
 
     def work(self) -> Vector:

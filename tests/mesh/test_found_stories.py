@@ -89,3 +89,15 @@ def test_frames_of_a_state_that_was_put_aside_are_sent_to_nobody() -> None:
         287 unit 0 0 102834414 XADD st0 * f v58 g w ; SDIFFSTORE se0 se0 se0 ; RPUSH li0 e4
         287 link 1 0 109756288
     """)
+
+
+def test_nobody_is_asked_where_a_stream_ends_that_only_a_state_put_aside_had() -> None:
+    # A member was expelled before anybody had a frame of its stream, and its end was written down;
+    # its file, read by who came back, opened the stream's closing again, with nobody to end it.
+    told(Plan(seed=290, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        69 join 0 -148 994826962 empty
+        97 expel 0 2 718084760
+        117 leave 1 0 758946509
+        135 beat 0 0 222313293
+        146 save 2 0 613610682
+    """)
