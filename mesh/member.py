@@ -273,8 +273,10 @@ class Member(Seat):
         assert staging is not None and self.merging is None
         self.staging = None
         source = None
-        if staging.replaces and has_state(self):
-            source = put_aside(self, staging.incoming)
+        if staging.replaces:
+            self.stability.unsponsor()
+            if has_state(self):
+                source = put_aside(self, staging.incoming)
         self.merging = staging.switch(self.slice_places)
         self.membership.join(staging.incoming.membership)
         if source is not None:

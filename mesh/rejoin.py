@@ -237,11 +237,14 @@ def has_lost(member: Seat, follower: bytes, vector: dict[bytes, int]) -> bool:
 
 
 def reported_by(member: Seat, other: bytes) -> dict[bytes, int]:
-    """What another member has said that its disk holds, as far as that is not lost for all."""
+    """What another member has on disk by its own word, or, if it has said nothing yet, by that of
+    all members together; as far as that is not lost for all.
+
+    Who has lost what it was given before it had said anything may not go on without it: what it
+    writes would not have seen what is stable.
+    """
     stability = member.stability
-    if not stability.active or other in stability.sponsored:
+    if not stability.active or other not in stability.rows:
         return {}
-    return {
-        uuid: min(stamp, stability.ends.get(uuid, stamp))
-        for uuid, stamp in stability.rows.get(other, {}).items()
-    }
+    held = stability.cut if other in stability.sponsored else stability.rows[other]
+    return {uuid: min(stamp, stability.ends.get(uuid, stamp)) for uuid, stamp in held.items()}

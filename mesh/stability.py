@@ -308,6 +308,13 @@ class Stability:
             self.rows[member] = dict(vector)
             self.sponsored.add(member)
 
+    def unsponsor(self) -> None:
+        """This node is given a whole state, so it was nobody's sponsor: whom it has let in holds
+        nothing by that of what was written here."""
+        for member in self.sponsored:
+            self.rows.pop(member, None)
+        self.sponsored = set()
+
     def laggard(self) -> bytes:
         """The member that holds the cut up; b"" where none does, or nobody can tell."""
         members = self.member_ids()

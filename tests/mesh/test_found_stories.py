@@ -74,23 +74,6 @@ def test_who_leaves_with_a_clock_an_hour_ahead_is_not_asked_without_end() -> Non
     """)
 
 
-def test_frames_of_a_state_that_was_put_aside_are_sent_to_nobody() -> None:
-    # A node whose state a mesh's had replaced still served the frames that it had had before, to
-    # followers whose vector did not name them: some had even written them.
-    told(Plan(seed=155, skews=(24, 193, -119), disks=("", "", ""), forgets="frame"), """
-        64 leave 2 0 741461993
-        73 say 2 0 422720550 HSET ha0 m8 10.50 m7 3.0e2
-        76 save 2 0 1061774743
-        259 beat 1 0 160492635
-        260 join 0 267 667283052 empty
-        266 join 0 18 76441949 empty
-        279 say 3 0 544863562 XGROUP CREATE st0 g1 0 MKSTREAM
-        286 link 0 4 430318818
-        287 unit 0 0 102834414 XADD st0 * f v58 g w ; SDIFFSTORE se0 se0 se0 ; RPUSH li0 e4
-        287 link 1 0 109756288
-    """)
-
-
 def test_nobody_is_asked_where_a_stream_ends_that_only_a_state_put_aside_had() -> None:
     # A member was expelled before anybody had a frame of its stream, and its end was written down;
     # its file, read by who came back, opened the stream's closing again, with nobody to end it.
@@ -100,4 +83,44 @@ def test_nobody_is_asked_where_a_stream_ends_that_only_a_state_put_aside_had() -
         117 leave 1 0 758946509
         135 beat 0 0 222313293
         146 save 2 0 613610682
+    """)
+
+
+def test_who_takes_a_whole_state_was_nobody_s_sponsor() -> None:
+    # An empty node that came back let in the members that it met, as if they held what it had
+    # written; the state that it took did not take that back, so it counted as stable.
+    told(Plan(seed=554, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        62 leave 1 0 791976685
+        65 beat 0 0 540743673
+        85 say 0 0 29313334 KEYDB.MVCCRESTORE se0 1782579200356515840 -1 {dump:sets}
+        126 return 1 0 774453631
+        127 link 0 1 70118407
+        127 link 0 1 734494173
+        135 work 0 0 308539158
+        136 say 0 0 955245891 SADD se0 m1
+        136 link 0 1 442473078
+        138 save 0 0 211652715
+        140 link 0 1 1008762917
+        186 save 1 0 96966040
+        206 link 0 1 605916787
+    """)
+
+
+def test_who_crashes_before_its_first_save_goes_on_with_a_state_first() -> None:
+    # It was let in and counted as holding what its sponsor had; then its process died with all of
+    # that, and the next one wrote before it had heard of anything.
+    told(Plan(seed=1130, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        10 join 0 0 11 empty
+        15 link 0 2 0
+        15 link 0 2 3
+        15 link 1 0 3
+        15 link 0 2 4
+        15 link 0 2 5
+        15 link 0 2 6
+        15 link 1 2 7
+        15 link 2 0 7
+        15 link 2 0 9
+        15 link 2 0 10
+        50 crash 2 0 19 last
+        51 say 2 0 21 SADD se0 b
     """)

@@ -178,6 +178,19 @@ def test_a_hole_is_for_those_who_were_not_behind_it() -> None:
     assert found.resume({OWN: 1, PEER: 9}, b"") is None, "a hole never shrinks"
 
 
+def test_frames_of_a_state_that_was_put_aside_are_sent_to_nobody() -> None:
+    found = written(1)
+    found.keep(1, 10, 11, foreign(10) + foreign(11))
+    found.streams.of(PEER).seen = 11
+    found.put_aside()
+    found.streams.of(PEER).seen = 10  # the state that took its place has less
+    for vector in ({OWN: 1, PEER: 10}, {OWN: 1, PEER: 11}):
+        assert found.resume(vector, PEER) == []
+        assert found.resume(vector, b"") == []
+    assert found.resume({PEER: 10}, b"") is None
+    assert found.resume({OWN: 1}, b"") is None
+
+
 def test_dropping_what_is_older_than_a_hole_does_not_make_the_hole_smaller() -> None:
     size = len(foreign(1))
     found = backlog(limit=3 * size)
