@@ -282,7 +282,7 @@ class Member(Seat):
         if source is not None:
             self.replaced(staging.incoming.vector)
             self.reissues.append(Reissue(self.engine, self.memory, source))
-            self.say_left(source.left)
+            self.say_ends(source.ends)
         if staging.replaces:
             self.void = ""
             self.void_is_foreign = False

@@ -65,7 +65,8 @@ class Source:
         self.newest_stable = 0  # of the mesh's writes: what has no stamp any more is not newer
         self.ledger = Ledger()
         self.keys: list[tuple[int, dict[bytes, Entry]]] = []
-        self.left: list[bytes] = []  # earlier ids that had left; the mesh may not have heard it
+        # Members that have ended, of which the mesh may not have heard.
+        self.ends: dict[bytes, dict[str, object]] = {}
 
     @property
     def foreign(self) -> bool:

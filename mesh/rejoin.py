@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mesh.dots import pack_marks
-from mesh.membership import JOINED, LEFT, WHO, Membership
+from mesh.membership import JOINED, WHO, Membership
 from mesh.merge.covers import Cover
 from mesh.merge.whole import NOBODY
 from mesh.metadata import Incoming
@@ -178,22 +178,18 @@ def put_aside(member: Seat, incoming: Incoming) -> Source:
             stream.seen = 0
     member.backlog.say_all_again()
     forget_reports(member, incoming)
-    source.left = put_aside_changes(member, incoming)
+    source.ends = put_aside_changes(member, incoming)
     return source
 
 
-def put_aside_changes(member: Seat, incoming: Incoming) -> list[bytes]:
+def put_aside_changes(member: Seat, incoming: Incoming) -> dict[bytes, dict[str, object]]:
     """What the membership says by frames that the mesh has not is void with the state: a stream
-    does not end with a frame that nobody has. Returns the earlier ids of this node that had left by
-    such a one: they have, so it is said again."""
+    does not end with a frame that nobody has. Returns the ends of members that were said by such
+    ones: they hold all the same, so this node says them again."""
     own = member.streams.own.uuid
-    ends = member.membership.put_aside(
+    return member.membership.put_aside(
         lambda stream, stamp: stream == own or stamp <= incoming.vector.get(stream, 0)
     )
-    return [
-        name for name, end in ends.items()
-        if name in member.earlier_ids and end.get("state") == LEFT
-    ]  # fmt: skip
 
 
 def forget_reports(member: Seat, incoming: Incoming) -> None:

@@ -11,7 +11,7 @@ from mesh.backlog import Backlog
 from mesh.dots import Streams, unpack_marks
 from mesh.inbox import Control
 from mesh.membership import END as MEMBER_END
-from mesh.membership import EXPELLED, JOIN, JOINED, LEFT, WHO, Change, Membership, expulsion
+from mesh.membership import EXPELLED, JOIN, JOINED, WHO, Change, Membership, expulsion
 from mesh.merge.rule import Memory
 from mesh.metadata import MeshMetadata
 from mesh.rejoin import JOIN as JOIN_MESH
@@ -93,12 +93,16 @@ class Seat(Control):
         changes: list[Change] = [(member + MEMBER_END, what)]
         self.change_membership(changes)
 
-    def say_left(self, members: list[bytes]) -> None:
-        """This node was these members, and had left as them; the mesh may not have heard of it."""
+    def say_ends(self, ends: dict[bytes, dict[str, object]]) -> None:
+        """These members have left or were expelled, by ops that were lost: it is said again, where
+        the mesh still counts them."""
         changes: list[Change] = []
-        for each in members:
-            if self.membership.entry(each) is not None and not self.membership.refusal(each):
-                changes.append((each + MEMBER_END, {"state": LEFT, "by": self.member_id.decode()}))
+        for member, end in ends.items():
+            entry = self.membership.entry(member)
+            if entry is not None and entry.state == JOINED and member != self.member_id:
+                what: dict[str, object] = {"by": self.member_id.decode()}
+                what |= {name: end[name] for name in ("state", "why") if name in end}
+                changes.append((member + MEMBER_END, what))
         if changes:
             self.change_membership(changes)
 

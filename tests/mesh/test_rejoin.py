@@ -212,3 +212,27 @@ def test_who_is_expelled_is_told_how_to_come_back() -> None:
     a.member.change_membership([(b.member_id + END, {"state": EXPELLED, "why": "test"})])
     assert "MESH REJOIN" in a.member.membership.refusal(b.member_id)
     no_log(a)
+
+
+def test_an_expulsion_that_was_lost_with_its_state_is_said_again_by_who_comes_back() -> None:
+    mesh = meshed("abcd")
+    a, b, c, d = mesh.nodes
+    a("SADD", "s", "x")
+    hold(mesh, a, b, c, d)
+    gone(mesh, 2)
+    c("SADD", "s", "own")
+    gone(mesh, 3)
+    c.member.expel(d.member_id, "it is dead")  # nobody hears of it
+    c.save()
+    b.member.expel(c.member_id, "it was cut off")
+    mesh.flow()
+    assert d.member_id in a.member.membership.ids()
+    come_back(mesh, 2, c.saves[-1])
+    introduce(mesh)
+    for _ in range(4):
+        hold(mesh, a, b, c)
+    for node in (a, b, c):
+        assert d.member_id not in node.member.membership.ids()
+        assert node.run(node.session, "SISMEMBER", "s", "own") == 1
+    assert [left(node) for node in (a, b, c)] == [{}, {}, {}]
+    assert all(not node.member.stability.closers for node in (a, b, c))
