@@ -78,7 +78,7 @@ def unpack_card(packed: bytes) -> Card:
 def card_of(member: Seat, to: bytes = b"") -> Card:
     """This node's, for another member."""
     membership = member.membership
-    natives = natives_of(membership)
+    natives = natives_of(membership) - member.earlier_ids  # this node is in no mesh twice
     since = min(
         (entry.since for entry in membership.entries() if entry.member_id in natives),
         default=YOUNGEST,

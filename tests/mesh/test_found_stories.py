@@ -124,3 +124,14 @@ def test_who_crashes_before_its_first_save_goes_on_with_a_state_first() -> None:
         50 crash 2 0 19 last
         51 say 2 0 21 SADD se0 b
     """)
+
+
+def test_who_comes_back_twice_before_it_heard_of_its_mesh_is_one_member() -> None:
+    # Its file named its earlier id as a member and nobody else: a mesh of two, that may not join.
+    told(Plan(seed=611, skews=(0, 0, 0), disks=("", "", ""), forgets="frame"), """
+        119 leave 1 0 976655845
+        162 return 1 0 865946770
+        203 expel 2 1 214180633
+        213 beat 1 0 725578628
+        249 save 1 0 704214058
+    """)
