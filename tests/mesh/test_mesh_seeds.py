@@ -30,14 +30,14 @@ from tests.support.write_examples import EXEMPT
 SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
 SHARDS = 16
 PLACE = 98
-# Plans below this one have forgetting (mesh-forget) where their troubles say so: of those beyond it
-# some still end wrong (docs/decisions/0023), and more where members depart.
+# Plans below this one have forgetting (mesh-forget), and members that leave and are expelled, where
+# their troubles say so: of those beyond it some still end wrong (docs/decisions/0023, 0028).
 FORGETTING = 200
 
 
 def plan_of(seed: int) -> Plan:
     """The plan of a seed in this run."""
-    return drawn(seed, forgets=None if seed < FORGETTING else "", departs=False)
+    return drawn(seed, forgets=None if seed < FORGETTING else "")
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
