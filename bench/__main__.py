@@ -21,6 +21,7 @@ PARTS: Final = {
     "visibility": "time from a write on one node until the other shows it",
     "pauses": "longest time another client waits, while a node grows and in transfers",
     "instructions": "instructions per command, and where they go",
+    "forgetting": "CPU per write with forgetting beside the same without it",
     "memory": "resident bytes per key",
     "metadata": "what the mesh remembers while a member is away",
     "resync": "bytes and time of a resync by digest beside a whole snapshot",

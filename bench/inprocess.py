@@ -80,15 +80,20 @@ class Sink:
 
 
 class InProcess:
-    """One engine with one connection. `active`: with dots, and with frames for a backlog."""
+    """One engine with one connection. `active`: with dots, and with frames for a backlog;
+    `forgets`: as the only member of its mesh, with what it has applied as good as on disk."""
 
-    def __init__(self, active: bool) -> None:
+    def __init__(self, active: bool, forgets: bool = False) -> None:
         config = conf.load([]).config
         streams = Streams(SOURCE)
         resolver = StampResolver(streams)
         self.engine = Engine(config, HybridClock(), resolver, seed=1)
         self.engine.wake(1_700_000_000.0)
         self.member = Member(config, self.engine, resolver, b"bench")
+        stability = self.member.stability
+        stability.active = forgets
+        stability.members = lambda: frozenset([b"bench"])
+        stability.held = lambda: {streams.own.uuid: int(streams.own.seen)}
         load(())
         if active:
             self.member.activate()

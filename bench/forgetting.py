@@ -1,0 +1,118 @@
+"""What forgetting adds to a write: CPU time with it beside CPU time without, in one process.
+
+Two active nodes without sockets (bench/inprocess.py) are fed the same commands, a few milliseconds
+each in alternation, so that what disturbs the machine disturbs both. Each turn is one heartbeat's
+writes, the heartbeat and all the slices of forgetting that come of it: noting, visits and reports
+are all counted, parsing, execution and frames too; not the event loop and the kernel, beside which
+the share is smaller. The ratio is the median over the turns; what was written in one turn becomes
+stable in the next.
+
+A keyspace is one collection of so many members, or so many strings; small, its places are written
+many times between two heartbeats; large, nearly each write is the first to its place.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+from statistics import median
+from time import process_time_ns
+from typing import Final
+
+from bench.inprocess import PIPELINE, InProcess, words
+from bench.tables import table
+from mesh.agent import FORGET_PLACES
+from node.build import compiled
+from node.resp.client import command
+
+COMMANDS: Final = ("SET", "SADD", "HSET", "INCR", "ZADD", "LPUSH")
+KEYSPACES: Final = (1_000, 100_000)
+# Writes between two heartbeats: about what one node takes in a second.
+WRITES: Final = 200_000 if compiled() else 20_000
+PIECE: Final = 32  # batches that one node is fed before the other
+TURNS_EACH: Final = 2  # to a round of the command line: more turns, less noise
+WARM_TURNS: Final = 2
+POPPED: Final = 10  # LPUSH: turns until the list is emptied, lest its length is what is measured
+GOAL: Final = 0.05
+
+
+def line(name: str, number: int) -> bytes:
+    """One command of a keyspace, for the key or member of this number."""
+    digits = b"%012d" % number
+    if name == "ZADD":
+        return command(b"ZADD", b"myzset", b"%d" % (number * 7919 % 1009), b"element:" + digits)
+    if name == "LPUSH":
+        return command(b"LPUSH", b"mylist", b"element:" + digits)
+    return command(*words(name, number))
+
+
+def turn(nodes: list[InProcess], batches: list[bytes]) -> list[int]:
+    """A heartbeat's writes and what comes of them, on each node; nanoseconds of CPU."""
+    spent = [0 for _ in nodes]
+    for begin in range(0, len(batches), PIECE):
+        piece = batches[begin : begin + PIECE]
+        for at in range(len(nodes)):
+            each = (at + begin // PIECE) % len(nodes)
+            began = process_time_ns()
+            nodes[each].feed(piece)
+            spent[each] += process_time_ns() - began
+    for at, node in enumerate(nodes):
+        began = process_time_ns()
+        node.member.heartbeat()
+        while not node.member.forget_step(FORGET_PLACES):
+            pass
+        spent[at] += process_time_ns() - began
+    return spent
+
+
+def batches_of(rng: random.Random, name: str, keyspace: int, writes: int) -> list[bytes]:
+    """Pipelines of writes to random places."""
+    return [
+        b"".join(line(name, rng.randrange(keyspace)) for _ in range(PIPELINE))
+        for _ in range(writes // PIPELINE)
+    ]
+
+
+def measure(name: str, keyspace: int, turns: int, writes: int) -> tuple[float, float, float]:
+    """Microseconds per write without forgetting, with it, and the median of the ratios."""
+    rng = random.Random(1)
+    nodes = [InProcess(True), InProcess(True, forgets=True)]
+    filling = [
+        b"".join(line(name, at) for at in range(begin, min(begin + PIPELINE, keyspace)))
+        for begin in range(0, keyspace, PIPELINE)
+    ]
+    turn(nodes, filling)
+    spent: list[list[int]] = []
+    for at in range(WARM_TURNS + turns):
+        batches = batches_of(rng, name, keyspace, writes)
+        if name == "LPUSH" and at % POPPED == 0:
+            batches.append(command(b"LTRIM", b"mylist", b"0", b"999"))
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        took = turn(nodes, batches)
+        gc.enable()
+        if at >= WARM_TURNS:
+            spent.append(took)
+    count = writes // PIPELINE * PIPELINE * 1000
+    without = median([each[0] for each in spent]) / count
+    within = median([each[1] for each in spent]) / count
+    return without, within, median([each[1] / each[0] for each in spent])
+
+
+def run(rounds: int, quick: bool) -> None:
+    """Prints the share by command and size of the keyspace; `quick`: fewer writes and turns."""
+    turns = TURNS_EACH * rounds if not quick else 4
+    writes = WRITES if not quick else WRITES // 2
+    rows: list[tuple[str, ...]] = [("", "places", "us without", "us with", "added", "below 5 %")]
+    for name in COMMANDS:
+        for keyspace in KEYSPACES:
+            without, within, ratio = measure(name, keyspace, turns, writes)
+            verdict = "yes" if ratio - 1 < GOAL else "NO"
+            rows.append((
+                name, f"{keyspace:,}", f"{without:.2f}", f"{within:.2f}", f"{ratio - 1:+.1%}",
+                verdict,
+            ))  # fmt: skip
+    how = "compiled" if compiled() else "pure Python"
+    print(f"CPU per write, {how}, {writes:,} writes to a heartbeat, pipelines of 16\n")
+    print(table(rows))
