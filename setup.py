@@ -189,6 +189,7 @@ HOT = [
     "mesh/merge/patches.py",
     "mesh/merge/place_deadlines.py",
     "mesh/merge/place_forget.py",
+    "mesh/merge/dot_forget.py",
     "mesh/forget_counters.py",
     "mesh/touched.py",
     "mesh/usage.py",

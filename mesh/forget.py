@@ -29,8 +29,8 @@ from mesh.fold import (
 )  # fmt: skip
 from mesh.forget_counters import CounterForgetter
 from mesh.merge.covers import Cut
+from mesh.merge.dot_forget import forget_fields, forget_members, forget_scores
 from mesh.merge.kinds.table import KINDS
-from mesh.merge.kinds.zset_members import fold_member
 from mesh.merge.place_forget import (
     PlaceForgetter,
     are_stable,
@@ -41,7 +41,6 @@ from mesh.merge.place_forget import (
 )  # fmt: skip
 from mesh.merge.rule import Memory
 from mesh.merge.slots import is_opaque, slot_of
-from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, SET_RIVALS
 from mesh.touched import Epoch, Touched
 from mesh.usage import MEASURED, Meter
 from node.engine import Engine
@@ -58,6 +57,7 @@ from node.store.effect import (
     INCR,
     LAPSE,
     MERGE,
+    OPS,
     PUT,
     RETYPES,
     SADD,
@@ -73,13 +73,9 @@ from node.store.effect import (
 from node.store.entry import (
     ABSENT,
     COUNTED,
-    LATER,
     NO_REGISTER,
     STABLE,
-    Dot,
     Entry,
-    Field,
-    Rivals,
 )  # fmt: skip
 from node.store.keyspace import Database
 from node.store.mutate import Outcome
@@ -87,16 +83,26 @@ from node.store.shards import SHARDS
 from node.store.trash import discard_entry
 from node.store.values.container import Container
 from node.store.values.hashes import HashValue
-from node.store.values.scored import Scored
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
 
-# Places that are noted at most, some 70 bytes each; beyond, all keys are looked at instead.
+# Places that are noted at most, some 100 bytes each; beyond, all keys are looked at instead.
 NOTED_MAX: Final = 500_000
 # Increments of one heartbeat are a chunk of their own from so many on: it goes as a whole.
 CHUNK_LEAST: Final = 256
-AT_ONCE: Final = 16  # touched places between two looks at the budget
+# Touched places between two looks at the budget. A slice is 500 of them (mesh/agent.py).
+AT_ONCE: Final = 32
+# What an op leaves to be forgotten where nothing is hidden and no place has a deadline. Nothing:
+# increments stand in the ledger, a removal has no dot.
+LEAVES_NOTHING: Final = [op in (INCR, DROP, SREM, HDEL, ZREM) for op in range(OPS)]
+# Ops whose argument list names the places: the first behind `number`, and how far the next.
+FIRST_NAME: Final[list[i64]] = [
+    1 if op in (ZADD, ZMAX, ZMIN) else 0 for op in range(OPS)
+]  # fmt: skip
+NAME_STEP: Final[list[i64]] = [
+    1 if op == SADD else 2 if op in (HSET, ZADD, ZMAX, ZMIN) else 0 for op in range(OPS)
+]  # fmt: skip
 # Names of a large value that are looked at in one slice: 0.2 ms.
 NAMES: Final = 500
 
@@ -145,23 +151,31 @@ class Forgetter(Reader):
 
     def _note(self, effect: Effect) -> None:
         op = effect.op
+        value = effect.value
+        db = self.databases[effect.db]
+        places = self.places
+        if not db.hidden and not places.active:  # what nearly every write finds
+            if LEAVES_NOTHING[op]:
+                return
+            if op == PUT and isinstance(value, bytes):
+                if not effect.flags & (RETYPES | CREATION):
+                    return
+            elif NAME_STEP[op] != 0 and not self._now.everything:
+                self._note_places(effect, op, cast(list[bytes], value))
+                return
         if op == SWAP:
             return
         if op == FLUSH:  # orders of lists are left, hidden
             self._now.touched.append(Touched(FLUSH, effect.db, b"", [], True))
             return
-        db = self.databases[effect.db]
         is_hidden = len(db.hidden) > 0 and effect.key in db.hidden
         names: list[bytes] = []
-        if self.places.active or op == HEXPIRE or op == LAPSE:
-            names = self.places.note(effect, db.raw(effect.key), int(self._now.number))
+        if places.active or op == HEXPIRE or op == LAPSE:
+            names = places.note(effect, db.raw(effect.key), int(self._now.number))
         if is_hidden:
             self._vanished[int(effect.db), effect.key] = int(self._now.number)
-        elif not names and (
-            op == INCR or op == DROP or op == LAPSE or op == SREM or op == HDEL or op == ZREM
-        ):
+        elif not names and (LEAVES_NOTHING[op] or op == LAPSE):
             return
-        value = effect.value
         if self._now.everything:
             if not MEASURED[op]:
                 self._now.places += len(value) if isinstance(value, list) else 1
@@ -171,14 +185,11 @@ class Forgetter(Reader):
             whole = isinstance(value, Value)
             if not whole and not is_hidden and not self._hides(effect):
                 return
-        elif op == SADD:
-            names = cast(list[bytes], value)[int(effect.number) :]
-        elif op == HSET:
-            names = cast(list[bytes], value)[int(effect.number) :: 2]
+        elif NAME_STEP[op] != 0:
+            self._note_places(effect, op, cast(list[bytes], value))
+            return
         elif op == HINCR:
             names = [value if isinstance(value, bytes) else cast(list[bytes], value)[0]]
-        elif op == ZADD or op == ZMAX or op == ZMIN:
-            names = cast(list[bytes], value)[int(effect.number) + 1 :: 2]
         elif op == ZINCR:
             names = [cast(list[bytes], value)[1]]
         elif op == MERGE:
@@ -190,6 +201,23 @@ class Forgetter(Reader):
         self.noted += int(self._now.touch(op, effect.db, effect.key, names, whole))
         if self.noted > self.noted_max:
             self._collapse()
+
+    def _note_places(self, effect: Effect, op: i64, arguments: list[bytes]) -> None:
+        """The members or fields that an argument list names."""
+        now = self._now
+        first = effect.number + FIRST_NAME[op]
+        step = NAME_STEP[op]
+        if first + step >= len(arguments):
+            now.places += 1
+            more = now.touch_one(op, effect.db, effect.key, arguments[first])
+        else:
+            names = arguments[int(first) :: int(step)]
+            now.places += len(names)
+            more = now.touch(op, effect.db, effect.key, names, False)
+        if more != 0:
+            self.noted += int(more)
+            if self.noted > self.noted_max:
+                self._collapse()
 
     def _hides(self, effect: Effect) -> bool:
         """Is something left, hidden, of what a string took the place of?"""
@@ -269,7 +297,13 @@ class Forgetter(Reader):
                 if each.whole:
                     yield from self._forget(each, epoch, seen, cut)
                     continue
-                self._forget_some(each, epoch, seen, cut)
+                names = list(each.names)
+                for at in range(AT_ONCE, len(names), AT_ONCE):
+                    self._forget_some(each, names[at : at + AT_ONCE], epoch, cut)
+                    yield None
+                if names:
+                    self._forget_some(each, names[:AT_ONCE], epoch, cut)
+                self._end_of(each, epoch, seen, cut)
                 if looked_at >= AT_ONCE:
                     looked_at = 0
                     yield None
@@ -317,17 +351,27 @@ class Forgetter(Reader):
         yield None
 
     def _forget_some(
-        self, touched: Touched, epoch: Epoch, seen: dict[tuple[int, bytes], bool], cut: Cut
+        self, touched: Touched, names: list[bytes], epoch: Epoch, cut: Cut
     ) -> None:
-        """One key, and the places that were touched."""
+        """Some of the places of a key that were touched."""
         entry = self.databases[touched.db].raw(touched.key)
         if entry is None:
             return
-        names = touched.names
-        if names:
-            for value in values_of(entry):
-                self._forget_places(touched, entry, value, names, epoch, cut)
-        self._forget_key(touched, entry, epoch, seen, cut)
+        if entry.dots is None:
+            self._forget_places(touched, entry, entry.value, names, epoch, cut)
+            return
+        for value in values_of(entry):
+            self._forget_places(touched, entry, value, names, epoch, cut)
+
+    def _end_of(
+        self, touched: Touched, epoch: Epoch, seen: dict[tuple[int, bytes], bool], cut: Cut
+    ) -> None:
+        """The key whose places were looked at."""
+        entry = self.databases[touched.db].raw(touched.key)
+        if entry is None:
+            self._again = []
+        else:
+            self._forget_key(touched, entry, epoch, seen, cut)
 
     def _forget_key(
         self, touched: Touched, entry: Entry, epoch: Epoch,
@@ -345,7 +389,7 @@ class Forgetter(Reader):
         if name not in seen or self.places.dropped:
             seen[name] = True
             self.places.dropped = False
-            unparked = in_sight(entry, touched.names)
+            unparked = in_sight(entry, list(touched.names))
             self._forget_header(db, key, entry, cut)
             if any(is_waiting(value) for value in values_of(entry)):
                 self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
@@ -380,45 +424,11 @@ class Forgetter(Reader):
         dots = entry.dots
         rivals = None if dots is None else dots.rivals
         if isinstance(value, SetValue):
-            self._forget_members(value, names, rivals, cut)
+            self.forgotten += forget_members(value, names, rivals, cut)
         elif isinstance(value, HashValue):
-            self._forget_fields(value, names, rivals, cut)
+            self.forgotten += forget_fields(value, names, rivals, cut)
         elif isinstance(value, ZSetValue):
-            for member in names:
-                slot = value.slot(member)
-                if isinstance(slot, Scored):
-                    if not fold_member(value, member, cut):
-                        self._again.append(member)
-                    if value.slot(member) is not slot:
-                        self.forgotten += 1
-
-    def _forget_members(
-        self, value: SetValue, names: list[bytes], rivals: dict[bytes, Rivals] | None, cut: Cut
-    ) -> None:
-        for member in names:
-            slot = value.slot(member)
-            if not isinstance(slot, Dot) or not cut.has(slot.stamp, slot.origin):
-                continue
-            if rivals is None or SET_RIVALS + member not in rivals:
-                value.do_place(member, None)
-                self.forgotten += 1
-
-    def _forget_fields(
-        self, value: HashValue, names: list[bytes], rivals: dict[bytes, Rivals] | None, cut: Cut
-    ) -> None:
-        for field in names:
-            slot = value.slot(field)
-            if (
-                not isinstance(slot, Field)
-                or slot.flags & ~LATER
-                or not cut.has(slot.stamp, i64(slot.origin))
-            ):
-                continue
-            if rivals is None or (
-                FIELD_RIVALS + field not in rivals and FIELD_BASE + field not in rivals
-            ):
-                value.do_place(field, slot.value)
-                self.forgotten += 1
+            self.forgotten += forget_scores(value, names, cut, self._again)
 
     def _forget_header(self, db: Database, key: bytes, entry: Entry, cut: Cut) -> None:
         """What is remembered of the key as a whole, and of contested places."""

@@ -93,6 +93,13 @@ class Cut(Cover):
         self.before = before
         self.moves += 1
 
+    def until(self, origin: i64) -> i64:
+        """A stream's writes up to this stamp are stable; 0 for none."""
+        place = origin << 3
+        if place + 8 > len(self.row):
+            return 0
+        return read_i64_le(self.row, place)
+
     def has(self, stamp: i64, origin: i64) -> bool:
         """Is this dot stable? A place without a dot is."""
         if stamp == 0:

@@ -220,6 +220,14 @@ class Places(Value):
             if after > SHARE_MAX:
                 self._divide(at)
 
+    def do_chunk(self, name: bytes) -> dict[bytes, object]:
+        """The dict in which a name stands, if it is here: whoever asks may give a name that stands
+        in it another slot, and change nothing else."""
+        small = self.small
+        if small is not None:
+            return small
+        return self._dicts[hash_of(name) >> self._shift]
+
     def do_take(self, name: bytes) -> object:
         """Takes a name out, which need not be here; returns its slot."""
         small = self.small

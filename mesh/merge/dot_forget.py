@@ -1,0 +1,91 @@
+"""Forgetting the dots of members, fields and scores that every member has on disk.  [compiled]
+
+Runs for each place that was written: one look at the value's dict, and one change of it.
+"""
+
+from __future__ import annotations
+
+from mypy_extensions import i64
+
+from mesh.merge.covers import Cut
+from mesh.merge.kinds.zset_members import fold_member
+from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, SET_RIVALS
+from node.store.entry import LATER, Dot, Field, Rivals
+from node.store.values.hashes import HashValue
+from node.store.values.scored import Scored, SpelledScore
+from node.store.values.sets import SetValue
+from node.store.values.zsets import ZSetValue
+
+
+def forget_members(
+    value: SetValue, names: list[bytes], rivals: dict[bytes, Rivals] | None, cut: Cut
+) -> i64:
+    """Members of a set; how many dots went."""
+    forgotten: i64 = 0
+    origin: i64 = -1
+    until: i64 = 0
+    for member in names:
+        chunk = value.do_chunk(member)
+        dot = chunk.get(member)
+        if not isinstance(dot, Dot):
+            continue
+        if dot.origin != origin:
+            origin = dot.origin
+            until = cut.until(origin)
+        if dot.stamp > until or (rivals is not None and SET_RIVALS + member in rivals):
+            continue
+        chunk[member] = None
+        forgotten += 1
+    return forgotten
+
+
+def forget_fields(
+    value: HashValue, names: list[bytes], rivals: dict[bytes, Rivals] | None, cut: Cut
+) -> i64:
+    """Fields of a hash, but counters; how many dots went."""
+    forgotten: i64 = 0
+    origin: i64 = -1
+    until: i64 = 0
+    for name in names:
+        chunk = value.do_chunk(name)
+        field = chunk.get(name)
+        if not isinstance(field, Field) or field.flags & ~LATER:
+            continue
+        writer = i64(field.origin)
+        if writer != origin:
+            origin = writer
+            until = cut.until(origin)
+        if field.stamp > until or (
+            rivals is not None and (FIELD_RIVALS + name in rivals or FIELD_BASE + name in rivals)
+        ):
+            continue
+        chunk[name] = field.value
+        forgotten += 1
+    return forgotten
+
+
+def forget_scores(value: ZSetValue, names: list[bytes], cut: Cut, again: list[bytes]) -> i64:
+    """Members of a sorted set; how many dots went. Those that must be looked at again are added
+    to `again`: increments that the cut has not passed."""
+    forgotten: i64 = 0
+    origin: i64 = -1
+    until: i64 = 0
+    for member in names:
+        chunk = value.do_chunk(member)
+        slot = chunk.get(member)
+        if not isinstance(slot, Scored):
+            continue
+        if isinstance(slot, SpelledScore):
+            if not fold_member(value, member, cut):
+                again.append(member)
+            if value.slot(member) is not slot:
+                forgotten += 1
+            continue
+        writer = i64(slot.origin)
+        if writer != origin:
+            origin = writer
+            until = cut.until(origin)
+        if slot.stamp <= until:
+            chunk[member] = slot.score  # the very float that the ranking has
+            forgotten += 1
+    return forgotten
