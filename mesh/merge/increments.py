@@ -16,6 +16,8 @@ from typing import Final
 from librt.strings import BytesWriter, read_i64_le, write_i64_le
 from mypy_extensions import i64
 
+from node.store.values.strings import I64_MAX, I64_MIN
+
 # Records of one chunk: bounds a look into the newest chunk (a copy of 96 KB).
 CHUNK_RECORDS: Final = 4096
 RECORD_BYTES: Final[i64] = 24
@@ -64,6 +66,7 @@ class Chunk:
         self.decimals: dict[int, bytes] = {}
         self._index: dict[bytes, list[int]] = {}
         self._indexed = 0
+        self._newest: i64 = 0  # of a full one, once somebody has asked
 
     def find(self, place: bytes) -> list[int]:
         """The records of a place. The index is built while somebody searches."""
@@ -83,6 +86,8 @@ class Chunk:
 
     def newest_stamp(self) -> i64:
         """The highest stamp: those that a merge brings are out of order."""
+        if self._newest != 0:
+            return self._newest
         data = self.data()
         newest: i64 = 0
         at: i64 = 0
@@ -92,6 +97,8 @@ class Chunk:
             if stamp > newest:
                 newest = stamp
             at += RECORD_BYTES
+        if self.frozen:
+            self._newest = newest
         return newest
 
     def is_dead(self, at: int) -> bool:
@@ -186,6 +193,50 @@ class Log:
                 one.at = at
                 found.append(one)
 
+    def sum_after(self, place: bytes, over: i64, before: i64) -> tuple[int, int, int]:
+        """Of the increments of a place that count on `over`: how many there are, how many are later
+        than `before`, and the sum of these. All -1 where one of them is no integer."""
+        count = 0
+        later = 0
+        total = 0
+        for chunk in self.chunks:
+            records = chunk.find(place)
+            if not records:
+                continue
+            data = chunk.data()
+            moved = chunk.moved
+            for at in records:
+                base = i64(at) * RECORD_BYTES
+                counts_on = moved.get(at)
+                if counts_on is None:
+                    counts_on = int(read_i64_le(data, base + 16))
+                if counts_on != over:
+                    continue
+                if at in chunk.decimals:
+                    return -1, -1, -1
+                count += 1
+                if read_i64_le(data, base) > before:
+                    later += 1
+                    total += int(read_i64_le(data, base + 8))
+        return count, later, total
+
+    def bury(self, place: bytes, over: i64, before: i64) -> None:
+        """The increments of a place that count on `over` and are not later than this count on
+        nothing any more."""
+        for chunk in self.chunks:
+            records = chunk.find(place)
+            if not records:
+                continue
+            data = chunk.data()
+            moved = chunk.moved
+            for at in records:
+                base = i64(at) * RECORD_BYTES
+                counts_on = moved.get(at)
+                if counts_on is None:
+                    counts_on = int(read_i64_le(data, base + 16))
+                if counts_on == over and read_i64_le(data, base) <= before:
+                    moved[at] = int(DEAD)
+
 
 class Ledger:
     """All logs: by database, by stream, for string keys and for hash fields."""
@@ -212,6 +263,32 @@ class Ledger:
     def of_string(self, db: i64, key: bytes, over: i64) -> list[Increment]:
         """The live increments of a string key, of every stream."""
         return gather(self._strings, db, key, over)
+
+    def settle(self, db: i64, key: bytes, over: i64, before: i64, shown: int) -> i64:
+        """Takes the increments of a string key that are not later than `before` for counted, where
+        they are whole numbers and 64 bits hold what they make; `shown` is the sum of all.
+
+        How many are left, later ones; -1: nothing was done, it is to be spelled out; -2: all are
+        later.
+        """
+        logs = [each for each in self._strings[db] if each.records != 0]
+        count = 0
+        left = 0
+        sum_left = 0
+        for log in logs:
+            found, later, total = log.sum_after(key, over, before)
+            if found < 0:
+                return -1
+            count += found
+            left += later
+            sum_left += total
+        low = shown - sum_left
+        if count == 0 or low > I64_MAX or low < I64_MIN:
+            return -1
+        if left < count:
+            for log in logs:
+                log.bury(key, over, before)
+        return left if left < count else -2
 
     def of_field(self, db: i64, key: bytes, field: bytes, over: i64) -> list[Increment]:
         """The live increments of a hash field, of every stream."""
