@@ -41,33 +41,29 @@ from mesh.merge.place_forget import (
 )  # fmt: skip
 from mesh.merge.rule import Memory
 from mesh.merge.slots import is_opaque, slot_of
-from mesh.touched import Epoch, Touched
+from mesh.touched import (
+    FIRST_NAME,
+    LEAVES_NOTHING,
+    NAME_STEP,
+    NAMES_AT_ONCE,
+    Epoch,
+    Touched,
+)  # fmt: skip
 from mesh.usage import MEASURED, Meter
 from node.engine import Engine
 from node.journal import Commit
 from node.ports import Reader
 from node.store.effect import (
     CREATION,
-    DROP,
     FLUSH,
-    HDEL,
     HEXPIRE,
     HINCR,
-    HSET,
-    INCR,
     LAPSE,
     MERGE,
-    OPS,
     PUT,
     RETYPES,
-    SADD,
-    SREM,
     SWAP,
-    ZADD,
     ZINCR,
-    ZMAX,
-    ZMIN,
-    ZREM,
     Effect,
 )  # fmt: skip
 from node.store.entry import (
@@ -91,18 +87,7 @@ from node.store.values.zsets import ZSetValue
 NOTED_MAX: Final = 500_000
 # Increments of one heartbeat are a chunk of their own from so many on: it goes as a whole.
 CHUNK_LEAST: Final = 256
-# Touched places between two looks at the budget. A slice is 500 of them (mesh/agent.py).
-AT_ONCE: Final = 32
-# What an op leaves to be forgotten where nothing is hidden and no place has a deadline. Nothing:
-# increments stand in the ledger, a removal has no dot.
-LEAVES_NOTHING: Final = [op in (INCR, DROP, SREM, HDEL, ZREM) for op in range(OPS)]
-# Ops whose argument list names the places: the first behind `number`, and how far the next.
-FIRST_NAME: Final[list[i64]] = [
-    1 if op in (ZADD, ZMAX, ZMIN) else 0 for op in range(OPS)
-]  # fmt: skip
-NAME_STEP: Final[list[i64]] = [
-    1 if op == SADD else 2 if op in (HSET, ZADD, ZMAX, ZMIN) else 0 for op in range(OPS)
-]  # fmt: skip
+AT_ONCE: Final = 16  # touched places between two looks at the budget
 # Names of a large value that are looked at in one slice: 0.2 ms.
 NAMES: Final = 500
 
@@ -136,12 +121,42 @@ class Forgetter(Reader):
 
     def read(self, commit: Commit) -> None:
         first = commit.first
-        if first is None:
+        if first is None or (commit.count == 1 and self._note_quickly(first)):
             return
         self._note(first)
         if commit.count > 1:
             for effect in commit.rest:
                 self._note(effect)
+
+    def _note_quickly(self, effect: Effect) -> bool:
+        """What nearly every write is: one that leaves nothing, or a place of a key that was
+        written in this heartbeat already. False: it is to be looked at closely."""
+        op = effect.op
+        if self.places.active or self.databases[effect.db].hidden:
+            return False
+        step = NAME_STEP[op]
+        if step == 0:
+            return LEAVES_NOTHING[op] or (
+                op == PUT and isinstance(effect.value, bytes)
+                and not effect.flags & (RETYPES | CREATION)
+            )  # fmt: skip
+        now = self._now
+        last = now.last.get(effect.key)
+        if last is None or last.db != effect.db or now.everything:
+            return False
+        arguments = cast(list[bytes], effect.value)
+        at = effect.number + FIRST_NAME[op]
+        known = last.names
+        if at + step < len(arguments) or len(known) >= NAMES_AT_ONCE:
+            return False
+        now.places += 1
+        name = arguments[at]
+        if name not in known:
+            known[name] = None
+            self.noted += 1
+            if self.noted > self.noted_max:
+                self._collapse()
+        return True
 
     def look_at_all(self) -> None:
         """A snapshot was merged, or a file loaded: nothing is known of what it brought."""
@@ -154,15 +169,6 @@ class Forgetter(Reader):
         value = effect.value
         db = self.databases[effect.db]
         places = self.places
-        if not db.hidden and not places.active:  # what nearly every write finds
-            if LEAVES_NOTHING[op]:
-                return
-            if op == PUT and isinstance(value, bytes):
-                if not effect.flags & (RETYPES | CREATION):
-                    return
-            elif NAME_STEP[op] != 0 and not self._now.everything:
-                self._note_places(effect, op, cast(list[bytes], value))
-                return
         if op == SWAP:
             return
         if op == FLUSH:  # orders of lists are left, hidden
@@ -205,19 +211,11 @@ class Forgetter(Reader):
     def _note_places(self, effect: Effect, op: i64, arguments: list[bytes]) -> None:
         """The members or fields that an argument list names."""
         now = self._now
-        first = effect.number + FIRST_NAME[op]
-        step = NAME_STEP[op]
-        if first + step >= len(arguments):
-            now.places += 1
-            more = now.touch_one(op, effect.db, effect.key, arguments[first])
-        else:
-            names = arguments[int(first) :: int(step)]
-            now.places += len(names)
-            more = now.touch(op, effect.db, effect.key, names, False)
-        if more != 0:
-            self.noted += int(more)
-            if self.noted > self.noted_max:
-                self._collapse()
+        names = arguments[int(effect.number + FIRST_NAME[op]) :: int(NAME_STEP[op])]
+        now.places += len(names)
+        self.noted += int(now.touch(op, effect.db, effect.key, names, False))
+        if self.noted > self.noted_max:
+            self._collapse()
 
     def _hides(self, effect: Effect) -> bool:
         """Is something left, hidden, of what a string took the place of?"""
