@@ -284,7 +284,9 @@ class Link(asyncio.Protocol):
                 refusal = member.membership.refusal(self.peer_member)
                 if refusal:
                     raise HandshakeError(refusal, True)
-                member.admit(self.peer_member, self.host, self.port, self.agent.roster.is_here)
+                if not member.void:  # else who lets us in says who is a member
+                    is_here = self.agent.roster.is_here
+                    member.admit(self.peer_member, self.host, self.port, is_here)
                 if not self.agent.may_resume(self):
                     return
                 self._ask(handshake)

@@ -69,6 +69,7 @@ class Member(Seat):
         self.stability = Stability(self.memory, member_id)
         self.stability.announce = self._say
         self.stability.departures.say_closed = self._say_closed
+        self.stability.may_say = self._may_say
         self.membership.departed = self._departed
         self.metadata.stability = self.stability
         self.forgetter = Forgetter(engine, self.memory)
@@ -190,7 +191,7 @@ class Member(Seat):
             except MembershipError as error:
                 raise FrameError(str(error)) from error
             seen = {**self.streams.row_marks(stream), stream.uuid: int(stamp)}
-            self._count_members(words[1::2], seen)
+            self._count_members(words[1:], seen)
 
     def may_take(self, stream: Stream, stamp: i64, peer: bytes) -> bool:
         """May a frame of a stream whose process has ended be taken from this member?"""
@@ -284,8 +285,10 @@ class Member(Seat):
             self.reissues.append(Reissue(self.engine, self.memory, source))
             self.say_ends(source.ends)
         if staging.replaces:
+            self.stability.tell()  # as the one who let this node in has for it
             self.void = ""
             self.void_is_foreign = False
+            self.lent.clear()  # what they have is void, too
         self.transfers += 1
         for number, key in self.engine.watch.watched_keys():
             self.merging.touch(self.engine.databases[number], key)

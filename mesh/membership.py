@@ -113,6 +113,7 @@ class Entry:
     why: str = ""
     by: str = ""
     full: bool = False  # it is linked with every member
+    by_dots: bool = False  # it came with a state that became one with the mesh's
     announced: bool = False  # the address is the member's own word, not where it was seen
 
     @property
@@ -365,7 +366,8 @@ def entry_of(member: bytes, parts: dict[bytes, dict[str, object]], first: int) -
         number(who, "since") or first, number(who, "slot"),
         tuple(each.encode() for each in links if isinstance(each, str))
         if isinstance(links, list) else (),
-        text(end or {}, "why"), text(end or {}, "by"), bool(who.get("full")), announced,
+        text(end or {}, "why"), text(end or {}, "by"), bool(who.get("full")),
+        bool(parts.get(JOIN, {}).get("dots")), announced,
     )  # fmt: skip
 
 

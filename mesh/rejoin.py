@@ -45,18 +45,28 @@ class Card:
     forgets: bool
     must_replace: bool  # its state is void: it takes that of another member of its mesh
     reported: bytes = b""  # what the one it is told to has said that its disk holds, as marks
+    # Whom it knew as members whenever it said what it holds; None: it never has.
+    told: frozenset[bytes] | None = frozenset()
+    lent: frozenset[bytes] = frozenset()  # the members that may have its frames, or it has theirs
 
     def pack(self) -> bytes:
         """As JSON: one word of REPLCONF."""
         return json.dumps({
             "member": self.member_id.decode(),
-            "members": sorted(each.decode() for each in self.members),
+            "members": names_of(self.members),
             "since": self.since,
             "data": self.has_data,
             "forgets": self.forgets,
             "void": self.must_replace,
             "reported": self.reported.hex(),
+            "told": None if self.told is None else names_of(self.told),
+            "lent": names_of(self.lent),
         }, separators=(",", ":")).encode()  # fmt: skip
+
+
+def names_of(members: frozenset[bytes]) -> list[str]:
+    """Member ids as JSON takes them."""
+    return sorted(each.decode() for each in members)
 
 
 def unpack_card(packed: bytes) -> Card:
@@ -65,11 +75,16 @@ def unpack_card(packed: bytes) -> Card:
         raise ValueError("what it says of its mesh is too long")
     try:
         fields = json.loads(packed)
+        members, told, lent = (
+            None if fields[name] is None else frozenset(str(each).encode() for each in fields[name])
+            for name in ("members", "told", "lent")
+        )
+        if members is None or lent is None:
+            raise TypeError("no members")
         return Card(
-            str(fields["member"]).encode(),
-            frozenset(str(each).encode() for each in fields["members"]),
+            str(fields["member"]).encode(), members,
             int(fields["since"]), bool(fields["data"]), bool(fields["forgets"]),
-            bool(fields["void"]), bytes.fromhex(str(fields["reported"])),
+            bool(fields["void"]), bytes.fromhex(str(fields["reported"])), told, lent,
         )  # fmt: skip
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"what it says of its mesh is damaged: {error!r}") from error
@@ -87,40 +102,66 @@ def card_of(member: Seat, to: bytes = b"") -> Card:
     return Card(
         member.member_id, natives | {member.member_id}, since, has_data,
         member.stability.active, bool(member.void), pack_marks(reported_by(member, to)),
+        member.stability.told,
+        frozenset(each for each in member.lent if not membership.refusal(each)),
     )  # fmt: skip
 
 
 def natives_of(membership: Membership) -> frozenset[bytes]:
-    """The members that have said who they are: who was only admitted may be of another mesh."""
+    """The members that have said who they are, or whose state became one with the mesh's by dots:
+    who was only admitted may be of another mesh."""
     return frozenset(
         entry.member_id for entry in membership.entries()
-        if entry.state == JOINED and membership.has(entry.member_id + WHO)
+        if entry.state == JOINED and (entry.by_dots or membership.has(entry.member_id + WHO))
     )  # fmt: skip
+
+
+def by_dots(own: Card, theirs: Card) -> bool:
+    """May two that know nothing of each other become one by their dots, as members do? Nobody may
+    have forgotten, or be about to forget, what the other has not seen: neither has ever told a
+    mesh without the other what it holds, and without that nothing is stable there."""
+    return (own.told is None or theirs.member_id in own.told) and (
+        theirs.told is None or own.member_id in theirs.told
+    )
 
 
 def verdict(own: Card, theirs: Card) -> tuple[str, str]:
     """What this node does with that peer: STAY (they are of one mesh, or may become one), JOIN
     (it takes the peer's state whole), WAIT (the peer does); and a refusal, "" where there is none.
     """
-    if own.members & theirs.members:
+    forget = own.forgets and theirs.forgets
+    if own.members & theirs.members or (forget and by_dots(own, theirs)):
         if theirs.must_replace and (not own.must_replace or own.member_id < theirs.member_id):
             return WAIT, ""
         return (JOIN if own.must_replace else STAY), ""
-    if not (own.forgets and theirs.forgets):
+    if not forget:
         return STAY, ""
-    stays = rank(own) < rank(theirs)
-    if len((theirs if stays else own).members) > 1:
+    stays = rank(own, theirs) < rank(theirs, own)
+    loser, winner = (theirs, own) if stays else (own, theirs)
+    if size(loser, winner) > 1 and not is_fresh(loser):
         return WAIT, (
-            f"the peer's mesh and ours have {len(theirs.members)} and {len(own.members)} members:"
+            f"the peer's mesh and ours have {size(theirs, own)} and {size(own, theirs)} members:"
             " only a mesh of one member can join another; let the members of one of them leave"
             " (MESH LEAVE) and join one by one"
         )
     return (WAIT if stays else JOIN), ""
 
 
-def rank(card: Card) -> tuple[int, bool, int, bytes]:
+def size(card: Card, other: Card) -> int:
+    """How many may have frames of this mesh. Who has become a member of the other one since it
+    followed has none."""
+    return len(card.members | (card.lent - other.members - {other.member_id}))
+
+
+def is_fresh(card: Card) -> bool:
+    """Has it nothing, and never said what it holds? Then nothing of it can be doubled or denied."""
+    return card.told is None and not card.has_data
+
+
+def rank(card: Card, other: Card) -> tuple[bool, int, bool, int, bytes]:
     """Of two meshes the one with the lower rank stays."""
-    return -len(card.members), not card.has_data, card.since, min(card.members)
+    yields = is_fresh(card) or (card.must_replace and size(card, other) == 1)
+    return yields, -size(card, other), not card.has_data, card.since, min(card.members)
 
 
 def adopt(source: Source, number: int, key: bytes, entry: Entry) -> None:

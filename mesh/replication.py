@@ -16,7 +16,7 @@ from mesh.feed import Feed
 from mesh.handshake import CAPABILITY, MESH_OF, RANGES, REPLACE, TAKEN_PREFIX
 from mesh.link import Link
 from mesh.membership import ID_BYTES_MOST
-from mesh.rejoin import has_lost, unpack_card
+from mesh.rejoin import has_lost
 from mesh.status import (
     CONNECTING,
     DOWN,
@@ -71,6 +71,7 @@ class PeerInfo:
     def __init__(self) -> None:
         self.port = 0
         self.host = ""
+        self.address = ""  # where it calls from
         self.capabilities: set[bytes] = set()
         self.stream = b""
         self.member_id = b""
@@ -176,10 +177,21 @@ class Replication:
         if not isinstance(info, PeerInfo):
             info = PeerInfo()
             session.link = info
+        info.address = remote_host(session.outlet.address()[0])
         reply: object = OK
         for at in range(1, len(args), 2):
             reply = self._option(info, args[at].lower(), args[at + 1])
         return reply
+
+    def _meet(self, info: PeerInfo, card: bytes) -> None:
+        """A peer's mesh-of: from now on it may count, or this node has to follow it first."""
+        agent = self.agent
+        host = info.host or info.address
+        follows, admits = agent.member.called_by(card)
+        if admits and agent.roster.may_hear(info.member_id, info.stream):
+            agent.member.admit(info.member_id, host, info.port, agent.roster.is_here)
+        if follows:
+            agent.roster.call(info.member_id, host, info.port)
 
     def _option(self, info: PeerInfo, name: bytes, value: bytes) -> object:
         agent = self.agent
@@ -217,7 +229,7 @@ class Replication:
             return Simple(agent.member.member_id)
         elif name == MESH_OF:
             try:
-                agent.member.hear(unpack_card(value))
+                self._meet(info, value)
             except ValueError as error:
                 raise Failure(b"ERR REPLCONF mesh-of: " + str(error).encode()) from error
             return Simple(agent.member.card(info.member_id).pack())
@@ -241,6 +253,8 @@ class Replication:
             )
         if info.member_id in agent.roster.paused:
             raise Failure(b"ERR MESH PAUSE allows no link with this member")
+        if not agent.member.may_be_followed(info.member_id):
+            raise Failure(b"LOADING this node is about to take another mesh's state")
         if not agent.member.started:
             raise Failure(b"LOADING this node is still becoming active")
         try:
@@ -260,6 +274,7 @@ class Replication:
         whole = whole or has_lost(agent.member, info.member_id, vector)
         if agent.roster.may_hear(info.member_id, info.stream):
             agent.member.admit(info.member_id, host, info.port, agent.roster.is_here)
+        agent.member.lent.add(info.member_id)
         agent.feeds.append(feed)
         outlet.hand_over(feed)
         feed.start(vector, elsewhere, whole)

@@ -21,6 +21,9 @@ LOG = structlog.get_logger()
 DIAL_BACK_S: Final = 1.0
 # How long a member may lack what a linked peer says it has, before the link is asked again.
 LACK_S: Final = 2.0
+# Questions at heartbeats, two each. So long a node alone says nothing of what it holds while a link
+# that is configured never was up; then what is dead for good must not hold up forgetting.
+ALONE_BEATS: Final = 120
 # So long after it was last heard of a process may still be there: a second one with its member id
 # is refused. A crash that nobody was told of holds its own restart up no longer.
 TAKEN_S: Final = 0.5
@@ -35,9 +38,11 @@ class Roster:
         self.paused: set[bytes] = set()  # members with whom MESH PAUSE allows no link
         self._lacking: dict[str, tuple[float, dict[bytes, int]]] = {}
         self._dialing: dict[bytes, float] = {}
+        self._beats_alone = 0
         self.membership = agent.member.membership
         self.routes = agent.member.routes
         agent.member.describe = self.describe
+        agent.member.expects_link = self.expects_link
         self.membership.changed = self.members_changed
         self.routes.hope = self._is_hoped_for
 
@@ -129,6 +134,24 @@ class Roster:
                 LOG.info("dial_back", peer=feed.address)
                 self._dialing.pop(name, None)
                 agent.add_link(feed.host, feed.port, False)
+
+    def call(self, member: bytes, host: str, port: int) -> None:
+        """A peer called whose state has to take the place of ours: it waits until we follow it."""
+        agent = self.agent
+        is_linked = agent.link_of(member) is not None or any(
+            link.address == f"{host}:{port}" for link in agent.links
+        )
+        may = agent.config.yes("mesh-dial-back") and port > 0
+        if may and not is_linked and member not in self.undialed and member not in self.paused:
+            LOG.info("dial_back", peer=f"{host}:{port}")
+            agent.add_link(host, port, False)
+
+    def expects_link(self) -> bool:
+        """Was a configured link never up, though this process has just begun?"""
+        self._beats_alone += 1
+        return self._beats_alone <= ALONE_BEATS and any(
+            link.configured and not link.peer_member for link in self.agent.links
+        )
 
     def forget_dialed(self) -> None:
         """REPLICAOF NO ONE: those who follow us now are not called back."""

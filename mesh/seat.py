@@ -6,6 +6,7 @@ membership.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from mesh.backlog import Backlog
 from mesh.dots import Streams, unpack_marks
@@ -15,9 +16,12 @@ from mesh.membership import EXPELLED, JOIN, JOINED, WHO, Change, Membership, exp
 from mesh.merge.rule import Memory
 from mesh.metadata import MeshMetadata
 from mesh.rejoin import JOIN as JOIN_MESH
-from mesh.rejoin import WAIT, Card, card_of, unpack_card, verdict
+from mesh.rejoin import STAY, WAIT, Card, card_of, unpack_card, verdict
 from mesh.stability import Stability
 from node.engine import Engine
+
+# Peers whose word is remembered between two steps of a handshake.
+CALLERS_MOST: Final = 256
 
 
 class Seat(Control):
@@ -40,6 +44,11 @@ class Seat(Control):
         # that has taken its place (mesh/rejoin.py). "": it can.
         self.void = ""
         self.void_is_foreign = False  # it was that of another mesh
+        # Of those whose mesh-of was heard last: will the two states become one by their dots?
+        self.by_dots: dict[bytes, bool] = {}
+        # Who has followed this process, or was followed while both states could be one.
+        self.lent: set[bytes] = set()
+        self.expects_link: Callable[[], bool] = no_link  # is one to come up for the first time?
 
     def vector(self) -> dict[bytes, int]:
         """What this node has applied, by stream."""
@@ -51,14 +60,26 @@ class Seat(Control):
         stamp = self.engine.clock.next()
         self.backlog.control(words, stamp)
         self.membership.apply(words[1:], int(stamp), self.streams.own.uuid)
-        self._count_members(words[1::2], self.vector())
+        self._count_members(words[1:], self.vector())
 
-    def _count_members(self, registers: list[bytes], seen: dict[bytes, int]) -> None:
-        """Who joins holds what its sponsor had seen then."""
-        for name in registers:
+    def _count_members(self, words: list[bytes], seen: dict[bytes, int]) -> None:
+        """Who takes its sponsor's state holds what that had seen then. Of who comes with a state
+        that becomes one with the mesh's nothing is known before it reports."""
+        for name in words[::2]:
             member, dot, kind = name.rpartition(b".")
-            if dot + kind == JOIN:
+            entry = self.membership.entry(member)
+            if dot + kind == JOIN and (entry is None or not entry.by_dots):
                 self.stability.joined(member, seen)
+
+    def _may_say(self) -> bool:
+        """May this node say what it holds? Alone it waits while that is nothing, and while a link
+        that it is to have is still to come up: once it was said, the next one it meets has to
+        take its state, or it that of the next one (mesh/rejoin.py)."""
+        stability = self.stability
+        if stability.told is not None or stability.member_ids() != frozenset((self.member_id,)):
+            return True
+        has_data = any(db.keys.size or db.hidden for db in self.engine.databases)
+        return has_data and not self.expects_link()
 
     def _departed(self) -> None:
         """The membership has changed: the streams of who has departed are closed."""
@@ -119,7 +140,10 @@ class Seat(Control):
         changes: list[Change] = []
         own = self.member_id.decode()
         if self.membership.entry(member_id) is None:
-            changes.append((member_id + JOIN, {"host": host, "port": port, "by": own}))
+            joins: dict[str, object] = {"host": host, "port": port, "by": own}
+            if self.by_dots.pop(member_id, False):
+                joins["dots"] = True
+            changes.append((member_id + JOIN, joins))
             for old in self.membership.predecessors(member_id, host, port):
                 if not is_here(old.member_id):
                     changes.append(expulsion(old.member_id, self.member_id, f"{host}:{port}"))
@@ -151,7 +175,8 @@ class Seat(Control):
         """
         theirs = unpack_card(packed)
         self.hear(theirs)
-        what, refusal = verdict(self.card(), theirs)
+        own = self.card()
+        what, refusal = verdict(own, theirs)
         if refusal:
             return refusal, True
         if what == WAIT:
@@ -159,7 +184,36 @@ class Seat(Control):
             return "takes our mesh's state before we follow it: it must follow this node", False
         if what == JOIN_MESH:
             self.becomes_void("it joins a mesh that stays")
+        self._will_admit(own, theirs, what)
         return "", False
+
+    def called_by(self, packed: bytes) -> tuple[bool, bool]:
+        """A peer that is about to follow this node says what its mesh is. Two questions: must this
+        node follow it first, to take its state; and is it to be admitted now, before it is
+        answered: for until then this node might say what it holds to a mesh without it.
+
+        ValueError where the card is damaged.
+        """
+        theirs = unpack_card(packed)
+        self.hear(theirs)
+        own = self.card()
+        what, refusal = verdict(own, theirs)
+        self._will_admit(own, theirs, what)
+        return what == JOIN_MESH and not refusal, bool(self.by_dots.get(theirs.member_id))
+
+    def may_be_followed(self, member: bytes) -> bool:
+        """Not by another mesh's member while what stands here is to be replaced: nobody else may
+        have it then."""
+        return not (self.void and self.membership.entry(member) is None)
+
+    def _will_admit(self, own: Card, theirs: Card, what: str) -> None:
+        """Notes how the two states become one, should that member be admitted."""
+        self.by_dots.pop(theirs.member_id, None)
+        if own.forgets and theirs.forgets and what == STAY:
+            self.by_dots[theirs.member_id] = True
+            self.lent.add(theirs.member_id)
+        while len(self.by_dots) > CALLERS_MOST:
+            del self.by_dots[next(iter(self.by_dots))]
 
     def hear(self, card: Card) -> None:
         """A peer says of its mesh, and of what this node has said that its disk holds."""
@@ -184,3 +238,8 @@ class Seat(Control):
         if said != self._said:
             self._said = said
             self.change_membership([(self.member_id + WHO, said)])
+
+
+def no_link() -> bool:
+    """None is to come."""
+    return False

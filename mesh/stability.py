@@ -57,6 +57,10 @@ class Stability:
         # taken from them.
         self.disks: dict[bytes, Vector] = {}
         self.departures = Departures(self)  # who has left or was expelled
+        # Whom this node knew as members whenever it said, or counted itself, what it holds; None:
+        # it never has, so nothing of it can be stable anywhere.
+        self.told: frozenset[bytes] | None = None
+        self.may_say: Callable[[], bool] = always  # may it say what it holds?
         self._said: Vector = {}
         self._said_disk: Vector = {}
 
@@ -105,6 +109,9 @@ class Stability:
             return False
         self._end_older()
         self._end_departed()
+        if not self.may_say():
+            return False
+        self.tell()
         held = self.reportable()
         disk = self.on_disk() if self.open else held
         said = moves(self._said, held) or moves(self._said_disk, disk)
@@ -116,6 +123,11 @@ class Stability:
                 words.append(self._pack(self._said_disk))
             self.announce(words)
         return said
+
+    def tell(self) -> None:
+        """What is held is about to count for these members."""
+        members = self.member_ids() or frozenset()
+        self.told = members if self.told is None else self.told & members
 
     def _pack(self, held: Vector) -> bytes:
         return pack_marks({
@@ -258,8 +270,9 @@ class Stability:
         """Counts the reports that may count now, and moves the cut; True: it has moved."""
         self._count_reports()
         members = self.member_ids()
-        if not members or self.member_id not in members:
+        if not members or self.member_id not in members or not self.may_say():
             return False
+        self.tell()
         holding = self.departures.holding()
         for member in self.departures.known:
             if member not in holding:
@@ -403,6 +416,8 @@ class Stability:
         self.take(said)
         for uuid in said.retired:
             self.streams.of(uuid).retired = True
+        if self.started_with:
+            self.tell()  # the process before may have said that it holds this
 
     def take(self, said: Said) -> None:
         """What a snapshot or file says, beside what is known; the vector was joined before."""
@@ -422,6 +437,8 @@ class Stability:
             if uuid not in self.ends:
                 self.close(uuid, member)
         self.departures.close()
+        if said.cut and self.told is None:
+            self.tell()
         self.take_cut(said.cut)
 
 
@@ -460,6 +477,11 @@ def covers(here: Vector, there: Vector, ends: Vector) -> bool:
 def is_live(stream: Stream) -> bool:
     """May writes of this stream still come?"""
     return not stream.ended and stream.seen != 0
+
+
+def always() -> bool:
+    """Whatever is held may be said."""
+    return True
 
 
 def silent(words: list[bytes]) -> None:

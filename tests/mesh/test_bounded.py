@@ -306,6 +306,7 @@ def test_a_newcomer_that_was_alone_for_a_while_takes_the_frames_of_the_mesh() ->
     b = mesh.add("b")
     mesh.part(0, 1)
     b.member.stability.members = b.member.membership.ids
+    b("SET", "own", "v")
     for _ in range(3):
         b.save()
         b.beat()
@@ -317,3 +318,4 @@ def test_a_newcomer_that_was_alone_for_a_while_takes_the_frames_of_the_mesh() ->
     mesh.heal_apart()
     assert b.member.memory.cut.violations == 0
     assert a("SCARD", "s") == b("SCARD", "s") == 3
+    assert a("GET", "own") == b("GET", "own") == b"v"

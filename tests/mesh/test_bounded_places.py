@@ -223,7 +223,7 @@ def test_what_a_type_that_lost_has_past_its_deadline_goes_with_it() -> None:
 # --- seeds --------------------------------------------------------------------------------------
 
 
-def play(seed: int, forgets: str) -> World:
+def play(seed: int, forgets: str, introduced: bool = True) -> World:
     """Writes everywhere on links that break, saves, crashes; then nothing is remembered."""
     kinds = MIXES[seed % len(MIXES)]
     world = World(
@@ -231,7 +231,8 @@ def play(seed: int, forgets: str) -> World:
         forgets=forgets,
     )  # fmt: skip
     rng = world.random
-    introduce(world)  # one mesh from the beginning: nobody has data from before
+    if introduced:
+        introduce(world)
     client = OfSome(rng, seed, kinds)
     pairs = list(world.wires)
     for _ in range(3):
@@ -274,6 +275,11 @@ def test_seeds_of_deadlines_end_equal_and_with_nothing_remembered(forgets: str) 
             play(seed, forgets)
         except Exception as error:
             raise AssertionError(f"seed {seed}, {forgets}: {error}") from error
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_nodes_that_write_before_they_know_each_other_end_equal(seed: int) -> None:
+    play(seed, "beat", introduced=False)
 
 
 def test_the_client_of_these_seeds_writes_deadlines() -> None:

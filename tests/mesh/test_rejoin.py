@@ -206,6 +206,67 @@ def test_who_takes_the_others_state_is_the_same_on_both_sides() -> None:
     assert unpack_card(many.pack()) == many
 
 
+def test_two_that_have_forgotten_nothing_become_one_by_their_dots() -> None:
+    def card(member: bytes, told: bytes | None, data: bool = True, lent: bytes = b"") -> Card:
+        known = None if told is None else frozenset(told[at : at + 1] for at in range(len(told)))
+        others = frozenset(lent[at : at + 1] for at in range(len(lent)))
+        return Card(member, frozenset((member,)), 5, data, True, False, b"", known, others)
+
+    new, other = card(b"a", None), card(b"b", None)
+    assert (verdict(new, other), verdict(other, new)) == ((STAY, ""), (STAY, ""))
+    counted = card(b"b", b"ab")  # whatever it said it said to a mesh with a
+    assert (verdict(new, counted), verdict(counted, new)) == ((STAY, ""), (STAY, ""))
+    alone = card(b"b", b"b")
+    assert {verdict(new, alone)[0], verdict(alone, new)[0]} == {JOIN, WAIT}
+    shared = card(b"a", None, True, b"c")  # c may have its frames: it is not replaced
+    assert (verdict(shared, alone), verdict(alone, shared)) == ((WAIT, ""), (JOIN, ""))
+    many = card(b"b", b"bd", True, b"d")
+    assert "only a mesh of one member can join" in verdict(shared, many)[1]
+    empty = card(b"a", None, False, b"c")  # nothing of it can be doubled
+    assert (verdict(empty, many), verdict(many, empty)) == ((JOIN, ""), (WAIT, ""))
+
+
+def test_a_node_alone_says_what_it_holds_only_when_it_holds_something() -> None:
+    mesh = Mesh("a", forgets="beat")
+    a = mesh.nodes[0]
+    by_membership(a)
+    hold(mesh, a)
+    stability = a.member.stability
+    assert stability.told is None
+    a.member.expects_link = lambda: True
+    a("SET", "k", "v")
+    hold(mesh, a)
+    assert stability.cut == {}
+    a.member.expects_link = lambda: False
+    hold(mesh, a)
+    assert stability.told == frozenset((a.member_id,))
+    assert stability.cut
+    mesh.restart(0)
+    assert a.member.stability.told == frozenset((a.member_id,))
+
+
+def test_nothing_is_known_of_what_a_member_holds_that_kept_its_state() -> None:
+    mesh = Mesh("", forgets="beat")
+    a, b = mesh.add("a"), mesh.add("b")
+    mesh.cut_all()
+    for node in (a, b):
+        by_membership(node)
+        node("SADD", "s", node.name)
+    for node, other in ((a, b), (b, a)):
+        assert node.member.called_by(other.member.card().pack()) == (False, True)
+        node.member.admit(other.member_id, "", 0, lambda member: True)
+    assert b.member_id not in a.member.stability.rows
+    hold(mesh, a)
+    assert left(a)  # b has not said that it holds any of it
+    mesh.heal_apart()
+    for _ in range(3):
+        hold(mesh, a, b)
+    assert left(a) == left(b) == {}
+    assert mesh.both("SMEMBERS", "s") == frozenset({b"a", b"b"})
+    assert conflicts(a, "import_conflict") == conflicts(b, "import_conflict") == 0
+    assert not a.member.memory.cut.violations + b.member.memory.cut.violations
+
+
 def test_who_is_expelled_is_told_how_to_come_back() -> None:
     mesh = meshed("ab")
     a, b = mesh.nodes

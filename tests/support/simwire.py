@@ -149,6 +149,7 @@ class Wire(Follower):
     def answer(self) -> None:
         """The source goes on from there, or sends a snapshot."""
         assert self.asked is not None
+        self.source.member.lent.add(self.target.member_id)
         asked = self.source.streams.completed(self.asked)
         own = self.target.streams.own.uuid
         self.whole = bool(self.target.member.void) or has_lost(

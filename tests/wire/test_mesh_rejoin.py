@@ -144,6 +144,20 @@ def test_two_nodes_with_data_become_one_mesh_and_keep_it() -> None:
         all_forget(a, b)
 
 
+def test_who_has_to_follow_the_caller_calls_back() -> None:
+    """The older one, with data that is stable there, is told to follow the younger one."""
+    with ExitStack() as stack:
+        a = node(stack, "a", *FORGETS)
+        a.ask("SADD", "s", "a")
+        all_forget(a)
+        b = node(stack, "b", *FORGETS)
+        a.ask("REPLICAOF", "127.0.0.1", str(b.port))
+        await_links((a, b), 1)
+        wait_until(lambda: b.ask("SCARD", "s").text == b"1", "what a had", 30.0)
+        await_equal([a, b])
+        all_forget(a, b)
+
+
 def test_two_meshes_of_several_members_are_refused() -> None:
     with ExitStack() as stack:
         pairs = []
