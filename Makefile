@@ -97,7 +97,7 @@ system:  ## system packages of the suite: says what is missing; installs it as r
 	fi
 
 build: $(STAMP)  ## compile the hot modules in place
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
 
 pure: $(STAMP)  ## remove what `make build` left, so that pure Python runs without PLEXIS_PURE
 	@{ $(BUILT); } | while read -r file; do rm -v "$$file"; done

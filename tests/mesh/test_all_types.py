@@ -106,11 +106,11 @@ def rewritten(world: World, client: AllTypes) -> None:
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_what_is_written_in_turn_is_equal_everywhere(shard: int) -> None:
-    for seed in range(shard, SEEDS // 16, SHARDS):
+    for seed in range(shard, SEEDS // 32, SHARDS):
         written_in_turn(seed)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_what_is_written_at_once_breaks_nothing(shard: int) -> None:
-    for seed in range(shard, SEEDS // 16, SHARDS):
+    for seed in range(shard, SEEDS // 32, SHARDS):
         written_at_once(seed)

@@ -24,7 +24,7 @@ from tests.support.comparing import Pair
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = max(len(MIXES), int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 100)
+SEEDS = max(len(MIXES), int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 250)
 
 
 def level(nodes: int = 2) -> World:

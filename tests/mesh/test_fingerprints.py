@@ -26,7 +26,7 @@ from tests.mesh.test_types_converge import MIXES, OfSome, event
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = max(len(MIXES), int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 25)
+SEEDS = max(len(MIXES), int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 100)
 SALT = b"a salt of a mesh"
 
 

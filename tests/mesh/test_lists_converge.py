@@ -163,7 +163,7 @@ def test_lists_converge_to_what_the_oracle_says(
     shard: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simnode, "Recorder", ListRecorder)
-    for seed in range(shard, SEEDS // 16, SHARDS):
+    for seed in range(shard, SEEDS // 32, SHARDS):
         ListRecorder.acts = []
         try:
             run(seed, ListRecorder.acts)

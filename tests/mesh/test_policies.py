@@ -206,12 +206,12 @@ def policed(seeds: range) -> None:
 
 @pytest.mark.parametrize("shard", range(4))
 def test_random_schedules_converge_to_what_the_oracle_says(shard: int) -> None:
-    policed(range(shard, SEEDS // 25, 4))
+    policed(range(shard, SEEDS // 50, 4))
 
 
 @pytest.mark.parametrize("mix", range(len(MIXES)), ids=["+".join(each) for each in MIXES])
 def test_what_is_written_at_once_is_equal_everywhere(mix: int) -> None:
-    for seed in range(mix, SEEDS // 25, len(MIXES)):
+    for seed in range(mix, SEEDS // 50, len(MIXES)):
         world = World(seed, nodes=2 + seed % 2, backlog_bytes=(0, 4_000, 0, 9_000)[seed // 2 % 4])
         give_policies(world, seed)
         client = OfSome(world.random, seed, MIXES[mix])

@@ -7,6 +7,7 @@ import pytest
 from node.commands.context import Parked
 from node.resp.replies import NULL_ARRAY
 from tests.mesh.stories import Mesh, pair
+from tests.support.local import Inbox
 from tests.support.simnode import SimNode
 
 READ = ("XREAD", "STREAMS", "x")
@@ -70,15 +71,15 @@ def test_who_waits_is_served_when_the_entries_are_settled() -> None:
     b("XADD", "x", "*", "f", "v")
     waits = b.attempt(b.session, "XREAD", "BLOCK", "0", "STREAMS", "x", "0")
     assert isinstance(waits, Parked)
-    answers: list[object] = []
-    b.engine.resume = lambda parked, reply: answers.append(reply)  # type: ignore[method-assign]
+    answers = Inbox()
+    b.session.outlet = answers
     mesh.at(1100)
     for node in mesh.nodes:
         node.beat()
     mesh.flow()
     b.beat()
     b.engine.tick(mesh.time_s)
-    assert values(answers[0]) == [b"v"]
+    assert values(answers.resumed[0]) == [b"v"]
 
 
 def test_a_node_alone_reads_all_there_is() -> None:

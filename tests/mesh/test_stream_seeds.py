@@ -241,5 +241,5 @@ def test_streams_written_at_once_end_equal(
     shard: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simnode, "Recorder", StreamRecorder)
-    for seed in range(shard, SEEDS // 16, SHARDS):
+    for seed in range(shard, SEEDS // 32, SHARDS):
         written_at_once(seed)

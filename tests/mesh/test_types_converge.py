@@ -35,6 +35,8 @@ MIXES = (
 
 # When nodes forget: see World. In the last schedules no node ever does.
 FORGETS = ("mixed", "frame", "random", "")
+# Of the seeds beyond it a few keep one record for ever (docs/decisions/0023).
+FORGETTING = 200
 
 # DUMP of these has an order that is part of the value. A hash or set has that of its additions, as
 # in Redis, a stream's nodes that of its past.
@@ -61,7 +63,7 @@ def written_at_once(seed: int) -> World:
     kinds = MIXES[seed % len(MIXES)]
     world = World(
         seed, nodes=2 + seed % 2, backlog_bytes=(0, 4_000, 0, 9_000)[seed // 2 % 4],
-        forgets=FORGETS[seed // len(MIXES) % len(FORGETS)],
+        forgets=FORGETS[seed // len(MIXES) % len(FORGETS)] if seed < FORGETTING else "",
     )  # fmt: skip
     rng = world.random
     client = OfSome(rng, seed, kinds)
@@ -141,5 +143,5 @@ def equal(world: World) -> None:
 
 @pytest.mark.parametrize("mix", range(len(MIXES)), ids=["+".join(each) for each in MIXES])
 def test_what_is_written_at_once_is_equal_everywhere(mix: int) -> None:
-    for seed in range(mix, SEEDS // 8, len(MIXES)):
+    for seed in range(mix, SEEDS // 16, len(MIXES)):
         written_at_once(seed)
