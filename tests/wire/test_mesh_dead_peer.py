@@ -118,8 +118,8 @@ def test_a_member_that_is_back_in_time_lets_all_be_forgotten(trio: Mesh) -> None
     for first in range(0, 5 * BATCH, BATCH):
         write(a, first)
     wait_until(lambda: number(b, "mesh_unstable_bytes") > 4 * BATCH * 49, "metadata")
-    info = a.info("replication")
-    assert info["mesh_held_up_by"] and int(info["mesh_held_up_ms"]) > 0
+    wait_until(lambda: a.info("replication")["mesh_held_up_by"] != "", "a heartbeat")
+    wait_until(lambda: number(a, "mesh_held_up_ms") > 0, "a heartbeat")
     c.start()
     await_equal([a, b, c])
     for node in trio.nodes:
