@@ -14,7 +14,7 @@ from tests.wire.mesh_support import CATCH_UP_S, Mesh, Node, await_equal, run_all
 
 pytestmark = pytest.mark.wire
 
-KEYS = scaled(20_000)
+KEYS = scaled(5_000)
 CHANGED = KEYS // 100
 SMALL = ("--repl-backlog-size", "64kb")
 # Frames that a backlog of this size does not hold.
