@@ -101,6 +101,22 @@ class Chunk:
             self._newest = newest
         return newest
 
+    def counting_on(self, place: bytes, over: i64) -> list[int]:
+        """The records of a place that count on the register `over`."""
+        records = self.find(place)
+        if not records:
+            return records
+        data = self.data()
+        moved = self.moved
+        found: list[int] = []
+        for at in records:
+            counts_on = moved.get(at)
+            if counts_on is None:
+                counts_on = int(read_i64_le(data, i64(at) * RECORD_BYTES + 16))
+            if counts_on == over:
+                found.append(at)
+        return found
+
     def is_dead(self, at: int) -> bool:
         """Does a record count on no register for sure?"""
         return self.moved.get(at) == DEAD
@@ -174,17 +190,12 @@ class Log:
     def live(self, place: bytes, over: i64, found: list[Increment]) -> None:
         """Adds to `found` the increments of a place that count on the register `over`."""
         for chunk in self.chunks:
-            records = chunk.find(place)
+            records = chunk.counting_on(place, over)
             if not records:
                 continue
             data = chunk.data()
             for at in records:
                 base = i64(at) * RECORD_BYTES
-                counts_on = chunk.moved.get(at)
-                if counts_on is None:
-                    counts_on = int(read_i64_le(data, base + 16))
-                if counts_on != over:
-                    continue
                 one = Increment(
                     read_i64_le(data, base), self.origin, read_i64_le(data, base + 8),
                     chunk.decimals.get(at),
@@ -200,18 +211,12 @@ class Log:
         later = 0
         total = 0
         for chunk in self.chunks:
-            records = chunk.find(place)
+            records = chunk.counting_on(place, over)
             if not records:
                 continue
             data = chunk.data()
-            moved = chunk.moved
             for at in records:
                 base = i64(at) * RECORD_BYTES
-                counts_on = moved.get(at)
-                if counts_on is None:
-                    counts_on = int(read_i64_le(data, base + 16))
-                if counts_on != over:
-                    continue
                 if at in chunk.decimals:
                     return -1, -1, -1
                 count += 1
@@ -224,18 +229,13 @@ class Log:
         """The increments of a place that count on `over` and are not later than this count on
         nothing any more."""
         for chunk in self.chunks:
-            records = chunk.find(place)
+            records = chunk.counting_on(place, over)
             if not records:
                 continue
             data = chunk.data()
-            moved = chunk.moved
             for at in records:
-                base = i64(at) * RECORD_BYTES
-                counts_on = moved.get(at)
-                if counts_on is None:
-                    counts_on = int(read_i64_le(data, base + 16))
-                if counts_on == over and read_i64_le(data, base) <= before:
-                    moved[at] = int(DEAD)
+                if read_i64_le(data, i64(at) * RECORD_BYTES) <= before:
+                    chunk.moved[at] = int(DEAD)
 
 
 class Ledger:

@@ -28,6 +28,7 @@ from node.persist.aof_worker import Then, Work, Worker
 from node.persist.snapshot import Snapshots
 from node.resp.client import command
 from node.resp.parser import Parser
+from tests.support.jobs import carry_out
 
 START_S = 1_700_000_000.0
 WALK_KEYS = 2
@@ -93,7 +94,7 @@ class LogNode:
             lambda seconds, callback: self.queue.append(callback), lambda: self.now_s,
         )  # fmt: skip
         self.store = AofStore(
-            config, self.snapshots, self.worker, self.in_thread, lambda: self.now_s, self.aof, 1
+            config, self.snapshots, self.worker, carry_out, lambda: self.now_s, self.aof, 1
         )
         self.aof.store = self.store
         self.session = self.engine.session()
@@ -123,15 +124,6 @@ class LogNode:
 
     def progress(self, file: str, done: int) -> None:
         """A load says how far it is."""
-
-    def in_thread(self, work: Work, then: Then) -> None:
-        """A job of the other threads."""
-        problem: OSError | None = None
-        try:
-            work()
-        except OSError as error:
-            problem = error
-        then(problem)
 
     def __call__(self, *words: bytes | str) -> object:
         """One command, and what is due soon after it."""

@@ -18,6 +18,7 @@ from node.net.connection import Connection, Hub
 from node.net.gate import ReplyGate
 from node.persist.aof_store import AofStore, Owner
 from node.persist.aof_worker import Then, Work, Worker
+from tests.support.jobs import carry_out
 
 if TYPE_CHECKING:
     from tests.support.simnode import SimNode
@@ -45,7 +46,7 @@ class StepWorker(Worker):
         if not self.jobs:
             return False
         work, then = self.jobs.pop(0)
-        in_thread(work, then)
+        carry_out(work, then)
         return True
 
     def wait(self) -> None:
@@ -126,7 +127,7 @@ class SimLog:
         self.aof = aof
         self.owner = Watched(aof)
         aof.store = AofStore(
-            config, node.snapshots, self.worker, in_thread, clock, self.owner, pid=1
+            config, node.snapshots, self.worker, carry_out, clock, self.owner, pid=1
         )
         manifest = aof.store.folder.read()
         if manifest is not None:
@@ -196,16 +197,6 @@ class SimLog:
         """Nothing of it is needed any more."""
         self.crash(0)
         self.folder.cleanup()
-
-
-def in_thread(work: Work, then: Then) -> None:
-    """A job of the other threads, at once."""
-    problem: OSError | None = None
-    try:
-        work()
-    except OSError as error:
-        problem = error
-    then(problem)
 
 
 def welcome(connection: Connection) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 
 from node.persist.aof import ALWAYS, EVERYSEC, NO, AppendLog, LogFile, LogWatcher
 from node.persist.aof_worker import Then, Work, Worker
+from tests.support.jobs import carry_out
 
 
 class Steps(Worker):
@@ -25,12 +26,7 @@ class Steps(Worker):
     def step(self) -> None:
         """Carries out the oldest job."""
         work, then = self.jobs.pop(0)
-        problem: OSError | None = None
-        try:
-            work()
-        except OSError as error:
-            problem = error
-        then(problem)
+        carry_out(work, then)
 
     def wait(self) -> None:
         while self.jobs:

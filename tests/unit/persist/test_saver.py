@@ -10,6 +10,7 @@ from node.persist.loader import Loader
 from node.persist.saver import RETRY_S, SaveError, Saver
 from node.persist.snapshot import Snapshots
 from node.ports import Metadata
+from tests.support.jobs import carry_out
 from tests.support.local import LocalNode
 
 Work = Callable[[], None]
@@ -49,12 +50,7 @@ class Bench:
         while self.turn() or self.threads:
             for work, then in self.threads[:]:
                 self.threads.remove((work, then))
-                problem: OSError | None = None
-                try:
-                    work()
-                except OSError as error:
-                    problem = error
-                then(problem)
+                carry_out(work, then)
 
     def keys_in_file(self) -> int:
         """How many keys the data file has."""
