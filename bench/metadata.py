@@ -101,7 +101,7 @@ def run(rounds: int, quick: bool, wanted: Wanted | None = None) -> None:
     if quick:
         wanted = Wanted(20_000, min(wanted.rate, 60_000), 100, 10.0, wanted.cap_bytes)
     ports = free_port(), free_port()
-    options = ["--mesh-forget", "yes", "--appendonly", "yes"]
+    options = ["--mesh-forget", "yes", "--appendonly", "yes", "--appendfsync", "always"]
     if wanted.cap_bytes:
         options += ["--mesh-unstable-max-bytes", str(wanted.cap_bytes)]
     follows = ("--replicaof", "127.0.0.1", str(ports[0]))
@@ -135,12 +135,15 @@ def measure(node: Process, peer: Process, wanted: Wanted) -> None:
     report(seen, wanted, info(asker))
     await_follower(node, peer)
     applied_s = time.monotonic() - back_s
-    zero_s = applied_s + await_zero(asker, node, peer)
+    await_disks(asker, peer)
+    held_s = time.monotonic() - back_s
+    zero_s = held_s + await_zero(asker, node, peer)
     last = info(asker)
     print(
-        f"\nafter the peer's return: all applied in {applied_s:.1f} s, nothing remembered by either"
-        f" in {zero_s:.1f} s: {(zero_s - applied_s) / HEARTBEAT_S:.1f} heartbeats later (its disk"
-        f" is at most one behind)\nidentity spans of live list elements:"
+        f"\nafter the peer's return: all applied in {applied_s:.1f} s, on both disks in"
+        f" {held_s:.1f} s, nothing remembered by either in {zero_s:.1f} s:"
+        f" {(zero_s - held_s) / HEARTBEAT_S:.1f} heartbeats after all held it on disk\n"
+        f"identity spans of live list elements:"
         f" {int(last['mesh_list_span_bytes']):,} bytes for {asker.call(b'LLEN', QUEUE)} elements\n"
         f"transfers taken in by the peer: {info(Client(peer.port))['mesh_transfers_in']}",
         flush=True,
@@ -202,11 +205,26 @@ def report(seen: Seen, wanted: Wanted, last: dict[str, str]) -> None:
     )  # fmt: skip
 
 
-def info(client: Client) -> dict[str, str]:
-    """INFO replication."""
-    reply = client.call(b"INFO", b"replication")
+def info(client: Client, section: bytes = b"replication") -> dict[str, str]:
+    """A section of INFO."""
+    reply = client.call(b"INFO", section)
     text = bytes(cast(bytes, reply)).decode()
     return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
+
+
+def await_disks(asker: Client, peer: Process) -> None:
+    """Returns when neither node has anything that is not on its disk."""
+    other = Client(peer.port)
+    wait_until(partial(are_on_disk, asker, other), "all to be on disk", AWAIT_S)
+    other.close()
+
+
+def are_on_disk(asker: Client, other: Client) -> bool:
+    """Does neither log hold anything that is not flushed?"""
+    found = [info(each, b"persistence") for each in (asker, other)]
+    return all(
+        each["aof_buffer_length"] == "0" and each["aof_pending_bio_fsync"] == "0" for each in found
+    )
 
 
 def await_zero(asker: Client, node: Process, peer: Process) -> float:
