@@ -15,27 +15,13 @@ import structlog
 
 from mesh.backlog import NOWHERE
 from mesh.clock_guard import SkewMeter, question
-from mesh.handshake import COMPARED, Handshake, HandshakeError
+from mesh.handshake import Handshake, HandshakeError
 from mesh.inbox import FORKED, GAP, OTHER, Inbox
-from mesh.intake import Intake
-from mesh.outflow import DIGEST_KEYS
 from mesh.range_server import RangeError
+from mesh.resync import Resync
 from mesh.rreplay import FrameError, StampError
 from mesh.staging import ClockError, StagingError
-from mesh.status import (
-    CATCH_UP,
-    CONNECT,
-    CONNECTING,
-    DOWN,
-    HANDSHAKE,
-    IN_SYNC,
-    LAGGING,
-    MERGE,
-    MERGING,
-    NEVER,
-    REFUSED,
-    SYNCING,
-)
+from mesh.status import CONNECTING, DOWN, HANDSHAKE, IN_SYNC, LAGGING, MERGING, NEVER, REFUSED
 from mesh.topology import Way, relay_command, routes_at, unpack_offers
 from node.persist.rdb_codes import RdbError
 from node.resp.client import INCOMPLETE, ReplyParser, command
@@ -52,9 +38,6 @@ RETRY_MOST_S = 1.0
 # A refusal that another attempt will not change is tried again this seldom.
 REFUSED_RETRY_S = 5.0
 GETACK = command(b"REPLCONF", b"GETACK", b"*")
-# After so many comparisons that were broken off, one after another, all is asked for: where more
-# changes than can be noted a comparison never ends.
-FAILURES_MOST = 3
 # Bytes taken from one peer before others have their turn: some 700 frames, less than a millisecond.
 TURN_BYTES = 131_072
 
@@ -75,11 +58,7 @@ class Link(asyncio.Protocol):
         self.last_io_s = 0.0
         self.apply_lag_ms = 0.0
         self.meter = SkewMeter()
-        self.resync_full = 0
-        self.resync_range = 0
-        self.resync_partial = 0
-        self.resync_full_bytes = 0
-        self.resync_range_bytes = 0
+        self.resync = Resync(self)
         self.reconnects = 0
         self.bytes_received = 0
         self.offset = 0
@@ -88,17 +67,10 @@ class Link(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._handshake: Handshake | None = None
         self._replies = ReplyParser()
-        self._intake: Intake | None = None  # while a transfer comes in
-        self._working = False  # on the comparison of digests
-        self._is_range = False  # the last transfer was of what differs
-        self._transfers_seen = 0  # of this node, when PSYNC was sent
-        self._failures = 0  # of comparisons, one after another
         self._turn_bytes = 0
         self._pieces: list[bytes] = []
         self._held = 0
         self._wants = 0
-        self._rest = b""
-        self._switching = False
         self._lost = asyncio.Event()
         self._paused = False
         self._way: Way | None = None
@@ -120,16 +92,17 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """Ends the link for good."""
         self.closed = True
-        self._drop("closed")
+        self.drop("closed")
         if self._task is not None:
             self._task.cancel()
 
     def restart(self, reason: str) -> None:
         """Drops the connection; it comes back by version vector, and asks for every stream."""
         self._asks_all = True
-        self._drop(reason)
+        self.drop(reason)
 
-    def _become(self, state: str) -> None:
+    def become(self, state: str) -> None:
+        """The state is another one from now on."""
         if state != self.state:
             self.state = state
             self.since_ms = self.agent.now_ms()
@@ -138,14 +111,14 @@ class Link(asyncio.Protocol):
         wait_s = RETRY_FIRST_S
         while not self.closed:
             await self._may_run.wait()
-            self._become(CONNECTING)
+            self.become(CONNECTING)
             self._lost.clear()
             started = asyncio.get_running_loop().time()
             try:
                 await asyncio.wait_for(self._connect(), self.agent.timeout_s)
                 await self._lost.wait()
             except (OSError, TimeoutError) as error:
-                self._failed(f"cannot connect: {str(error) or type(error).__name__}", DOWN)
+                self.failed(f"cannot connect: {str(error) or type(error).__name__}", DOWN)
             if asyncio.get_running_loop().time() - started > 2 * RETRY_MOST_S:
                 wait_s = RETRY_FIRST_S
             refused = self.state == REFUSED
@@ -182,7 +155,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._become(HANDSHAKE)
+        self.become(HANDSHAKE)
         self._pieces = []
         self._held = 0
         self._wants = 0
@@ -190,15 +163,13 @@ class Link(asyncio.Protocol):
         self._paused = False
         self.inbox = self.agent.member.inbox()
         self._handshake = Handshake(self.agent.identity, self.agent.streams.told)
-        self._handshake.compares = (
-            self._failures < FAILURES_MOST and self.agent.member.has_keys()
-        )
+        self._handshake.compares = self.resync.may_compare()
         self._handshake.card = lambda member: self.agent.member.card(member).pack()
         self._handshake.meet = self.agent.member.meet
         self._handshake.is_void = lambda: bool(self.agent.member.void)
         self.agent.clocks.watch(self._handshake, self.meter)
         self.last_io_s = self.agent.loop_s()
-        self._send(self._handshake.begin())
+        self.send(self._handshake.begin())
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
@@ -208,14 +179,9 @@ class Link(asyncio.Protocol):
             self.agent.member.routes.remove_way(self._way)
             self._way = None
             self.agent.roster.settle_routes()
-        if self._intake is not None:
-            if self._intake.ranges is not None:
-                self._failures += 1
-            self._intake = None
-            self.agent.member.abandon()
-            self.agent.staging_ended()
+        self.resync.broke()
         if self.state not in (REFUSED, DOWN):
-            self._failed(f"connection lost: {error or 'closed by the peer'}", DOWN)
+            self.failed(f"connection lost: {error or 'closed by the peer'}", DOWN)
         self._lost.set()
 
     def data_received(self, data: bytes) -> None:
@@ -225,18 +191,18 @@ class Link(asyncio.Protocol):
         try:
             if self._handshake is not None:
                 self._shake(data)
-            elif self._intake is not None:
-                self._take_transfer(self._intake, data)
+            elif self.resync.intake is not None:
+                self.resync.take(data)
             else:
                 self._take_frames(data)
         except HandshakeError as error:
-            self._failed(str(error), REFUSED if error.final else DOWN)
-            self._drop("handshake")
+            self.failed(str(error), REFUSED if error.final else DOWN)
+            self.drop("handshake")
         except (StampError, ClockError) as error:
             self.refuse(str(error))
         except (FrameError, StagingError, RangeError, RdbError, Failure, ValueError) as error:
-            self._failed(f"{type(error).__name__}: {error}", DOWN)
-            self._drop("bad data")
+            self.failed(f"{type(error).__name__}: {error}", DOWN)
+            self.drop("bad data")
 
     def _take_turns(self, size: int) -> None:
         """Whoever catches up sends without end: clients are served between two pieces."""
@@ -247,22 +213,25 @@ class Link(asyncio.Protocol):
 
     def _next_turn(self) -> None:
         self._turn_bytes = 0
-        if not self._switching and self.agent.may_read(self):
+        if not self.resync.switching and self.agent.may_read(self):
             self.pause(False)
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Sends bytes to the peer, where a connection is."""
         if self.transport is not None and data:
             self.transport.write(data)
 
-    def _drop(self, reason: str) -> None:
+    def drop(self, reason: str) -> None:
+        """Ends the connection; another one is tried soon."""
         if self.transport is not None:
             self.transport.abort()
 
-    def _failed(self, text: str, state: str) -> None:
+    def failed(self, text: str, state: str) -> None:
+        """Notes why the link is not live."""
         if text != self.last_error or self.state != state:
             LOG.warning("link_lost", peer=self.address, reason=text)
         self.last_error = text
-        self._become(state)
+        self.become(state)
 
     # --- handshake ------------------------------------------------------------------------------
 
@@ -274,7 +243,7 @@ class Link(asyncio.Protocol):
             reply = self._replies.next()
             if reply is INCOMPLETE:
                 return
-            self._send(handshake.reply(reply))
+            self.send(handshake.reply(reply))
             if not handshake.waiting and handshake.peer_member and not handshake.done:
                 self.peer_member = handshake.peer_member
                 self.peer_stream = handshake.peer_stream
@@ -299,8 +268,8 @@ class Link(asyncio.Protocol):
             self._ask(handshake)
 
     def _ask(self, handshake: Handshake) -> None:
-        self._transfers_seen = self.agent.member.transfers
-        self._send(handshake.psync(self._elsewhere()))
+        self.resync.asked()
+        self.send(handshake.psync(self._elsewhere()))
 
     def _elsewhere(self) -> frozenset[bytes]:
         """The streams that come over other links: this one need not send what is on its way."""
@@ -314,26 +283,15 @@ class Link(asyncio.Protocol):
         rest = self._replies.rest()
         self.offset = 0
         if handshake.full:
-            if not self.agent.may_resume(self):
-                self._drop("another transfer runs")
-                return
-            if self._transfers_seen != self.agent.member.transfers:
-                self._drop("what was asked for has come from another peer")
-                return
-            staging = self.agent.member.stage(handshake.salt, handshake.leaves)
-            self._intake = Intake(staging, self._compared)
-            self.agent.staging_began(self)
-            self._become(SYNCING)
-            LOG.info("transfer_began", peer=self.address, by_digest=handshake.leaves > 0)
-            self._take_transfer(self._intake, rest)
+            self.resync.begin(handshake, rest)
             return
-        self.resync_partial += 1
+        self.resync.partial += 1
         self._became_live()
         self._take_frames(rest)
 
     def _became_live(self) -> None:
         self.last_error = ""
-        self._become(self._live_word())
+        self.become(self._live_word())
         self.ack()
         LOG.info("link_up", peer=self.address, member=self.peer_member.decode())
         self._way = Way(self.peer_member, self.peer_stream, self._ask_relays)
@@ -343,94 +301,21 @@ class Link(asyncio.Protocol):
 
     def _ask_relays(self, streams: frozenset[bytes]) -> None:
         """Streams of others that are to come over this link too."""
-        self._send(relay_command(streams, self.agent.streams.told()))
+        self.send(relay_command(streams, self.agent.streams.told()))
 
     # --- a transfer -----------------------------------------------------------------------------
 
-    def _compared(self, message: bytes) -> None:
-        self._send(command(b"REPLCONF", COMPARED, message))
-
-    def _take_transfer(self, intake: Intake, data: bytes) -> None:
-        intake.take(data)
-        if not intake.staged:
-            if intake.ranges is not None and not self._working:
-                self._working = True
-                self.agent.call_soon(self._work)
-            return
-        self._rest = intake.rest
-        self._become(MERGING)
-        self._intake = None
-        self._count_transfer(intake)
-        self._switching = True
-        self.pause(True)
-        LOG.info("transfer_staged", peer=self.address, bytes=intake.bytes_taken,
-                 keys=intake.staging.records)  # fmt: skip
-        self.agent.switch(self)
-
-    def _work(self) -> None:
-        """A slice of the comparison of digests, a millisecond; clients are served between two."""
-        self._working = False
-        intake = self._intake
-        if intake is None or self.transport is None:
-            return
-        try:
-            more = intake.step(DIGEST_KEYS)
-        except StagingError as error:
-            self._failed(f"StagingError: {error}", DOWN)
-            self._drop("bad data")
-            return
-        if more:
-            self._working = True
-            self.agent.call_soon(self._work)
-
-    def _count_transfer(self, intake: Intake) -> None:
-        self._is_range = intake.ranges is not None
-        if self._is_range:
-            self._failures = 0
-            self.resync_range_bytes += intake.bytes_taken
-        else:
-            self.resync_full_bytes += intake.bytes_taken
-
-    @property
-    def transfer_bytes(self) -> int:
-        """What came of the transfer that runs."""
-        return 0 if self._intake is None else self._intake.bytes_taken
-
-    @property
-    def phase(self) -> str:
-        """What of a resync is going on: a word of SYNC_PHASES, or "" for none."""
-        if self.state in (CONNECTING, HANDSHAKE):
-            return CONNECT
-        if self._intake is not None:
-            return self._intake.phase
-        if self.state == MERGING:
-            return MERGE
-        return CATCH_UP if self.state == LAGGING else ""
-
-    @property
-    def progress(self) -> float | None:
-        """The share done of the phase, 0 to 1; None where it is not known."""
-        if self._intake is not None:
-            return self._intake.progress
-        merging = self.agent.member.merging
-        return merging.progress if merging is not None and self.state == MERGING else None
-
     def unstaged(self, error: StagingError) -> None:
         """The last of the snapshot could not be staged: the link is tried again."""
-        self._switching = False
-        self._failed(f"StagingError: {error}", DOWN)
-        self._drop("staging failed")
+        self.resync.switching = False
+        self.failed(f"StagingError: {error}", DOWN)
+        self.drop("staging failed")
 
     def switched(self) -> None:
         """The snapshot counts now; its keys are merged while frames flow again."""
-        self._switching = False
-        if self._is_range:
-            self.resync_range += 1
-        else:
-            self.resync_full += 1
+        rest = self.resync.switched()
         if self.transport is not None:
             self.pause(False)
-            rest, self._rest = self._rest, b""
             self._became_live()
             self._take_frames(rest)
 
@@ -479,11 +364,11 @@ class Link(asyncio.Protocol):
             if result == GAP:
                 self.last_error = "frames are missing: asking again from our vector"
                 LOG.warning("gap", peer=self.address)
-                self._drop("gap")
+                self.drop("gap")
                 return
             if result == FORKED:
-                self._failed("its stream was written by two processes: a copied node", REFUSED)
-                self._drop("forked")
+                self.failed("its stream was written by two processes: a copied node", REFUSED)
+                self.drop("forked")
                 return
             break
         self._held = len(buffer) - start
@@ -492,7 +377,7 @@ class Link(asyncio.Protocol):
         if self.inbox.applied != before:
             behind = self.agent.now_ms() - (int(self.inbox.stamp) >> 20)
             self.apply_lag_ms = max(0.0, float(behind))
-            self._become(self._live_word())
+            self.become(self._live_word())
         self.agent.after_frames()
 
     def _take_offers(self, packed: bytes) -> None:
@@ -501,40 +386,40 @@ class Link(asyncio.Protocol):
             self.agent.roster.settle_routes()
 
     def _live_word(self) -> str:
-        if self.agent.member.merging is not None and self.resync_full + self.resync_range:
+        if self.agent.member.merging is not None and self.resync.full + self.resync.range:
             return MERGING
         return LAGGING if self.apply_lag_ms > self.agent.warn_lag_ms else IN_SYNC
 
     def merged(self) -> None:
         """The walk that merges a snapshot has ended."""
-        if self.live and self.state == MERGING and not self._switching:
-            self._become(self._live_word())
+        if self.live and self.state == MERGING and not self.resync.switching:
+            self.become(self._live_word())
 
     def ack(self) -> None:
         """Tells the peer how far we are."""
         if self.live:
-            self._send(command(b"REPLCONF", b"ACK", b"%d" % self.offset))
+            self.send(command(b"REPLCONF", b"ACK", b"%d" % self.offset))
         elif self._handshake is None:
-            self._send(b"\n")
+            self.send(b"\n")
 
     def ask_time(self) -> None:
         """Asks the peer what its clock says."""
         if self.live:
-            self._send(question(self.agent.now_us()))
+            self.send(question(self.agent.now_us()))
 
     def hold(self, on: bool) -> None:
         """MESH PAUSE: no connection until MESH RESUME."""
         if on:
             self._may_run.clear()
-            self._failed("paused by MESH PAUSE", DOWN)
-            self._drop("paused")
+            self.failed("paused by MESH PAUSE", DOWN)
+            self.drop("paused")
         else:
             self._may_run.set()
 
     def refuse(self, reason: str) -> None:
         """The peer must not be followed now; it is tried again seldom."""
-        self._failed(reason, REFUSED)
-        self._drop("refused")
+        self.failed(reason, REFUSED)
+        self.drop("refused")
 
     @property
     def live(self) -> bool:
@@ -542,8 +427,7 @@ class Link(asyncio.Protocol):
         return (
             self.transport is not None
             and self._handshake is None
-            and self._intake is None
-            and not self._switching
+            and not self.resync.runs
         )
 
     def pause(self, paused: bool) -> None:
@@ -563,5 +447,5 @@ class Link(asyncio.Protocol):
         if self.transport is not None and not self._paused:
             silent_s = self.agent.loop_s() - max(self.last_io_s, self.agent.awake_since_s)
             if silent_s > self.agent.silence_s:
-                self._failed(f"silent for {silent_s:.1f} s", DOWN)
-                self._drop("silent")
+                self.failed(f"silent for {silent_s:.1f} s", DOWN)
+                self.drop("silent")

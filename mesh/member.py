@@ -19,6 +19,7 @@ from mesh.forget import Forgetter
 from mesh.inbox import Inbox
 from mesh.membership import MEMBER, Membership, MembershipError
 from mesh.merge.resolver import StampResolver
+from mesh.merge_walk import MergeWalk
 from mesh.metadata import MeshMetadata, nothing
 from mesh.policy import policy_of
 from mesh.range_follower import RangeFollower
@@ -30,7 +31,7 @@ from mesh.seat import Seat
 from mesh.shelf import PART, Shelf
 from mesh.spill import Spill
 from mesh.stability import END, REPORT, Stability
-from mesh.staging import LARGE, MergeWalk, Staging
+from mesh.staging import LARGE, Staging
 from mesh.topology import Routes
 from node.engine import Engine
 from node.journal import BACKLOG, FORGET

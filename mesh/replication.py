@@ -347,10 +347,10 @@ class Replication:
             ("slave_read_repl_offset", link.offset),
             ("slave_repl_offset", link.offset),
         ]
-        fields.append((f"{prefix}_sync_phase", link.phase.replace(" ", "-")))
+        fields.append((f"{prefix}_sync_phase", link.resync.phase.replace(" ", "-")))
         if syncing:
-            fields.append((f"{prefix}_sync_read_bytes", link.transfer_bytes))
-            progress = link.progress
+            fields.append((f"{prefix}_sync_read_bytes", link.resync.bytes_taken))
+            progress = link.resync.progress
             if progress is not None:
                 fields.append((f"{prefix}_sync_progress", f"{progress:.3f}"))
         if not is_up:
@@ -373,11 +373,11 @@ class Replication:
             ("mesh_must_replace", agent.member.void or "no"),
             ("mesh_import", agent.joining.info()),
             *agent.anti_entropy.fields(),
-            ("mesh_resync_partial", sum(link.resync_partial for link in agent.links)),
-            ("mesh_resync_range", sum(link.resync_range for link in agent.links)),
-            ("mesh_resync_full", sum(link.resync_full for link in agent.links)),
-            ("mesh_resync_range_bytes", sum(link.resync_range_bytes for link in agent.links)),
-            ("mesh_resync_full_bytes", sum(link.resync_full_bytes for link in agent.links)),
+            ("mesh_resync_partial", sum(link.resync.partial for link in agent.links)),
+            ("mesh_resync_range", sum(link.resync.range for link in agent.links)),
+            ("mesh_resync_full", sum(link.resync.full for link in agent.links)),
+            ("mesh_resync_range_bytes", sum(link.resync.range_bytes for link in agent.links)),
+            ("mesh_resync_full_bytes", sum(link.resync.full_bytes for link in agent.links)),
             ("mesh_resync_range_sent", agent.sync_range),
             ("mesh_resync_range_sent_bytes", agent.sync_range_bytes),
             ("mesh_resync_full_sent_bytes", agent.sync_full_bytes),

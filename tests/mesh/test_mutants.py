@@ -43,11 +43,12 @@ from mesh.merge.registers import Deadlines, Registers
 from mesh.merge.resolver import StampResolver
 from mesh.merge.rule import Memory, Rule
 from mesh.merge.state import KeyState
+from mesh.merge_walk import MergeWalk
 from mesh.metadata import MeshMetadata
 from mesh.removals import Pending, Removals
 from mesh.rreplay import Inner
 from mesh.stability import Stability
-from mesh.staging import MergeWalk, Staging
+from mesh.staging import Staging
 from node.persist.snapshot import SnapshotWalk
 from node.ports import Clock
 from node.store.values.member_deadlines import MemberDeadlines

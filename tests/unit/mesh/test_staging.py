@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mesh.merge_walk import MergeWalk
 from mesh.metadata import HEAD, HIDDEN
 from mesh.spill import FileSpill, Spill
-from mesh.staging import MergeWalk, Staging, StagingError
+from mesh.staging import Staging, StagingError
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord, Record
 from tests.support.simnode import HeldSpill, SimNode
