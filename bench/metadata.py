@@ -133,7 +133,7 @@ def measure(node: Process, peer: Process, wanted: Wanted) -> None:
         os.kill(peer.process.pid, signal.SIGCONT)
     back_s = time.monotonic()
     report(seen, wanted, info(asker))
-    await_follower(node, peer)
+    await_follower(node, peer, AWAIT_S)
     applied_s = time.monotonic() - back_s
     await_disks(asker, peer)
     held_s = time.monotonic() - back_s

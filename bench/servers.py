@@ -219,13 +219,15 @@ def keydb(name: str, *options: str) -> Process | None:
     return Process(name, [program], [*one, *options], SERVER_CORE, {})
 
 
-def await_follower(source: Process, follower: Process) -> None:
+def await_follower(
+    source: Process, follower: Process, timeout_s: float = WAIT_TIMEOUT_S
+) -> None:
     """Returns when what was written to `source` up to now shows on `follower`."""
     near, far = Client(source.port), Client(follower.port)
     value = b"%d" % time.monotonic_ns()
     key = b"bench:mark:%d" % source.port
     near.call(b"SET", key, value)
     what = f"a write on {source.name} to show on {follower.name}"
-    wait_until(lambda: far.call(b"GET", key) == value, what, WAIT_TIMEOUT_S)
+    wait_until(lambda: far.call(b"GET", key) == value, what, timeout_s)
     near.close()
     far.close()

@@ -69,6 +69,7 @@ class Chunk:
         self.first: i64 = first
         self.last: i64 = last
         self.data = data
+        self.end: i64 = 0  # the backlog's offset behind it
 
 
 class Backlog(Reader):
@@ -84,6 +85,7 @@ class Backlog(Reader):
         self.pins: list[int] = []  # offsets behind which snapshots in flight will go on
         self.pin_limit: i64 = limit
         self.floors: dict[int, int] = {}
+        self._trim_at: i64 = 0  # so much is held before it is tried again
         self.followers: list[Follower] = []
         self.relays: dict[int, list[Follower]] = {}  # who is relayed a stream, by its number
         self.wake_flush: Callable[[], None] | None = None
@@ -258,28 +260,48 @@ class Backlog(Reader):
         size: i64 = len(chunk.data)
         self.held += size
         self.offset += size
-        if self.held > self.limit:
+        chunk.end = self.offset
+        if self.held > self.limit and self.held >= self._trim_at:
             self._trim()
 
     def _trim(self) -> None:
-        """Drops the oldest; a quarter more than needed, so that this is seldom."""
+        """Drops the oldest, but of no stream its last share of a quarter: the heartbeats of a node
+        that takes in much would go, and who lacks but one of them would have to compare all keys.
+
+        A quarter more than needed goes, so that this is seldom.
+        """
         target = self.limit - self.limit // 4
         pinned: i64 = self.offset if not self.pins else min(self.pins)
-        end = self.offset - self.held
-        at = 0
-        while self.held > target and at < len(self.chunks) - 1:
-            chunk = self.chunks[at]
+        left = self._held_by_stream()
+        share = target // (4 * max(1, len(left)))
+        kept: list[Chunk] = []
+        for chunk in self.chunks[:-1]:
             size: i64 = len(chunk.data)
-            end += size
-            if end > pinned and self.held <= self.pin_limit:
-                break
+            rest = left[int(chunk.origin)] - size
+            if (
+                self.held <= target
+                or (rest < share and not self.streams.all[chunk.origin].retired)
+                or (chunk.end > pinned and self.held <= self.pin_limit)
+            ):
+                kept.append(chunk)
+                continue
+            left[int(chunk.origin)] = int(rest)
             self.held -= size
             # A transfer may have left a hole above it.
             floor = self.floors.get(int(chunk.origin), 0)
             self.floors[int(chunk.origin)] = max(floor, int(chunk.last))
-            at += 1
-        if at:
-            del self.chunks[:at]
+        kept.append(self.chunks[-1])
+        self.chunks = kept
+        # Where a snapshot holds all of it, not every frame has to find that out.
+        self._trim_at = self.held + self.limit // 16
+
+    def _held_by_stream(self) -> dict[int, int]:
+        """The bytes that are held of each stream."""
+        found: dict[int, int] = {}
+        for chunk in self.chunks:
+            origin = int(chunk.origin)
+            found[origin] = found.get(origin, 0) + len(chunk.data)
+        return found
 
     def pin(self) -> int:
         """A snapshot begins: what comes from now on is kept for its end, above `limit` if need be.
@@ -292,6 +314,7 @@ class Backlog(Reader):
     def unpin(self, pinned: int) -> None:
         """The snapshot has ended, well or not."""
         self.pins.remove(pinned)
+        self._trim_at = 0
         if self.held > self.limit:
             self._trim()
 
@@ -303,6 +326,7 @@ class Backlog(Reader):
             self.hole(stream.number, stream.seen)
         self.chunks = []
         self.held = 0
+        self._trim_at = 0
 
     def hole(self, origin: i64, stamp: i64) -> None:
         """Everything of this stream up to `stamp` came by transfer: it cannot be served from

@@ -128,6 +128,27 @@ def test_a_follower_gets_what_it_lacks_of_every_stream_in_order_of_arrival() -> 
     assert found.resume({OWN: 4, PEER: 2, THIRD: 99}, b"") == []
 
 
+def test_much_of_one_stream_does_not_push_out_the_little_of_another() -> None:
+    """Else whoever lacks a heartbeat of a busy mesh compares all keys, and lacks nothing."""
+    found = written(3, 20_000)
+    for stamp in range(1, 1001):
+        found.keep(1, stamp, stamp, foreign(stamp))
+    found.streams.of(PEER).seen = 1000
+    found.heartbeat(4)
+    assert found.held <= 20_000
+    assert stamps(found.resume({PEER: 1000}, b"")) == [1, 2, 3, 4]
+    assert stamps(found.resume({OWN: 4, PEER: 990}, b"")) == list(range(991, 1001))
+    assert found.resume({OWN: 4, PEER: 1}, b"") is None, "the oldest of the many are gone"
+
+
+def test_a_stream_that_has_ended_everywhere_keeps_no_room() -> None:
+    found = written(3, 20_000)
+    found.own.retired = True
+    for stamp in range(1, 1001):
+        found.keep(1, stamp, stamp, foreign(stamp))
+    assert {int(chunk.origin) for chunk in found.chunks} == {1}
+
+
 def test_a_followers_own_frames_are_left_out() -> None:
     found = written(1)
     found.keep(1, 1, 2, foreign(1) + foreign(2))
