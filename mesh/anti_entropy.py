@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mesh.dots import row_of, unpack_row
+from mesh.agreed_cut import cut_of, row_in
 from mesh.fingerprint import KeyFingerprint
 from mesh.fingerprint_hash import Mixer
 from mesh.fingerprint_shown import ShownHash
@@ -90,16 +90,11 @@ class Ground:
 
     def cut(self) -> dict[bytes, int]:
         """What this node knows to be stable, by stream."""
-        row = unpack_row(self.memory.cut.row)
-        return {
-            each.uuid: row[each.number] for each in self.memory.streams.all
-            if each.number < len(row) and row[each.number] != 0
-        }  # fmt: skip
+        return cut_of(self.memory)
 
     def row(self, stamps: dict[bytes, int]) -> bytes:
-        """Stamps by stream as a row in this node's numbers; streams that are unknown here do not
-        count."""
-        return row_of([stamps.get(each.uuid, 0) for each in self.memory.streams.all])
+        """Stamps by stream as a row in this node's numbers."""
+        return row_in(self.memory.streams, stamps)
 
     def covers(self, stamps: dict[bytes, int]) -> bool:
         """Has this node applied all of that?"""
@@ -112,13 +107,6 @@ class Ground:
     def database(self, number: int) -> Database | None:
         """The database of this number, None where there is none."""
         return self.databases[number] if 0 <= number < len(self.databases) else None
-
-
-def agreed(mine: dict[bytes, int], theirs: dict[bytes, int]) -> dict[bytes, int]:
-    """What two members know to be stable, together."""
-    return {
-        uuid: max(mine.get(uuid, 0), theirs.get(uuid, 0)) for uuid in {*mine, *theirs}
-    }
 
 
 class Look:

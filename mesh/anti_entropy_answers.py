@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mesh.anti_entropy import Ground, Look, agreed
+from mesh.agreed_cut import agreed
+from mesh.anti_entropy import Ground, Look
 from mesh.dots import pack_marks, unpack_marks
 from mesh.fingerprint_hash import SALT_MAX
 from mesh.fingerprint_leaves import FoundWalk

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
+from mesh.agreed_cut import agreed
 from mesh.anti_entropy import (
     LATER,
     MINE,
@@ -20,7 +21,6 @@ from mesh.anti_entropy import (
     Ground,
     Look,
     Totals,
-    agreed,
     verdict,
     winner,
 )

@@ -20,7 +20,7 @@ from librt.strings import BytesWriter, read_i64_le, write_i32_le, write_i64_le
 from mypy_extensions import i32, i64, u8
 
 from mesh.fingerprint_hash import Mixer, exact_text
-from mesh.fingerprint_lists import put_list
+from mesh.fingerprint_lists import is_done_with, put_list
 from mesh.fingerprint_places import put_hash, put_set, put_zset
 from mesh.fingerprint_streams import put_stream
 from mesh.merge.opening import open_state
@@ -114,10 +114,13 @@ class KeyFingerprint:
         node has forgotten it."""
         mixer = self._mixer
         if (
-            state.increments or state.patches or state.rivals or state.opaque
+            state.increments or state.patches or state.rivals
             or state.set is not None or state.hash is not None
         ):  # fmt: skip
             return False
+        for value in state.opaque.values():
+            if not isinstance(value, ListValue) or not is_done_with(mixer, value):
+                return False
         for register in state.registers:
             if register.value is not None or not mixer.is_stable(register.stamp, register.origin):
                 return False

@@ -70,6 +70,29 @@ def put_list(out: BytesWriter, mixer: Mixer, value: ListValue, places: i64) -> I
         yield from put_order(out, mixer, order, places)
 
 
+def is_done_with(mixer: Mixer, value: ListValue) -> bool:
+    """Was all that ever stood in it removed, and does every member know it? Then it makes no
+    difference whether a node still remembers where it stood."""
+    if value.length != 0 or value.registers or value.moved:
+        return False
+    order = value.order
+    if order is None:
+        return True
+    if order.unclear != 0:  # when something was removed is not remembered
+        return False
+    for origin, stamp in order.removed.items():
+        if not mixer.is_stable(stamp, origin):
+            return False
+    for origin, numbers in order.numbers.items():
+        for stamp in numbers.stamps:
+            if not mixer.is_stable(stamp, origin):
+                return False
+        for place in numbers.places:
+            if not order.spans[place].known:
+                return False
+    return True
+
+
 def put_elements(
     out: BytesWriter, mixer: Mixer, value: ListValue, places: i64
 ) -> Iterator[None]:

@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+from mesh.agreed_cut import agreed, cut_of, row_in
+from mesh.dots import pack_marks
 from mesh.merge.rule import Memory
 from mesh.range_server import (
+    CUT,
     DIFFERENT,
     DIGESTS,
     NUMBER_BYTES,
@@ -24,6 +27,7 @@ from mesh.range_server import (
     WANTED_BYTES,
     WANTED_END,
     RangeError,
+    marks_in,
 )
 from mesh.ranges import PRINT_BYTES, LeafWalk, Name, PrintWalk, is_leaf_count, set_bit
 from node.engine import Engine
@@ -45,13 +49,15 @@ class RangeFollower:
         self.memory = memory
         self.salt = salt
         self.leaves = leaves
-        self.out: list[bytes] = []
+        self._cut = cut_of(memory)
+        self.out: list[bytes] = [CUT + pack_marks(self._cut)]
         self.lone: set[Name] = set()  # keys here of which the peer has nothing alike
         self.wanted = 0
         self.differing = 0
         self.compared = False  # all is asked for
         self.ended = False  # the snapshot follows
-        self._walk: LeafWalk | None = LeafWalk(memory, engine.databases, salt, leaves)
+        self._row: bytes | None = None  # the cut that both go by
+        self._walk: LeafWalk | None = None
         self._sums: LeafWalk | None = None
         self._prints: PrintWalk | None = None
         self._mine: dict[int, dict[int, Name]] | None = None
@@ -69,6 +75,8 @@ class RangeFollower:
             return self._walk.progress * HALF
         if self._prints is not None:
             return HALF + self._prints.progress * HALF
+        if self._row is None:
+            return 0.0
         return 1.0 if self.compared else HALF
 
     # --- what the server says -------------------------------------------------------------------
@@ -76,7 +84,12 @@ class RangeFollower:
     def take(self, message: bytes) -> None:
         """A message of the server; an empty one says that it is alive. RangeError."""
         kind, data = message[:1], message[1:]
-        if kind == DIGESTS:
+        if kind == CUT and self._row is None:
+            self._row = row_in(self.memory.streams, agreed(self._cut, marks_in(data)))
+            self._walk = LeafWalk(
+                self.memory, self.engine.databases, self.salt, self.leaves, self._row
+            )
+        elif kind == DIGESTS and self._row is not None:
             first = int.from_bytes(data[:NUMBER_BYTES], "big")
             digests = data[NUMBER_BYTES:]
             done = len(self._theirs) + len(digests)
@@ -144,7 +157,9 @@ class RangeFollower:
             for at in range(0, len(different), PIECE_BYTES):
                 head = DIFFERENT + at.to_bytes(NUMBER_BYTES, "big")
                 self.out.append(head + bytes(different[at : at + PIECE_BYTES]))
-            self._prints = PrintWalk(self.memory, self.engine.databases, self.salt, different)
+            self._prints = PrintWalk(
+                self.memory, self.engine.databases, self.salt, different, self._row or b""
+            )
         return True
 
     def _compare(self, mine: dict[int, dict[int, Name]], data: bytes) -> None:

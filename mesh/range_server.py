@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from mesh.agreed_cut import agreed, cut_of, row_in
+from mesh.dots import pack_marks, unpack_marks
 from mesh.merge.rule import Memory
 from mesh.ranges import LEAVES_LEAST, PRINT_BYTES, LeafWalk, Name, PrintWalk, leaves_for
 from node.engine import Engine
@@ -21,7 +23,9 @@ from node.store.entry import Entry
 from node.store.keyspace import Database
 from node.store.writer import BeforeChange
 
-# Kinds of messages, their first byte. To the follower:
+# Kinds of messages, their first byte. Both ways, before all others:
+CUT: Final = b"C"  # what the sender knows to be stable, as marks
+# To the follower:
 DIGESTS: Final = b"D"  # the number of the first leaf, then their digests
 PRINTS: Final = b"P"  # of each leaf: its number, how many, their fingerprints
 PRINTS_END: Final = b"p"
@@ -103,6 +107,8 @@ class RangeServer:
         self.leaves = 0
         self.begun = False
         self.wanted_all = False  # the follower has asked for all that it lacks
+        self._mine: dict[bytes, int] = {}  # the own stable cut at W0
+        self._row: bytes | None = None  # the one that both go by
         self._digests: LeafWalk | None = None
         self._prints: PrintWalk | None = None
         self._different = bytearray()
@@ -116,7 +122,8 @@ class RangeServer:
         keys = sum(int(db.keys.size) + len(db.hidden) for db in engine.databases)
         self.leaves = leaves_for(keys, self.least_leaves)
         self._different = bytearray(self.leaves // 8)
-        self._digests = LeafWalk(self.memory, engine.databases, self.salt, self.leaves)
+        self._mine = cut_of(self.memory)
+        self._messages = iter((CUT + pack_marks(self._mine),))
         engine.journal.wake(RESYNC, NotedCommits(self.noted))
         self.begun = True
 
@@ -194,7 +201,12 @@ class RangeServer:
     def take(self, message: bytes) -> None:
         """A message of the follower. RangeError where it makes no sense."""
         kind, data = message[:1], message[1:]
-        if kind == DIFFERENT and self._filled < len(self._different):
+        if kind == CUT and self._row is None:
+            self._row = row_in(self.memory.streams, agreed(self._mine, marks_in(data)))
+            self._digests = LeafWalk(
+                self.memory, self.engine.databases, self.salt, self.leaves, self._row
+            )
+        elif kind == DIFFERENT and self._row is not None and self._filled < len(self._different):
             at = int.from_bytes(data[:NUMBER_BYTES], "big")
             bits = data[NUMBER_BYTES:]
             if at != self._filled or not bits or at + len(bits) > len(self._different):
@@ -203,7 +215,7 @@ class RangeServer:
             self._filled += len(bits)
             if self._filled == len(self._different):
                 self._prints = PrintWalk(
-                    self.memory, self.engine.databases, self.salt, self._different
+                    self.memory, self.engine.databases, self.salt, self._different, self._row
                 )
         elif kind == WANTED and not self.wanted_all and len(data) % WANTED_BYTES == 0:
             for at in range(0, len(data), WANTED_BYTES):
@@ -226,3 +238,11 @@ class RangeServer:
         chosen = self.noted.names
         chosen |= self.asked
         return chosen
+
+
+def marks_in(data: bytes) -> dict[bytes, int]:
+    """The stamps by stream of a message. RangeError where it has none."""
+    try:
+        return unpack_marks(data)
+    except ValueError as error:
+        raise RangeError(f"a stable cut that cannot be read: {error}") from error

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from mypy_extensions import i64
 
-from mesh.fingerprint import KeyFingerprint, key_fingerprint
+from mesh.fingerprint import UNKNOWN, KeyFingerprint, key_fingerprint
 from mesh.merge.rule import Memory
 from node.store.entry import Entry
 from node.store.keyspace import Database
@@ -173,12 +173,14 @@ class LeafWalk(KeyWalk):
 
 class PrintWalk(KeyWalk):
     """Collects the keys of some leaves by their fingerprints. A key that is met twice counts as
-    it was first: what was equal once stays told (docs/decisions/0024)."""
+    it was first: what was equal once stays told (docs/decisions/0024). What is as good as not
+    there is left out."""
 
     def __init__(
-        self, memory: Memory, databases: list[Database], salt: bytes, chosen: bytearray
-    ) -> None:
-        super().__init__(memory, databases, salt, 8 * len(chosen))
+        self, memory: Memory, databases: list[Database], salt: bytes, chosen: bytearray,
+        cut: bytes = b"",
+    ) -> None:  # fmt: skip
+        super().__init__(memory, databases, salt, 8 * len(chosen), cut)
         self.chosen = chosen  # a bit for each leaf
         self.prints: dict[int, dict[int, Name]] = {}
         self._met: set[Name] = set()
@@ -190,6 +192,8 @@ class PrintWalk(KeyWalk):
         name = (number, key)
         if name not in self._met:
             self._met.add(name)
+            if print == UNKNOWN:
+                return  # every member knows that it is deleted: as good as forgotten
             self.prints.setdefault(int(leaf), {})[int(print)] = name
 
 

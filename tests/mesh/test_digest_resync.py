@@ -16,6 +16,7 @@ from mesh.status import DIGEST, TRANSFER
 from node.build import compiled
 from tests.mesh.stories import Mesh
 from tests.mesh.test_types_converge import MIXES, OfSome, equal
+from tests.support.remembered import remembered
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 from tests.support.simwire import Wire
@@ -132,6 +133,68 @@ def test_the_bytes_of_equal_keys_do_not_travel() -> None:
     wire = asks(mesh, 0, 1)
     until(mesh, wire, lambda: wire.staged)
     assert compared * 4 < wire.transfer_bytes
+
+
+class OneForgets(Mesh):
+    """Both nodes know what is stable; only the one of this name has got round to forgetting it."""
+
+    def __init__(self, forgetful: str) -> None:
+        super().__init__("", forgets="beat")
+        self.forgetful = forgetful
+        self.backlog_limit = SMALL_BACKLOG
+        self.whole_each = EVER
+        for name in "ab":
+            self.add(name)
+        self.heal()
+
+    def forgets_at(self, node: SimNode) -> str:
+        return "beat" if node.name == self.forgetful else ""
+
+
+@pytest.mark.parametrize("forgetful", ["a", "b"])
+def test_what_one_has_forgotten_and_the_other_not_yet_does_not_travel(forgetful: str) -> None:
+    """Of all types, shown and deleted: only when a dot is forgotten is a node's own affair."""
+    mesh = OneForgets(forgetful)
+    a, b = mesh.nodes
+    for number in range(20):
+        a("SET", f"string{number}", "7")
+        a("DEL", f"string{number}")
+        a("SET", f"text{number}", "7")
+        a("APPEND", f"text{number}", "7")
+        a("INCRBY", f"number{number}", "7")
+        a("SADD", f"set{number}", "7")
+        a("RPUSH", f"list{number}", "7")
+        b("HSET", f"hash{number}", "f", "v")
+        b("HINCRBY", f"hash{number}", "n", "5")
+        b("ZADD", f"zset{number}", "1", "m")
+        b("XADD", f"stream{number}", "1-1", "f", "v")
+        mesh.heal()
+        b("APPEND", f"text{number}", "8")
+        b("SREM", f"set{number}", "7")
+        b("LPOP", f"list{number}")
+    mesh.heal()
+    for _ in range(3):
+        mesh.time_s += 60.0
+        for node in mesh.nodes:
+            node.save()
+            node.beat()
+        mesh.flow()
+    left = {node.name: remembered(node.engine.databases, node.member.memory)
+            for node in mesh.nodes}  # fmt: skip
+    other = "b" if forgetful == "a" else "a"
+    assert not any(left[forgetful].values()), left
+    assert sum(left[other].values()) > 100, left
+    mesh.cut_all()
+    for node in mesh.nodes:
+        for _ in range(60):
+            node("SET", f"of {node.name}", "x" * 40)
+    wire = asks(mesh, 0, 1)
+    until(mesh, wire, lambda: wire.staged)
+    staging = b.member.staging
+    assert staging is not None and staging.ranges is not None
+    assert staging.records == 1, "only what was written since: of a"
+    assert staging.ranges.lone == {(0, b"of b")}
+    mesh.heal()
 
 
 @pytest.mark.parametrize("phase", ["answer", DIGEST, "asked", TRANSFER, "staged"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mesh.agreed_cut import agreed
 from mesh.anti_entropy import (
     DUE,
     LATER,
@@ -15,7 +16,6 @@ from mesh.anti_entropy import (
     THEIRS,
     Facts,
     Ground,
-    agreed,
     verdict,
     winner,
 )

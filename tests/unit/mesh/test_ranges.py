@@ -9,7 +9,7 @@ import pytest
 from mesh.intake import Intake
 from mesh.outflow import ALIVE
 from mesh.range_follower import RangeFollower
-from mesh.range_server import DIFFERENT, SNAPSHOT, WANTED, RangeError, RangeServer
+from mesh.range_server import CUT, DIFFERENT, SNAPSHOT, WANTED, RangeError, RangeServer
 from mesh.ranges import (
     KEYS_PER_LEAF,
     LEAVES_LEAST,
@@ -182,13 +182,15 @@ def test_too_many_changes_and_flushes_end_the_comparison() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [b"?", b"", SNAPSHOT, DIFFERENT + bytes(4), DIFFERENT + b"\x00\x00\x00\x01ab",
+    [b"?", b"", SNAPSHOT, CUT, CUT + bytes(5), DIFFERENT + bytes(4),
+     DIFFERENT + b"\x00\x00\x00\x01ab",
      DIFFERENT + bytes(4 + LEAVES), WANTED + bytes(10), b"w", WANTED + b"short"],
 )  # fmt: skip
 def test_a_server_refuses_what_makes_no_sense(message: bytes) -> None:
     a, _ = two(keys=5)
     sending = RangeServer(a.engine, a.member.memory, SALT, lambda message: None)
     sending.begin()
+    sending.take(CUT)
     with pytest.raises(RangeError):
         sending.take(message)
     sending.end()
@@ -196,7 +198,8 @@ def test_a_server_refuses_what_makes_no_sense(message: bytes) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"$1\r\n?\r\n", b"+OK\r\n", b"$1\r\nS\r\n", b"$1\r\np\r\n", b"$5\r\nP1234\r\n",
+    [b"$1\r\n?\r\n", b"$4\r\nCabc\r\n", b"+OK\r\n", b"$1\r\nS\r\n", b"$1\r\np\r\n",
+     b"$5\r\nP1234\r\n",
      b"$11\r\nD\x00\x00\x00\x09123456\r\n", b"$99999999999\r\n", b"nonsense\r\n"],
 )  # fmt: skip
 def test_a_follower_refuses_what_makes_no_sense(data: bytes) -> None:
@@ -223,7 +226,12 @@ def test_a_follower_takes_signs_of_life_and_refuses_absurd_leaves() -> None:
 def test_digests_in_the_wrong_order_or_too_many_are_refused() -> None:
     _, b = two(keys=5)
     taking = RangeFollower(b.engine, b.member.memory, SALT, 8)
-    with pytest.raises(RangeError):
+    with pytest.raises(RangeError, match="not what comes next"):
+        taking.take(b"D" + bytes(4) + bytes(8 * PRINT_BYTES))
+    taking.take(CUT)
+    with pytest.raises(RangeError, match="not what comes next"):
+        taking.take(CUT)
+    with pytest.raises(RangeError, match="there are not"):
         taking.take(b"D" + bytes(4) + bytes(9 * PRINT_BYTES))
 
 
