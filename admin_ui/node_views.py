@@ -50,6 +50,9 @@ class NodeView(Record):
     repairs: int = 0
     unstable_bytes: float | None = None
     limbo_keys: float | None = None
+    holds_up_ms: float | None = None
+    """For how long others remember writes for its sake, whose disk has not told of them: the mesh
+    waits for this member alone. None for all others."""
     heartbeat_age_ms: float | None = None
     apply_lag_ms: float | None = None
     backlog_bytes: float | None = None
@@ -71,13 +74,14 @@ def node_view(
     mesh = report.mesh if report is not None else None
     error = asked.error if asked is not None else ""
     configured = is_configured(name, directory)
+    member_id = status.member_id if status is not None else _member_id(told)
     state, grade, detail = _node_state(report, status, told, error, configured)
     incoming = [link for link in links if link.target == name]
     own_name = directory.names[0]
     return NodeView(
         id=name,
         address=status.address if status is not None else _address(name, told),
-        member_id=status.member_id if status is not None else _member_id(told),
+        member_id=member_id,
         is_self=is_self,
         configured=configured,
         grade=grade,
@@ -99,6 +103,7 @@ def node_view(
         repairs=mesh.repairs if mesh is not None else 0,
         unstable_bytes=mesh.unstable_bytes if mesh is not None else None,
         limbo_keys=mesh.limbo_keys if mesh is not None else None,
+        holds_up_ms=_holds_up_ms(member_id, directory),
         heartbeat_age_ms=worst([link.heartbeat_age_ms for link in incoming]),
         apply_lag_ms=worst([link.apply_lag_ms for link in incoming]),
         backlog_bytes=worst([link.backlog_bytes for link in links if link.source == name]),
@@ -148,6 +153,15 @@ def _address(name: str, told: Sequence[PeerStatus]) -> str:
 
 def _member_id(told: Sequence[PeerStatus]) -> str:
     return next((peer.member_id for peer in told if peer.member_id), "")
+
+
+def _holds_up_ms(member_id: str, directory: Directory) -> float | None:
+    """The longest that any node says, of those that were reached; the member itself may be away."""
+    return worst([
+        report.mesh.stable_age_ms for report in directory.reports.values()
+        if report.mesh is not None and not report.stale
+        and member_id and report.mesh.held_up_by == member_id
+    ])  # fmt: skip
 
 
 def is_configured(name: str, directory: Directory) -> bool:

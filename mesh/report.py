@@ -66,6 +66,7 @@ def mesh_status(agent: Agent) -> MeshStatus:
         unstable_bytes=agent.unstable_bytes(),
         limbo_keys=agent.limbo_keys(),
         stable_age_ms=float(agent.member.cap.held_up_ms(agent.now_ms())),
+        held_up_by=agent.member.cap.held_up_by().decode(),
         vector=tuple(
             StreamStatus(stream=uuid_text(each.uuid).decode(), stamp=int(each.seen))
             for each in agent.streams.all if each.seen and not each.retired

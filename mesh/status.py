@@ -182,6 +182,9 @@ class MeshStatus(Record):
     tombstones: int = 0
     stable_age_ms: float | None = None
     """How far behind now the oldest stamp lies that every member is known to have."""
+    held_up_by: str = ""
+    """Member id of the one whose report of what its disk has is the oldest: for its sake is
+    remembered what is. Empty where nothing is."""
     vector: tuple[StreamStatus, ...] = ()
 
 

@@ -28,7 +28,7 @@ function row(kinds) {
 
 const NODE_CELLS = [
   "head", "state", "num", "num", "num", "num", "num", "num", "num", "num", "num", "num", "num",
-  "text",
+  "num", "text",
 ];
 
 function memory(node) {
@@ -60,6 +60,7 @@ function updateNode(line, node) {
     size(node.backlog_bytes),
     skew(node.clock_skew_ms),
     count(node.conflicts),
+    duration(node.holds_up_ms),
     duration(uptime),
     version(node),
   ];

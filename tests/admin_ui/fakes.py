@@ -88,6 +88,7 @@ class FakeMesh:
             for target in ports
             if source != target
         }
+        self.held_up: tuple[str, float | None] = ("", None)  # by which member, and for how long
 
     def status(self, name: str) -> tuple[NodeStatus, MeshStatus]:
         """What the node says: followers' views of links into it, senders' of those out of it."""
@@ -109,6 +110,8 @@ class FakeMesh:
             nodes=peers,
             links=tuple(links),
             conflicts=(CountStatus("string", 3),),
+            held_up_by=self.held_up[0],
+            stable_age_ms=self.held_up[1],
         )
         return self.nodes[name], mesh
 

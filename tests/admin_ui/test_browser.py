@@ -77,6 +77,19 @@ def test_both_nodes_and_both_directions_appear_as_drawing_and_as_table(
     assert page.title() == "OK - shop - Plexis"
 
 
+def test_the_node_that_holds_up_forgetting_is_named_in_the_table(
+    admin: AdminThread, page: Page
+) -> None:
+    admin.mesh.held_up = ("member-iad-1", 65_000)
+    page.goto(admin.start())
+    column = page.locator("#nodes thead th").all_inner_texts().index("Holds up")
+    cells = page.locator("#nodes tbody tr", has_text="iad-1").locator("th, td")
+    expect(cells.nth(column)).to_have_text("65 s")
+    other = page.locator("#nodes tbody tr", has_text="fra-1").locator("th, td")
+    expect(other.nth(column)).to_have_text("-")
+    expect(cells.last).to_have_text("0.1.0")
+
+
 def test_a_cut_link_shows_within_five_seconds_in_words_icon_and_line(
     admin: AdminThread, page: Page
 ) -> None:

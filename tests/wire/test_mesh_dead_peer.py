@@ -112,6 +112,7 @@ def test_a_killed_member_is_expelled_at_the_cap_and_told_when_it_is_back(trio: M
 
 def test_a_member_that_is_back_in_time_lets_all_be_forgotten(trio: Mesh) -> None:
     a, b, c = trio.nodes
+    member = c.info("replication")["mesh_member_id"]
     c.kill()
     for node in (a, b):
         wait_until(partial(is_away, node), "it to be noticed", 20.0)
@@ -120,6 +121,7 @@ def test_a_member_that_is_back_in_time_lets_all_be_forgotten(trio: Mesh) -> None
     wait_until(lambda: number(b, "mesh_unstable_bytes") > 4 * BATCH * 49, "metadata")
     wait_until(lambda: a.info("replication")["mesh_held_up_by"] != "", "a heartbeat")
     wait_until(lambda: number(a, "mesh_held_up_ms") > 0, "a heartbeat")
+    wait_until(lambda: a.mesh()["held_up_by"] == member, "it to be told who holds all up", 20.0)
     c.start()
     await_equal([a, b, c])
     for node in trio.nodes:

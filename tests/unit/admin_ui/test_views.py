@@ -229,6 +229,19 @@ def test_skew_is_shown_as_the_other_clock_minus_ours() -> None:
     assert view.summary.state == "ATTENTION"
 
 
+def test_who_holds_the_cut_up_is_told_by_the_others_though_it_is_away() -> None:
+    mesh = FakeMesh({"a": 1, "b": 2, "c": 3})
+    assert [node.holds_up_ms for node in mesh_view(reports_of(mesh)).nodes] == [None] * 3
+    mesh.held_up = ("member-c", 65_000)
+    reports = reports_of(mesh)
+    own = reports[0].mesh
+    assert own is not None
+    reports[0] = replace(reports[0], mesh=replace(own, stable_age_ms=66_000))
+    reports[2] = replace(reports[2], stale=True, age_ms=64_000, error="no answer")
+    found = {node.id: node.holds_up_ms for node in mesh_view(reports).nodes}
+    assert found == {"a": None, "b": None, "c": 66_000}
+
+
 def test_a_key_that_was_repaired_is_a_problem() -> None:
     mesh = pair()
     reports = reports_of(mesh)
