@@ -79,6 +79,7 @@ HOT = [
     "node/commands/command.py",
     "node/commands/context.py",
     "node/commands/exclusive.py",
+    "node/commands/owned.py",
     "node/commands/strings.py",
     "node/commands/hashes.py",
     "node/commands/sets.py",

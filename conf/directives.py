@@ -44,6 +44,7 @@ from conf.kinds import (
 from conf.kinds_of_lists import (
     BufferLimits,
     EventClasses,
+    KeyOwners,
     KeyPolicies,
     LineRows,
     Peers,
@@ -179,6 +180,7 @@ _PLAIN: Final[dict[str, Kind]] = {
     "signal-options": SignalOptions(),
     "peers": Peers(),
     "key-policies": KeyPolicies(("observed-remove", "newest-wins"), ROW_WORDS_MAX),
+    "key-owners": KeyOwners(ROW_WORDS_MAX),
 }
 
 

@@ -297,6 +297,40 @@ class KeyPolicies(Words):
         return [list(row) for row in rows_of(value)] or [[""]]
 
 
+class KeyOwners(Words):
+    """Pairs of a pattern of keys and who owns them, `hash` or a member; the last that names a key
+    counts. Lines add up."""
+
+    merges = True
+    restarts = True
+    FIRST_WRITER: Final = "first-writer"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            most, WRONG_NUMBER, "pairs of a pattern of keys and `hash` or a member's name, address"
+            " or id; lines add up",
+        )  # fmt: skip
+
+    def parse(self, words: Sequence[str], before: Value | None = None) -> Value:
+        found = words_of(super().parse(words))
+        if len(found) % 2:
+            raise ConfigError("must be pairs: a pattern of keys, and hash or a member")
+        rows: list[tuple[str, ...]] = list(rows_of(before))
+        for pattern, owner in zip(found[::2], found[1::2], strict=True):
+            if owner.lower() == self.FIRST_WRITER:
+                raise ConfigError(
+                    "first-writer is no owner: two nodes can both be the first to write a key;"
+                    " name hash or a member"
+                )
+            if not pattern or not owner:
+                raise ConfigError("an empty pattern or owner names nothing")
+            rows.append((pattern, "hash" if owner.lower() == "hash" else owner))
+        return tuple(rows)
+
+    def lines(self, value: Value) -> list[list[str]]:
+        return [list(row) for row in rows_of(value)] or [[""]]
+
+
 class Peers(LineRows):
     """host and port of the nodes to follow. `no one` clears what was given so far (KeyDB)."""
 

@@ -93,3 +93,21 @@ def check_links(
         table.error("to", f'a link from "{ends[0]}" to itself')
     elif ends in earlier:
         table.error("from", f'the link from "{ends[0]}" to "{ends[1]}" is given twice')
+
+
+def owners_of(
+    tables: Sequence[MeshTable], nodes: Sequence[MeshNode]
+) -> tuple[tuple[str, str], ...]:
+    """The patterns of [[owner]] and whose keys they are: `hash`, or a node of ours."""
+    names = [node.name for node in nodes if node.kind == "mesh"]
+    found: list[tuple[str, str]] = []
+    for table in tables:
+        keys = table.needed_text("keys")
+        owner = table.needed_text("node")
+        if owner and owner != "hash" and owner not in names:
+            close = suggestion(owner, names)
+            hint = f'; did you mean "{close}"?' if close else ""
+            table.error("node", f'no Plexis node is called "{owner}", and it is not "hash"{hint}')
+        table.finish()
+        found.append((keys, owner))
+    return tuple(found)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from conf.errors import ConfigError, suggestion
 from conf.kinds import memory_text, node_name_reason
-from conf.mesh_checks import check_links, check_nodes
+from conf.mesh_checks import check_links, check_nodes, owners_of
 from conf.mesh_model import (
     KINDS,
     MeshAdmin,
@@ -54,6 +54,7 @@ class MeshConfig:
     auth: MeshAuth
     heartbeat_ms: int
     backlog_bytes: int
+    owners: tuple[tuple[str, str], ...]
     warnings: list[str] = field(default_factory=list)
 
     def node(self, name: str) -> MeshNode:
@@ -94,6 +95,9 @@ class MeshConfig:
             rows += [["mesh-dial-back", "no"]]
         if self.mesh.conflict_policy != "observed-remove":
             rows += [["conflict-policy", self.mesh.conflict_policy]]
+        rows += [["mesh-owner", keys, owner] for keys, owner in self.owners]
+        if self.mesh.owner_policy != "forward":
+            rows += [["mesh-owner-policy", self.mesh.owner_policy]]
         rows += [["dir", node.dir]] if node.dir else []
         rows += [["maxmemory", memory_text(node.maxmemory_bytes)]] if node.maxmemory_bytes else []
         rows += [["mesh-heartbeat-ms", str(self.heartbeat_ms)]] if self.heartbeat_ms else []
@@ -168,13 +172,15 @@ class _Reader:
         if self.link_defaults.yes("tls", False):
             self.link_defaults.error("tls", f"tls {LATER}; links are not encrypted yet")
         links = self._links(mesh, nodes, common)
+        owners = owners_of(self._array("owner"), nodes)
         self.top.later("tls", "conflicts")
         for table in (self.defaults, self.link_defaults, self.top):
             table.finish()
         warnings = self.problems.warnings()
         return MeshConfig(
-            file, version, mesh, nodes, links, admin, auth, heartbeat_ms, backlog_bytes, warnings
-        )
+            file, version, mesh, nodes, links, admin, auth, heartbeat_ms, backlog_bytes, owners,
+            warnings,
+        )  # fmt: skip
 
     def _schema_and_version(self) -> int:
         schema = self.top.number("schema", 0, 0, _VERSION_MAX)
@@ -197,6 +203,7 @@ class _Reader:
             hub=hub_names(table, topology),
             conflict_policy=table.choice("conflict_policy", ("observed-remove", "newest-wins")),
             bootstrap=table.choice("bootstrap", ("merge",), ("empty",)),
+            owner_policy=table.choice("owner_policy", ("forward", "refuse", "at-least-once")),
         )
         table.finish()
         return info

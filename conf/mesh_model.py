@@ -19,6 +19,7 @@ class MeshInfo:
     hub: tuple[str, ...]
     conflict_policy: str
     bootstrap: str
+    owner_policy: str = "forward"
 
 
 @dataclass(frozen=True, slots=True)

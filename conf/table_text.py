@@ -173,7 +173,14 @@ between comparisons of all data with each member; 0 = never
 of which keys removals take older unseen writes too
 + mesh-eviction | enum replicate | replicate | runtime | evictions go to all nodes as removals do
 + mesh-stream-stable-reads | yes-no | no | runtime | XREAD shows nothing that may get predecessors
-+ mesh-nx-policy | enum allow warn reject | allow | runtime | SETNX and locks: one node decides
++ mesh-nx-policy | enum allow warn reject owner | allow | runtime | \
+SETNX and locks: one node decides
++ mesh-owner | key-owners | "" | runtime | \
+which one node pops and locks these keys; alike on all nodes
++ mesh-owner-policy | enum forward refuse at-least-once | forward | runtime | \
+what other nodes do with a pop
++ mesh-owner-lease-ms | int 1000..600000 | 5000 | runtime | \
+of a key owned by hash; alike on all nodes
 + mesh-xadd-mode | enum strict semi liberal | semi | runtime | which stream IDs clients may choose
 + mesh-conflicts-max | int 0..1000000 | 1000 | runtime | last conflicts to remember; 0 = none
 + mesh-conflicts-value-bytes | int 0..65536 | 128 | runtime | of each value in a conflict to keep

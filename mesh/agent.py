@@ -18,6 +18,7 @@ from librt.time import time as now_s
 
 from conf import Config
 from mesh.anti_entropy_task import AntiEntropy
+from mesh.asking import Asking
 from mesh.clocks import Clocks
 from mesh.conflicts import set_conflict_limits
 from mesh.decided import DecidedHere
@@ -55,6 +56,7 @@ MERGE_KEYS = 200
 # A switch waits for our own walk (a save, a snapshot for another) by looking this often.
 WALK_POLL_S = 0.01
 WARN_LAG_MS = 1000.0
+BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # Places looked at in one slice of forgetting, about half a millisecond, and the pause after it.
 FORGET_PLACES = 500
 FORGET_PAUSE_S = 0.002
@@ -113,6 +115,9 @@ class Agent(Extension):
         self.decided = DecidedHere(engine)
         self.joining = Joining(self, path)
         self.waits = Waits(self)
+        self.asking = Asking(self)
+        self.member.ownership.clock_s = unset_s
+        self.member.ownership.forward = self.asking.ask
         self.replication = Replication(self)
         self.mesh_commands = MeshCommands(self)
         self.anti_entropy = AntiEntropy(self)
@@ -216,6 +221,8 @@ class Agent(Extension):
             self.member.resize_backlog()
         elif name == "conflict-policy":
             self.member.set_policy()
+        elif name.startswith("mesh-owner"):
+            self.member.ownership.configure()
         elif name == "mesh-heartbeat-ms":
             self._set_heartbeat()
         self.clocks.configure()
@@ -458,6 +465,11 @@ class Agent(Extension):
         """What this node is called: node-name, else host:port."""
         name = self.config.text("node-name")
         return name or f"127.0.0.1:{self.config.number('port')}"
+
+
+def unset_s() -> float:
+    """A clock that nobody sets, and that goes on while the machine sleeps, where it has one."""
+    return time.clock_gettime(BOOT_CLOCK)
 
 
 def feed_limit(config: Config) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from mesh.asking import ASK, CANCEL, Answering
 from mesh.backlog import Follower
 from mesh.clock_guard import CLOCK
 from mesh.handshake import COMPARED
@@ -65,6 +66,7 @@ class Feed(Follower):
         self._behind = False
         self.relaying = Relaying(agent.member.backlog, self, stream)
         self._taker = Taker(member_id, stream, self._tell_routes)
+        self._answering = Answering(agent, self._write)
         self._limit = agent.feed_limit_bytes
 
     @property
@@ -237,6 +239,10 @@ class Feed(Follower):
                     self._acked(int(words[2]))
                 elif name == CLOCK and self.state == IN_SYNC:
                     self._write(self.agent.clocks.answer(words[2]))
+                elif name == ASK and self.state == IN_SYNC:
+                    self._answering.take(words)
+                elif name == CANCEL:
+                    self._answering.cancel(int(words[2]))
                 elif name == COMPARED:
                     self._compared(words[2])
                 elif name == RELAY and self.state == IN_SYNC:
@@ -271,6 +277,7 @@ class Feed(Follower):
         """The follower is gone."""
         self._become(DOWN)
         self._count_transfer()
+        self._answering.close()
         self.relaying.end()
         self.agent.member.routes.remove_taker(self._taker)
         self.agent.feed_lost(self)

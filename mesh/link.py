@@ -173,6 +173,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
+        self.agent.asking.lost(self)
         if self._way is not None:
             # The peer may have closed since frames that we asked it to relay are gone there.
             self._asks_all = self._asks_all or bool(self._way.asked)
@@ -347,6 +348,8 @@ class Link(asyncio.Protocol):
                 if GETACK.startswith(buffer[start:]):
                     break
                 told = self.agent.clocks.answered(self, buffer, start)
+                if told is None:
+                    told = self.agent.asking.answered(buffer, start)
                 if told is not None:
                     if self.state == REFUSED:
                         return

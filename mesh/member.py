@@ -17,10 +17,12 @@ from mesh.cap import Cap
 from mesh.dots import Stream, Streams, unpack_marks
 from mesh.forget import Forgetter
 from mesh.inbox import Inbox
+from mesh.lease_words import LEASE
 from mesh.membership import MEMBER, Membership, MembershipError
 from mesh.merge.resolver import StampResolver
 from mesh.merge_walk import MergeWalk
 from mesh.metadata import MeshMetadata, nothing
+from mesh.ownership import Ownership
 from mesh.policy import policy_of
 from mesh.range_follower import RangeFollower
 from mesh.ranges import LEAVES_LEAST
@@ -68,7 +70,7 @@ class Member(Seat):
         self.metadata = MeshMetadata(resolver, engine.databases, config.yes("active-replica"))
         self.metadata.member_id = member_id
         self.stability = Stability(self.memory, member_id)
-        self.stability.announce = self._say
+        self.stability.announce = self.say
         self.stability.departures.say_closed = self._say_closed
         self.stability.may_say = self._may_say
         self.membership.departed = self._departed
@@ -94,11 +96,16 @@ class Member(Seat):
         self.slice_places = PART
         self.reissues: list[Reissue] = []
         self.replaced: Callable[[dict[bytes, int]], None] = unheard
+        self.ownership = Ownership(self)
+        self.ownership.configure()
         self.rejoined_at = 0  # the own stream's stamp behind which all was written anew
 
     def set_policy(self) -> None:
         """conflict-policy has a value: what clients remove from now on goes by it."""
         self.memory.policy = policy_of(self.config.rows("conflict-policy"))
+
+    def owner_rules(self) -> str:
+        return self.ownership.rules.name
 
     def resize_backlog(self) -> None:
         """repl-backlog-size has a new value; what is too much goes with the next frame."""
@@ -193,12 +200,15 @@ class Member(Seat):
                 raise FrameError(str(error)) from error
             seen = {**self.streams.row_marks(stream), stream.uuid: int(stamp)}
             self._count_members(words[1:], seen)
+        elif words[0] == LEASE and len(words) == 2:
+            self.ownership.hear(stream, words[1])
 
     def may_take(self, stream: Stream, stamp: i64, peer: bytes) -> bool:
         """May a frame of a stream whose process has ended be taken from this member?"""
         return self.stability.may_take(stream, int(stamp), peer)
 
-    def _say(self, words: list[bytes]) -> None:
+    def say(self, words: list[bytes]) -> None:
+        """A `MESH.*` frame of the own stream. Never inside a unit."""
         self.backlog.control(words, self.engine.clock.next())
 
     def heartbeat(self) -> None:
@@ -210,7 +220,8 @@ class Member(Seat):
             return
         self._announce()
         self._settle_slot()
-        if not self.stability.report():
+        has_said = self.ownership.beat()
+        if not self.stability.report() and not has_said:
             self.backlog.heartbeat(self.engine.clock.next())
         if self.config.yes("mesh-stream-stable-reads"):
             self.engine.blocking.look_again()  # what was held back may be settled by now

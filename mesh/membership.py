@@ -114,6 +114,7 @@ class Entry:
     by: str = ""
     full: bool = False  # it is linked with every member
     by_dots: bool = False  # it came with a state that became one with the mesh's
+    owners: str = ""  # the name of its mesh-owner, "" for none (mesh/ownership.py)
     announced: bool = False  # the address is the member's own word, not where it was seen
 
     @property
@@ -130,6 +131,7 @@ class Membership:
         self.own = own
         self.changed: Callable[[], None] = nothing
         self.departed: Callable[[], None] = nothing  # told before `changed`
+        self.changes = 0  # how often it has changed
         self._map = LWWMap(clock=StampClock())
         self._entries: dict[bytes, Entry] = {}
         self._slots: dict[bytes, int] = {}
@@ -197,6 +199,7 @@ class Membership:
         self._endings = {
             member: parts[END] for member, parts in known.items() if END in parts
         }
+        self.changes += 1
         self.departed()
         self.changed()
 
@@ -367,7 +370,7 @@ def entry_of(member: bytes, parts: dict[bytes, dict[str, object]], first: int) -
         tuple(each.encode() for each in links if isinstance(each, str))
         if isinstance(links, list) else (),
         text(end or {}, "why"), text(end or {}, "by"), bool(who.get("full")),
-        bool(parts.get(JOIN, {}).get("dots")), announced,
+        bool(parts.get(JOIN, {}).get("dots")), text(who, "owners"), announced,
     )  # fmt: skip
 
 

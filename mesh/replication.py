@@ -368,6 +368,7 @@ class Replication:
             *agent.member.cap.info(agent.now_ms()),
             ("limbo_keys", agent.limbo_keys()),
             ("mesh_decided_here", int(agent.engine.decided_here)),
+            *agent.member.ownership.info(),
             ("mesh_pending_removals", int(agent.member.memory.removals.count)),
             ("mesh_transfers_in", agent.member.transfers),
             ("mesh_must_replace", agent.member.void or "no"),

@@ -227,6 +227,10 @@ class Seat(Control):
             self._announce()
         return card_of(self, to)
 
+    def owner_rules(self) -> str:
+        """The name of this node's mesh-owner, "" where it has none."""
+        return ""
+
     def _announce(self) -> None:
         """Tells the mesh what has changed of what this node says of itself."""
         own = self.membership.entry(self.member_id)
@@ -235,6 +239,9 @@ class Seat(Control):
         said = self.describe()
         said["since"] = int(self.engine.clock.last) if own is None else own.since
         said["slot"] = max(self.membership.slot(self.member_id), 0)
+        owners = self.owner_rules()
+        if owners:
+            said["owners"] = owners
         if said != self._said:
             self._said = said
             self.change_membership([(self.member_id + WHO, said)])

@@ -22,12 +22,15 @@ from node.eviction import Eviction
 from node.gates import (
     ABORTED,
     CLOCK_AHEAD,
+    HAS_OWNERS,
     IS_FENCED,
     IS_LOADING,
     IS_OVER_CAP,
     IS_READONLY,
     OVER_CAP,
     check,
+    lost_by,
+    not_ours,
     refused,
 )  # fmt: skip
 from node.journal import Commit
@@ -146,10 +149,7 @@ class Engine(Services):
         if (session.flags | self.closed) != 0:
             refusal = check(self.closed, session, command, args)
             if refusal is not None:
-                if isinstance(refusal, Failure):
-                    command.rejected += 1
-                    self._count_error(refusal)
-                return refusal
+                return self._instead(session, command, refusal)
         reply: object
         if command.flags & WRITE:
             commit = self.commit
@@ -200,6 +200,16 @@ class Engine(Services):
             self._park(session, reply)
         return reply
 
+    def _instead(self, session: Session, command: Command, reply: object) -> object:
+        """A gate has answered, or another node will."""
+        if isinstance(reply, Failure):
+            command.rejected += 1
+            self._count_error(reply)
+        elif isinstance(reply, Parked):
+            session.last_command = command.fullname
+            self._park(session, reply)
+        return reply
+
     def call(self, session: Session, args: list[bytes]) -> object:
         """Runs a queued command inside the current unit (EXEC): gates were passed when it
         queued."""
@@ -242,6 +252,8 @@ class Engine(Services):
             refusal = Failure(b"ERR This Redis command is not allowed from script")
         elif self.closed != 0 and self.commit.count == 0:  # who has begun to write goes on
             refusal = refused(self.closed, session, command, command.flags)
+        if refusal is None and command is not None and self.closed & HAS_OWNERS:
+            refusal = not_ours(session, command, args)
         if refusal is None:
             return self.call(session, args)
         if command is not None:
@@ -254,6 +266,10 @@ class Engine(Services):
             command = find(0, session.last_command)
             if command is not None and command.flags & WRITE:
                 return CLOCK_AHEAD if self.closed & IS_FENCED else OVER_CAP
+        if self.closed & HAS_OWNERS:
+            parked = self.parked.get(int(session.id))
+            if parked is not None:
+                return lost_by(session, parked.keys)
         return None
 
     def now_s(self) -> float:

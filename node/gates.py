@@ -20,7 +20,9 @@ from node.commands.command import (
     SUBSCRIBER,
     WRITE,
     Command,
+    find,
 )  # fmt: skip
+from node.commands.owned import OWNED, owned_keys
 from node.resp.replies import QUEUED, Failure
 from node.session import FOLLOWER, MULTI, NOAUTH, SUBSCRIBED, Session
 
@@ -34,6 +36,7 @@ TOO_FEW_REPLICAS: Final[i64] = 32
 IS_LOG_BROKEN: Final[i64] = 64  # the append-only file cannot be written (Services.log_error)
 IS_FENCED: Final[i64] = 128  # the mesh's own clock is too far ahead (mesh/clock_guard.py)
 IS_OVER_CAP: Final[i64] = 256  # too much is remembered for members who are away (mesh/cap.py)
+HAS_OWNERS: Final[i64] = 512  # of some keys one node alone may take (mesh/ownership.py)
 
 NO_AUTHENTICATION: Final = Failure(b"NOAUTH Authentication required.")
 STILL_LOADING: Final = Failure(b"LOADING Redis is loading the dataset in memory")
@@ -82,10 +85,52 @@ def check(closed: i64, session: Session, command: Command, args: list[bytes]) ->
         if command.flags & NO_MULTI:
             session.queue_failed = True
             return Failure(b"ERR Command not allowed inside a transaction")
+        if closed & HAS_OWNERS:
+            refusal = not_ours(session, command, args)
+            if refusal is not None:
+                session.queue_failed = True
+                return refusal
         session.queued.append(args)
         session.queued_flags |= flags
         return QUEUED
+    if closed & HAS_OWNERS:
+        return owned_elsewhere(session, command, args)
     return None
+
+
+def owned_elsewhere(session: Session, command: Command, args: list[bytes]) -> object:
+    """None where this node may take what the command takes; else the reply, or who is parked."""
+    services = session.ctx.services
+    if command.name == b"exec":
+        for queued in session.queued:
+            later = find(0, queued[0])
+            refusal = None if later is None else not_ours(session, later, queued)
+            if refusal is not None:
+                services.discard(session)
+                return Failure(ABORTED % refusal.text)
+        return None
+    keys = owned_keys(command.name, args, services.config)
+    if not keys:
+        return None
+    if not args[0]:  # the parser leaves out names that it has made a number of
+        args[0] = command.name
+    return services.owners.elsewhere(session, args, keys)
+
+
+def not_ours(session: Session, command: Command, args: list[bytes]) -> Failure | None:
+    """Why this node may not take what the command takes, where nobody else can be asked."""
+    services = session.ctx.services
+    keys = owned_keys(command.name, args, services.config)
+    text = services.owners.refusal(keys) if keys else b""
+    return Failure(text) if text else None
+
+
+def lost_by(session: Session, keys: list[bytes]) -> Failure | None:
+    """As `not_ours`, for who has waited for these keys since they were this node's."""
+    if session.last_command not in OWNED:
+        return None
+    text = session.ctx.services.owners.refusal(keys)
+    return Failure(text) if text else None
 
 
 def refused(closed: i64, session: Session, command: Command, flags: i64) -> Failure | None:

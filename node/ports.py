@@ -171,6 +171,21 @@ class Reader:
         """Called once per unit, in order; may keep the Effects, never the Commit."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Owners:
+    """Knows which node of a mesh takes from a key; asked where `mesh-owner` has a value."""
+
+    def elsewhere(self, client: Client, args: list[bytes], keys: list[bytes]) -> object:
+        """None where this node may take from these keys, else the reply, or who is parked for
+        it."""
+        return None
+
+    def refusal(self, keys: list[bytes]) -> bytes:
+        """Why this node may not take from these keys, b"" where it may: for what cannot be asked
+        elsewhere, a transaction, a script, or somebody who waits here."""
+        return b""
+
+
 class Client:
     """A client as readers and pub/sub know it; node/session.py has the rest."""
 

@@ -13,6 +13,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from conf import Config
 from node.journal import Journal
+from node.ports import Owners
 from node.pubsub import PubSub
 from node.readers.blocking import Blocking, Waiter
 from node.readers.notify import Notify
@@ -139,6 +140,7 @@ class Services:
         self.cron_runs: i64 = 0
         self.cron_failures: i64 = 0
         self.evicted_keys: i64 = 0
+        self.owners = Owners()
         self.decided_here: i64 = 0  # locks and their kin that this node alone decided, told of
 
     def call(self, session: Session, args: list[bytes]) -> object:

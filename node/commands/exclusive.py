@@ -14,6 +14,7 @@ from node.resp.replies import Failure
 NX_POLICY: Final = "mesh-nx-policy"
 WARN: Final = "warn"
 REJECT: Final = "reject"
+OWNER: Final = "owner"  # mesh-owner's node decides: the gate has asked (node/commands/owned.py)
 REJECTED: Final = (
     b"ERR %s asks this node alone, another may decide otherwise at the same time: it is not allowed"
     b" in this mesh (mesh-nx-policy reject)"

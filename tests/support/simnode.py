@@ -95,6 +95,7 @@ class SimNode:
         self.name = name
         self.skew_ms = skew_ms
         self.member_id = uuid.UUID(int=world.random.getrandbits(128)).hex.encode()
+        self.rate = (1.0, 0.97, 1.03)[len(world.nodes) % 3]
         self.saves: list[bytes] = []
         self.held: dict[bytes, int] = {}  # the vector of the last save
         self.past: list[bytes] = []  # its earlier streams, as the member id's file names them
@@ -118,6 +119,8 @@ class SimNode:
             words += self.log.directives()
         for row in self.world.policies.get(self.name, ()):
             words += ["--conflict-policy", *row.split()]
+        if self.world.owners:
+            words += ["--mesh-owner", *self.world.owners, "--mesh-owner-policy", "refuse"]
         config = conf.load(words).config
         self.streams = Streams(self.world.new_uuid())
         self.resolver = StampResolver(self.streams)
@@ -125,6 +128,7 @@ class SimNode:
         self.engine = Engine(config, HybridClock(), self.resolver, seed=seed)
         self.member = Member(config, self.engine, self.resolver, self.member_id)
         self.member.guard = self.guard
+        self.member.ownership.clock_s = self.monotonic_s
         self.member.replaced = self.own_writes_are_void
         self.member.routes.hope = self.hopes_for
         self.member.open_spill = HeldSpill
@@ -191,6 +195,10 @@ class SimNode:
     def activating(self) -> bool:
         """Is the walk that gives dots under way?"""
         return self.resolver.active and not self.member.started
+
+    def monotonic_s(self) -> float:
+        """A clock that nobody sets; each goes at a rate of its own."""
+        return self.world.time_s * self.rate
 
     def wake(self) -> None:
         """The engine sees this node's time."""

@@ -45,6 +45,7 @@ class World:
         self.log: list[Unit] = []
         self.beyond: set[tuple[int, bytes]] = set()  # keys of which the oracle knows nothing
         self.policies: dict[str, tuple[str, ...]] = {}  # conflict-policy, by the node's name
+        self.owners: tuple[str, ...] = ()  # mesh-owner of all nodes
         self.nodes: list[SimNode] = []
         self.wires: dict[tuple[int, int], Wire] = {}
         self.down: set[tuple[int, int]] = set()

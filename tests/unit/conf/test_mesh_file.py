@@ -417,3 +417,20 @@ def test_what_is_only_doubtful_is_a_warning() -> None:
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match=r"can't open config file '/no/mesh.toml'"):
         conf.read_mesh_file("/no/mesh.toml")
+
+
+def test_owners_of_keys_become_lines_for_a_node() -> None:
+    text = minimal(mesh='owner_policy = "refuse"') + (
+        '[[owner]]\nkeys = "jobs:*"\nnode = "hash"\n[[owner]]\nkeys = "locks:*"\nnode = "a"\n'
+    )
+    rows = parse_mesh(text, "mesh.toml").directives_for("a")
+    assert ["mesh-owner", "jobs:*", "hash"] in rows
+    assert ["mesh-owner", "locks:*", "a"] in rows
+    assert ["mesh-owner-policy", "refuse"] in rows
+
+
+def test_an_owner_must_be_a_node() -> None:
+    with pytest.raises(ConfigError, match='no Plexis node is called "aa"'):
+        parse_mesh(minimal() + '[[owner]]\nkeys = "jobs:*"\nnode = "aa"\n', "mesh.toml")
+    with pytest.raises(ConfigError, match="keys is missing"):
+        parse_mesh(minimal() + '[[owner]]\nnode = "a"\n', "mesh.toml")

@@ -260,6 +260,7 @@ mesh-dial-back mesh-join mesh-unstable-max-bytes mesh-peer-expel-after mesh-expe
 mesh-anti-entropy-seconds mesh-forget mesh-staging-memory mesh-max-unit-bytes
 mesh-clock-guard-ms mesh-clock-refuse-ms mesh-xadd-mode mesh-conflicts-max
 conflict-policy mesh-nx-policy mesh-stream-stable-reads mesh-eviction
+mesh-owner mesh-owner-policy mesh-owner-lease-ms
 maxmemory maxmemory-policy maxmemory-samples
 mesh-conflicts-value-bytes mesh-wait-max-ms mesh-heartbeat-ms node-name mesh-member-id-file
 """
