@@ -1,4 +1,4 @@
-"""MESH CONFLICTS, EXPLAIN, DIGEST, TOKEN, WAITFOR, WAIT and HELP: commands and what they answer.
+"""MESH CONFLICTS, EXPLAIN, OWNER, DIGEST, TOKEN, WAITFOR, WAIT and HELP: what they answer.
 
 They look and change nothing, MESH CONFLICTS RESET apart. Those that show data or stop the node for
 long are for administrators (ACL category @admin); tokens and waits are for every client.
@@ -42,6 +42,10 @@ class MeshCommands:
                     group="server", since="8.2.0",
                     cost="O(N) in what is contested in the key",
                     about="All that this node remembers of a key, and why it shows what it shows."),
+            Command("MESH OWNER key", self.owner, LOADING | STALE, group="server", since="8.2.0",
+                    cost="O(N) in the members of the mesh",
+                    about="Which node pops and locks the key by mesh-owner, as this node sees it,"
+                    " and why this node does not."),
             Command("MESH DIGEST [db] [RANGES]", self.digest, ADMIN | STALE, group="server",
                     since="8.2.0", cost="O(N log N) in all keys, members and fields",
                     about="The digest of what clients can see, of one database or all, or of each"
@@ -141,6 +145,20 @@ class MeshCommands:
                 raise syntax_error()
             place = args[at + 1]
         return Explainer(self.agent.member.memory).explain(db, args[2], place)
+
+    def owner(self, ctx: Context, args: list[bytes]) -> object:
+        """MESH OWNER key."""
+        ownership = self.agent.member.ownership
+        owner, reason = ownership.place([args[2]])
+        entry = self.agent.member.membership.entry(owner)
+        return pairs({
+            "rule": ownership.rules.owner(args[2]),
+            "member": owner.decode(),
+            "name": "" if entry is None else entry.name,
+            "address": "" if entry is None else entry.address,
+            "here": 0 if reason else 1,
+            "why_not": reason,
+        })  # fmt: skip
 
     # --- all keys -------------------------------------------------------------------------------
 

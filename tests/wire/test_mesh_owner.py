@@ -82,6 +82,15 @@ def test_a_client_elsewhere_gets_the_owners_reply_and_finds_the_effect(
     mesh.await_equal()
 
 
+def test_every_node_says_who_owns_a_key(mesh: Mesh) -> None:
+    a, b = mesh.nodes
+    assert told(a, "q:l")["here"] == b"1" and told(a, "q:l")["why_not"] == b""
+    said = told(b, "q:l")
+    assert said["here"] == b"0" and said["why_not"] and said["rule"] == said["member"]
+    assert said["member"] == member_id(a).encode()
+    assert told(b, "free")["here"] == b"1" and told(b, "free")["rule"] == b""
+
+
 def test_a_pipeline_keeps_its_order(mesh: Mesh) -> None:
     _, b = (redis_of(node) for node in mesh.nodes)
     with b.pipeline(transaction=False) as pipeline:
@@ -290,15 +299,17 @@ def test_the_owner_dies_midway_and_a_stand_in_goes_on() -> None:
 
 
 def owner_of(mesh: Mesh, key: str) -> int:
-    """Who runs commands on the key itself: the others would say whom to ask."""
+    """Which node says that it owns the key; the others must come to name it."""
     for node in mesh.nodes:
-        node.ask("CONFIG", "SET", "mesh-owner-policy", "refuse")
-    try:
-        for at, node in enumerate(mesh.nodes):
-            with node.client() as client:
-                if client.call("LMOVE", key, key, "LEFT", "LEFT").kind != "error":
-                    return at
-    finally:
-        for node in mesh.nodes:
-            node.ask("CONFIG", "SET", "mesh-owner-policy", "forward")
-    raise AssertionError(f"nobody owns {key}")
+        wait_until(lambda node=node: told(node, key)["member"] != b"", "an owner", CATCH_UP_S)  # type: ignore[misc]
+    said = [told(node, key) for node in mesh.nodes]
+    owners = [at for at, each in enumerate(said) if each["here"] == b"1"]
+    assert len(owners) == 1, said
+    assert {each["member"] for each in said} == {member_id(mesh.nodes[owners[0]]).encode()}
+    return owners[0]
+
+
+def told(node: Node, key: str) -> dict[str, bytes]:
+    """MESH OWNER."""
+    texts = [each.text for each in node.ask("MESH", "OWNER", key).items]
+    return {name.decode(): text for name, text in zip(texts[::2], texts[1::2], strict=True)}
