@@ -33,14 +33,15 @@ BENCH ?=
 # Arguments of `make up`, as in: make up ARGS='--nodes 3'
 ARGS ?=
 
-# Real processes and a real browser measure time and share the cores: one after another.
-SERIAL := tests/wire tests/admin_ui
+# Real processes and a real browser. Most of these tests wait most of the time, for a link or a
+# heartbeat, so they run side by side too; what measures time to a few milliseconds is marked `alone`.
+REAL   := tests/wire tests/admin_ui
 BESIDE := --ignore=tests/wire --ignore=tests/admin_ui --ignore=tests/mesh
 
 # Left by `make build` in the source tree; named one by one so that nothing else can match.
 BUILT = find conf node mesh admin_ui -name '*.so' -print; find . -maxdepth 1 -name 'plexis__mypyc*.so' -print
 
-.PHONY: help up test test-compiled test-pure lint types system build pure bench soak docs rewrite clean
+.PHONY: help up test test-compiled test-pure suite lint types system build pure bench soak docs rewrite clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,15 +56,22 @@ $(STAMP): pyproject.toml
 up: $(STAMP)  ## a mesh of two nodes on this machine, with its admin page
 	$(BIN)/plexis up $(ARGS)
 
-.NOTPARALLEL:  # the targets of `test` are in the order in which they must run
-test: system lint build test-compiled test-pure  ## lint, types, compiled build, the suite on it and on pure Python
+# The C compiler has one file and keeps one core busy for minutes: lint, types and the suite on pure
+# Python, which looks at no compiled file, run beside it.
+test: system $(STAMP)  ## lint, types, compiled build, the suite on it and on pure Python
+	$(MAKE) --jobs 2 build lint test-pure
+	$(MAKE) suite
 
 test-compiled: build  ## the suite on the compiled build, sockets and browser included
+	$(MAKE) suite
+
+suite:
 	@echo "compiled: PYTHONHASHSEED=$$PYTHONHASHSEED PLEXIS_SEEDS=$(SEEDS)"
 	$(BIN)/python -c 'from node.build import compiled; assert compiled(), "not compiled"'
 	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist loadfile $(BESIDE) $(PYTEST_ARGS)
 	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist worksteal tests/mesh $(PYTEST_ARGS)
-	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) $(SERIAL) $(PYTEST_ARGS)
+	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist worksteal -m 'not alone' $(REAL) $(PYTEST_ARGS)
+	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -m alone $(REAL) $(PYTEST_ARGS)
 
 test-pure: export PLEXIS_PURE := 1
 test-pure: $(STAMP)  ## the suite on pure Python, without sockets and browser
@@ -96,6 +104,8 @@ system:  ## system packages of the suite: says what is missing; installs it as r
 	    echo "the tests that need them are skipped"; \
 	fi
 
+# Not the cache of `types`, which runs beside it.
+build: export MYPY_CACHE_DIR := build/mypy
 build: $(STAMP)  ## compile the hot modules in place
 	$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
 

@@ -10,8 +10,26 @@ from typing import Final
 FIRST: Final = 20_000
 LAST: Final = 32_000
 
+
+
+def share(worker: str, workers: int) -> range:
+    """The ports of one of the processes among which pytest-xdist divides the tests.
+
+    Each has its own: the port of a server that restarts is free for a while, and must not be given
+    to another's. `worker` is its name, `gw0` and so on; a process of its own has all.
+    """
+    if not worker:
+        return range(FIRST, LAST)
+    size = (LAST - FIRST) // workers
+    first = FIRST + int(worker.removeprefix("gw")) % workers * size
+    return range(first, first + size)
+
+
+_ours: Final = share(
+    os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+)
 _given: set[int] = set()  # by this process: two servers started at once must not get the same
-_pick = random.Random(os.getpid())  # processes side by side begin at other places
+_pick = random.Random(os.getpid())  # two runs side by side begin at other places
 
 
 def free_port() -> int:
@@ -21,7 +39,7 @@ def free_port() -> int:
     start with its own message, which `tests/support/servers.py` shows.
     """
     while True:
-        port = _pick.randrange(FIRST, LAST)
+        port = _pick.choice(_ours)
         if port in _given:
             continue
         with socket.socket() as probe:

@@ -14,7 +14,7 @@ from tests.support.transcript import Shown, read_shown
 from tests.wire.mesh_peers import Follower, Master, Writer, now_stamp
 from tests.wire.mesh_support import ACTIVE, CATCH_UP_S, Mesh, Node
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.alone]
 
 HOUR_US = 3_600_000_000
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.servers import Client
 from tests.wire.mesh_support import Mesh, run_all
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
