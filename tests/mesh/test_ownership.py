@@ -199,6 +199,25 @@ def test_nobody_acts_while_members_have_different_rules() -> None:
     assert is_refused(a("LPOP", "q:l")) and b("LPOP", "q:l") == b"x"
 
 
+def test_a_lease_that_heartbeats_cannot_renew_is_named() -> None:
+    _, (a, _) = named()
+    a.member.config.set("mesh-heartbeat-ms", ["2000"])
+    reply = a("LPOP", "q:l")
+    assert isinstance(reply, Failure) and b"five times mesh-heartbeat-ms" in reply.text
+    a.member.config.set("mesh-heartbeat-ms", ["1000"])
+    assert a("LPOP", "q:l") is None
+
+
+def test_one_command_takes_from_keys_of_one_owner() -> None:
+    mesh, (a, b) = named()
+    own(mesh, "q:*", a.member_id.decode(), "r:*", b.member_id.decode())
+    pass_time(mesh, 4)
+    for node in (a, b):
+        reply = node("LMPOP", "2", "q:l", "r:l", "LEFT")
+        assert isinstance(reply, Failure) and b"different owners" in reply.text
+    assert a("LMPOP", "2", "q:l", "free", "LEFT") is not None
+
+
 def test_a_named_owner_goes_on_alone_and_nobody_else_does() -> None:
     mesh, (a, b) = named()
     a("RPUSH", "q:l", "x", "y")
