@@ -148,6 +148,25 @@ def test_a_holder_with_a_slow_clock_stops_before_others_with_fast_ones_take_over
 
 
 @pytest.mark.parametrize("seed", range(10))
+def test_a_stand_in_with_a_slow_clock_has_stopped_when_the_seats_member_has_it_again(
+    seed: int,
+) -> None:
+    """It hears the voter, which hears it no more: the last promise is as long as one can be."""
+    room = Room(3, seed)
+    a, b, c = room.names
+    stand_in = room.members[a]._first(a.encode(), (b, c))
+    room.rates = {name: 0.955 if name == stand_in else 1.045 for name in room.names}
+    room.run_finely(10)
+    room.cut(a)
+    room.run_finely(20)
+    assert room.holders(a) == [stand_in]
+    room.flight.clear()
+    room.down = {(stand_in, other) for other in room.names} | {(a, stand_in)}
+    room.run_finely(15)
+    assert room.holders(a) == [a]
+
+
+@pytest.mark.parametrize("seed", range(10))
 def test_who_begins_anew_promises_nothing_while_what_it_promised_may_run(seed: int) -> None:
     """The holder of another's seat is cut off with it, while who let it in forgets that it did."""
     room = Room(3, seed)
