@@ -41,7 +41,7 @@ BESIDE := --ignore=tests/wire --ignore=tests/admin_ui --ignore=tests/mesh
 # Left by `make build` in the source tree; named one by one so that nothing else can match.
 BUILT = find conf node mesh admin_ui -name '*.so' -print; find . -maxdepth 1 -name 'plexis__mypyc*.so' -print
 
-.PHONY: help up test test-compiled test-pure suite lint types system build pure bench soak docs rewrite clean
+.PHONY: help up test test-compiled test-pure suite lint style types system build pure bench soak docs rewrite clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,7 +80,9 @@ test-pure: $(STAMP)  ## the suite on pure Python, without sockets and browser
 	PLEXIS_SEEDS=$(PURE_SEEDS) $(PYTEST) -n $(JOBS) --dist loadfile --ignore=tests/wire \
 	    -m 'not wire and not browser' $(PYTEST_ARGS)
 
-lint: types  ## ruff and mypy
+lint: style types  ## ruff and mypy
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 
 types: $(STAMP)  ## mypy --strict over the packages and the tests
