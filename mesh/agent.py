@@ -25,7 +25,7 @@ from mesh.decided import DecidedHere
 from mesh.dots import Streams
 from mesh.feed import Feed
 from mesh.handshake import Identity
-from mesh.identity import earlier_streams, member_id
+from mesh.identity import earlier_streams
 from mesh.joining import Joining
 from mesh.link import Link
 from mesh.member import Member
@@ -33,6 +33,7 @@ from mesh.merge.resolver import StampResolver
 from mesh.mesh_commands import MeshCommands
 from mesh.metadata import MeshMetadata
 from mesh.peers_commands import PeersCommands
+from mesh.promises import begin
 from mesh.replication import Replication
 from mesh.report import mesh_status
 from mesh.roster import Roster
@@ -77,7 +78,9 @@ class Agent(Extension):
         self.engine = engine
         self.streams = streams
         path = os.path.join(data_dir, config.text("mesh-member-id-file"))
-        self.member = Member(config, engine, resolver, member_id(path))
+        member_id, promises = begin(path, config.yes("mesh-forget"))
+        self.member = Member(config, engine, resolver, member_id)
+        self.member.remember(promises)
         self.metadata: MeshMetadata = self.member.metadata
         self.snapshots: Snapshots
         self.links: list[Link] = []
@@ -109,6 +112,7 @@ class Agent(Extension):
         self._forgetting = False
         # What this node's disk has, by stream; None where that is not known.
         self.held_on_disk: Callable[[], dict[bytes, int] | None] = dict
+        self.keeps: Callable[[], bool] = always  # is what is written put on a disk at all?
         if config.yes("mesh-forget"):
             self._forget_what_is_stable(f"{path}.streams")
         self.roster = Roster(self)
@@ -169,6 +173,11 @@ class Agent(Extension):
         for feed in list(self.feeds):
             if feed.transport is not None:
                 feed.transport.close()
+
+    def saved(self) -> None:
+        """The process has ended its work: is all that was said of it on the disk?"""
+        if self.member.stability.active:
+            self.member.stability.redeem_all()
 
     def _flush_soon(self) -> None:
         loop = self._loop
@@ -285,6 +294,7 @@ class Agent(Extension):
         stability.active = True
         stability.members = member.membership.ids
         stability.held = lambda: self.held_on_disk() or {}
+        stability.keeps = lambda: self.keeps()
         member.older = earlier_streams(streams_path, self.streams.own.uuid)
 
     def _forget(self) -> None:
@@ -470,6 +480,11 @@ class Agent(Extension):
 def unset_s() -> float:
     """A clock that nobody sets, and that goes on while the machine sleeps, where it has one."""
     return time.clock_gettime(BOOT_CLOCK)
+
+
+def always() -> bool:
+    """All is."""
+    return True
 
 
 def feed_limit(config: Config) -> int:

@@ -181,7 +181,7 @@ class Cap:
         epochs = self.member.forgetter.epochs
         if not epochs or now_s - self._saved_s < AGAIN_S:
             return
-        held = self.member.stability.held()
+        held = self.member.stability.holds()
         streams = self.member.streams.all
         for number, stamp in enumerate(unpack_row(epochs[0].row)):
             if number < len(streams) and stamp > held.get(streams[number].uuid, 0):

@@ -55,19 +55,38 @@ def earlier_streams(path: str, own: bytes) -> list[bytes]:
     return earlier[-STREAMS_MOST:]
 
 
-def _make(path: str) -> bytes:
-    made = uuid.uuid4().hex
-    temporary = f"{path}.{os.getpid()}.tmp"
+def read_note(name: str) -> str:
+    """The text of a file beside the member id's, "" where there is none. IdentityError where it
+    cannot be read."""
+    try:
+        with open(name, encoding="ascii") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise IdentityError(f"cannot read {name}: {error}") from error
+
+
+def write_note(name: str, text: str) -> None:
+    """The whole file in one step, on the disk when it returns. IdentityError."""
+    temporary = f"{name}.{os.getpid()}.tmp"
     try:
         with open(temporary, "w", encoding="ascii") as file:
-            file.write(made + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, name)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise IdentityError(
-            f"cannot write the member id file {path}: {error}; the data directory must be writable"
+            f"cannot write {name}: {error}; the data directory must be writable"
         ) from error
+
+
+def _make(path: str) -> bytes:
+    made = uuid.uuid4().hex
+    write_note(path, made + "\n")
     return made.encode()
 
 
@@ -77,22 +96,29 @@ def stream_uuid() -> bytes:
 
 
 def renew(path: str) -> bytes:
-    """A new member id in the place of the old one; the streams of the old one are no more ours.
+    """A new member id in the place of the old one; what that one began and promised is not ours.
 
     IdentityError where it cannot be written.
     """
-    _forget_streams(path)
+    made = anew(path)
+    _forget(f"{path}.said")
+    return made
+
+
+def anew(path: str) -> bytes:
+    """As `renew`, but what was promised stays noted: the caller says what becomes of it."""
+    _forget(f"{path}.streams")
     return _make(path)
 
 
-def _forget_streams(path: str) -> None:
-    """Who begins as a new member began none of the streams that the file names."""
+def _forget(name: str) -> None:
+    """Who begins as a new member began no stream that the file names, and has said nothing yet."""
     try:
-        os.unlink(f"{path}.streams")
+        os.unlink(name)
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise IdentityError(f"cannot remove {path}.streams: {error}") from error
+        raise IdentityError(f"cannot remove {name}: {error}") from error
 
 
 def note_void(path: str, how: str) -> None:

@@ -149,6 +149,7 @@ class Joining:
                 + b": only one that was expelled or has left comes back by MESH REJOIN"
             )
         try:
+            agent.member.promises.close()
             made = renew(self.id_path)
         except IdentityError as error:
             raise Failure(b"ERR " + str(error).encode()) from error

@@ -16,6 +16,7 @@ from mesh.backlog import Backlog
 from mesh.cap import Cap
 from mesh.dots import Stream, Streams, unpack_marks
 from mesh.forget import Forgetter
+from mesh.holding import REPORT
 from mesh.inbox import Inbox
 from mesh.lease_words import LEASE
 from mesh.membership import MEMBER, Membership, MembershipError
@@ -32,7 +33,7 @@ from mesh.rreplay import FrameError
 from mesh.seat import Seat
 from mesh.shelf import PART, Shelf
 from mesh.spill import Spill
-from mesh.stability import END, REPORT, Stability
+from mesh.stability import END, Stability
 from mesh.staging import LARGE, Staging
 from mesh.topology import Routes
 from node.engine import Engine
@@ -73,6 +74,7 @@ class Member(Seat):
         self.stability.announce = self.say
         self.stability.departures.say_closed = self._say_closed
         self.stability.may_say = self._may_say
+        self.stability.merging = lambda: self.merging is not None
         self.membership.departed = self._departed
         self.metadata.stability = self.stability
         self.forgetter = Forgetter(engine, self.memory)
@@ -190,7 +192,7 @@ class Member(Seat):
             self.stability.began(words[1], older)
             self.streams.complete_row(stream, stamp, lacked)
         elif words[0] == REPORT and len(words) > 1:
-            self.stability.reported(stream, words[1], words[2] if len(words) > 2 else b"")
+            self.stability.reported(stream, words[1], words[2:])
         elif words[0] == END and len(words) == 2:
             self.stability.ended(unpack_marks(words[1]), stream.uuid, int(stamp))
         elif words[0] == MEMBER:
@@ -219,6 +221,7 @@ class Member(Seat):
         if not self.started:
             return
         self._announce()
+        self.expel_earlier()
         self._settle_slot()
         has_said = self.ownership.beat()
         if not self.stability.report() and not has_said:
@@ -300,7 +303,7 @@ class Member(Seat):
             self.stability.tell()  # as the one who let this node in has for it
             self.void = ""
             self.void_is_foreign = False
-            self.lent.clear()  # what they have is void, too
+            self.forget_lent()  # what they have is void, too
         self.transfers += 1
         for number, key in self.engine.watch.watched_keys():
             self.merging.touch(self.engine.databases[number], key)

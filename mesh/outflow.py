@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from mesh.backlog import NOWHERE
 from mesh.member import Member
 from mesh.range_server import SNAPSHOT, RangeError, RangeServer
-from mesh.stability import covers
 from mesh.status import CONNECT, DIGEST, TRANSFER
+from mesh.vectors import covers
 from node.persist.partial import PartialWalk
 from node.persist.snapshot import Sink, Snapshots, SnapshotWalk
 from node.store.writer import BeforeChange, Writer

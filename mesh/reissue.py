@@ -16,6 +16,7 @@ Each key is a unit, written by the commands that a client would use.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import fsum
 
 import structlog
 
@@ -38,7 +39,7 @@ from node.store.entry import ABSENT, COUNTED, NO_REGISTER, STABLE, Dot, Entry, F
 from node.store.keyspace import Database
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
-from node.store.values.scored import Scored
+from node.store.values.scored import Scored, SpelledScore
 from node.store.values.sets import SetValue
 from node.store.values.stream_payloads import Added
 from node.store.values.streams import StreamValue, live_dots
@@ -223,14 +224,16 @@ class Reissue:
             slot = value.slot(field)
             theirs = here.slot(field) if isinstance(here, HashValue) and here.has(field) else None
             if theirs is None:
-                if self._is_new_slot(slot):
+                if self._is_new_slot(slot) and not has_no_register(slot):
                     missing.append([field, text])
+                else:
+                    self._counted_field(key, field, slot)
             elif plain_of(theirs) != text:
                 if self._is_newer(slot, theirs):
                     missing.append([field, text])
                     continue
                 self._counted_field(key, field, slot)
-                if self._is_new_slot(slot):
+                if self._is_new_slot(slot) and not has_no_register(slot):
                     self._differs(key, field, text, plain_of(theirs))
             else:
                 self._counted_field(key, field, slot)
@@ -248,6 +251,8 @@ class Reissue:
         """Is the own write newer than what stands there? Known stamps only, from elsewhere."""
         if not isinstance(slot, (Field, Scored)) or not self._is_new_slot(slot):
             return False
+        if has_no_register(slot) and not self.source.foreign:
+            return False  # increments alone: they are added, whatever they were made on
         if not isinstance(theirs, (Field, Scored)):
             # Forgotten since all members have it: its stamp is none above what is stable.
             return not self.source.foreign and int(slot.stamp) > self.source.newest_stable
@@ -260,15 +265,38 @@ class Reissue:
             score = value.score(member)
             theirs = here.slot(member) if isinstance(here, ZSetValue) and here.has(member) else None
             if theirs is None:
-                if self._is_new_slot(slot):
+                if self._is_new_slot(slot) and not has_no_register(slot):
                     missing.append([format_double(score), member])
+                else:
+                    self._counted_score(key, member, slot)
             elif isinstance(here, ZSetValue) and here.score(member) != score:
                 if self._is_newer(slot, theirs):
                     missing.append([format_double(score), member])
-                elif self._is_new_slot(slot):
-                    mine, other = format_double(score), format_double(here.score(member))
+                    continue
+                mine, other = format_double(score), format_double(here.score(member))
+                self._counted_score(key, member, slot)
+                if self._is_new_slot(slot) and not has_no_register(slot):
                     self._differs(key, member, mine, other)
+            else:
+                self._counted_score(key, member, slot)
         self._batches(b"ZADD", key, missing)
+
+    def _counted_score(self, key: bytes, member: bytes, slot: object) -> None:
+        """A member's increments that the mesh has not, as one."""
+        if self.source.foreign or not isinstance(slot, SpelledScore):
+            return
+        amounts = [
+            step.amount for each in slot.streams for step in each.steps
+            if self.source.is_new(int(step.stamp), int(each.origin))
+        ]  # fmt: skip
+        if not amounts:
+            return
+        try:
+            amounts = [fsum(amounts)]
+        except (OverflowError, ValueError):
+            pass  # infinities, or beyond the largest float on the way: one after another
+        for amount in amounts:
+            self._run(b"ZINCRBY", key, format_double(amount), member)
 
     def _list(self, key: bytes, value: ListValue, old: Entry, here: object) -> None:
         items = value.range(0, value.size())
@@ -374,6 +402,13 @@ def newest_of(old: Entry, source: Source) -> int:
         if source.is_new(int(patch.stamp), int(patch.origin)):
             newest = max(newest, int(patch.stamp))
     return newest
+
+
+def has_no_register(slot: object) -> bool:
+    """Is this a field or a score made by increments alone?"""
+    if isinstance(slot, SpelledScore):
+        return not slot.registers
+    return isinstance(slot, Field) and slot.flags & NO_REGISTER != 0
 
 
 def plain_of(slot: object) -> bytes:

@@ -20,7 +20,8 @@ from mesh.merge.covers import Cover
 from mesh.merge.whole import NOBODY
 from mesh.metadata import Incoming
 from mesh.reissue import Source
-from mesh.stability import cut_row, join
+from mesh.stability import cut_row
+from mesh.vectors import join
 from node.store.entry import Entry
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Card:
     # Whom it knew as members whenever it said what it holds; None: it never has.
     told: frozenset[bytes] | None = frozenset()
     lent: frozenset[bytes] = frozenset()  # the members that may have its frames, or it has theirs
+    earlier: frozenset[bytes] = frozenset()  # the members that it was before
 
     def pack(self) -> bytes:
         """As JSON: one word of REPLCONF."""
@@ -61,6 +63,7 @@ class Card:
             "reported": self.reported.hex(),
             "told": None if self.told is None else names_of(self.told),
             "lent": names_of(self.lent),
+            "earlier": names_of(self.earlier),
         }, separators=(",", ":")).encode()  # fmt: skip
 
 
@@ -75,16 +78,16 @@ def unpack_card(packed: bytes) -> Card:
         raise ValueError("what it says of its mesh is too long")
     try:
         fields = json.loads(packed)
-        members, told, lent = (
+        members, told, lent, earlier = (
             None if fields[name] is None else frozenset(str(each).encode() for each in fields[name])
-            for name in ("members", "told", "lent")
+            for name in ("members", "told", "lent", "earlier")
         )
-        if members is None or lent is None:
+        if members is None or lent is None or earlier is None:
             raise TypeError("no members")
         return Card(
             str(fields["member"]).encode(), members,
             int(fields["since"]), bool(fields["data"]), bool(fields["forgets"]),
-            bool(fields["void"]), bytes.fromhex(str(fields["reported"])), told, lent,
+            bool(fields["void"]), bytes.fromhex(str(fields["reported"])), told, lent, earlier,
         )  # fmt: skip
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"what it says of its mesh is damaged: {error!r}") from error
@@ -104,6 +107,7 @@ def card_of(member: Seat, to: bytes = b"") -> Card:
         member.stability.active, bool(member.void), pack_marks(reported_by(member, to)),
         member.stability.told,
         frozenset(each for each in member.lent if not membership.refusal(each)),
+        member.earlier_ids,
     )  # fmt: skip
 
 
@@ -138,7 +142,7 @@ def verdict(own: Card, theirs: Card) -> tuple[str, str]:
         return STAY, ""
     stays = rank(own, theirs) < rank(theirs, own)
     loser, winner = (theirs, own) if stays else (own, theirs)
-    if size(loser, winner) > 1 and not is_fresh(loser):
+    if size(loser, winner) > 1 and not is_fresh(loser) and not is_kin(loser, winner):
         return WAIT, (
             f"the peer's mesh and ours have {size(theirs, own)} and {size(own, theirs)} members:"
             " only a mesh of one member can join another; let the members of one of them leave"
@@ -153,6 +157,11 @@ def size(card: Card, other: Card) -> int:
     return len(card.members | (card.lent - other.members - {other.member_id}))
 
 
+def is_kin(card: Card, other: Card) -> bool:
+    """Was one of them in the other's mesh before? Then who is replaced loses no mesh of its own."""
+    return bool(card.earlier & other.members or other.earlier & card.members)
+
+
 def is_fresh(card: Card) -> bool:
     """Has it nothing, and never said what it holds? Then nothing of it can be doubled or denied."""
     return card.told is None and not card.has_data
@@ -160,7 +169,8 @@ def is_fresh(card: Card) -> bool:
 
 def rank(card: Card, other: Card) -> tuple[bool, int, bool, int, bytes]:
     """Of two meshes the one with the lower rank stays."""
-    yields = is_fresh(card) or (card.must_replace and size(card, other) == 1)
+    alone = size(card, other) == 1 or is_kin(card, other)
+    yields = is_fresh(card) or (card.must_replace and alone)
     return yields, -size(card, other), not card.has_data, card.since, min(card.members)
 
 

@@ -274,7 +274,7 @@ class Replication:
         whole = whole or has_lost(agent.member, info.member_id, vector)
         if agent.roster.may_hear(info.member_id, info.stream):
             agent.member.admit(info.member_id, host, info.port, agent.roster.is_here)
-        agent.member.lent.add(info.member_id)
+        agent.member.lend(info.member_id)
         agent.feeds.append(feed)
         outlet.hand_over(feed)
         feed.start(vector, elsewhere, whole)

@@ -18,6 +18,8 @@ class Said:
         self.enders: dict[bytes, list[tuple[bytes, int]]] = {}
         self.retired: list[bytes] = []
         self.held: Vector = {}
+        self.in_memory = False  # it keeps nothing on disk
+        self.told: frozenset[bytes] | None = frozenset()  # as Stability.told, at that moment
         self.starts: Vector = {}
 
     def read(self, fields: dict[str, dict[str, object]]) -> None:
@@ -31,6 +33,11 @@ class Said:
         }
         self.retired = list(unspell(fields.get("retired", {})))
         self.held = unspell(fields.get("held", {}))
+        self.in_memory = bool(fields.get("memory", False))
+        told: object = fields.get("told", [])
+        self.told = None
+        if isinstance(told, list):
+            self.told = frozenset(str(member).encode() for member in told)
         self.starts = unspell(fields.get("starts", {}))
         self.rows = {
             member.encode(): unspell(row) for member, row in fields.get("holds", {}).items()

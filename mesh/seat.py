@@ -5,29 +5,44 @@ membership.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Final
 
+import structlog
+
+from conf import Config
 from mesh.backlog import Backlog
 from mesh.dots import Streams, unpack_marks
+from mesh.forget import Forgetter
+from mesh.identity import IdentityError
 from mesh.inbox import Control
 from mesh.membership import END as MEMBER_END
 from mesh.membership import EXPELLED, JOIN, JOINED, WHO, Change, Membership, expulsion
 from mesh.merge.rule import Memory
 from mesh.metadata import MeshMetadata
+from mesh.promises import Promises
 from mesh.rejoin import JOIN as JOIN_MESH
 from mesh.rejoin import STAY, WAIT, Card, card_of, unpack_card, verdict
 from mesh.stability import Stability
 from node.engine import Engine
 
+LOG = structlog.get_logger()
+
 # Peers whose word is remembered between two steps of a handshake.
 CALLERS_MOST: Final = 256
+# A node alone begins to forget once it remembers so much, or this share of mesh-unstable-max-bytes:
+# from then on the next one that it meets is not joined by dots.
+ALONE_BYTES: Final = 64 * 1024 * 1024
+ALONE_SHARE: Final = 10
 
 
 class Seat(Control):
     """Told of by Member, which makes what it needs."""
 
+    config: Config
     engine: Engine
+    forgetter: Forgetter
     memory: Memory
     streams: Streams
     member_id: bytes
@@ -46,9 +61,62 @@ class Seat(Control):
         self.void_is_foreign = False  # it was that of another mesh
         # Of those whose mesh-of was heard last: will the two states become one by their dots?
         self.by_dots: dict[bytes, bool] = {}
-        # Who has followed this process, or was followed while both states could be one.
+        # Who has followed this node, or was followed while both states could be one.
         self.lent: set[bytes] = set()
+        self.promises = Promises()
+        self.alone_bytes = ALONE_BYTES
         self.expects_link: Callable[[], bool] = no_link  # is one to come up for the first time?
+
+    # --- what is promised -----------------------------------------------------------------------
+
+    def remember(self, promises: Promises) -> None:
+        """What the processes before this one have let others rely on, and where it is noted."""
+        self.promises = promises
+        self.lent.update(promises.lent)
+        self.stability.has_told = promises.told
+        self.stability.lent = lambda: frozenset(promises.lent)
+        self.stability.promise = self._promise
+        self.stability.redeem = self._redeem
+
+    def _promise(self, memory: bool) -> bool:
+        try:
+            self.promises.tell(memory)
+        except IdentityError as error:
+            LOG.error("nothing_is_forgotten", reason=str(error))
+            return False
+        return True
+
+    def _redeem(self) -> None:
+        with noted():
+            self.promises.redeem()
+
+    def lend(self, member: bytes) -> None:
+        """This member may have our frames from now on."""
+        self.lent.add(member)
+        if self.stability.active and self.membership.entry(member) is not None:
+            with noted():
+                self.promises.lend(member)
+
+    def forget_lent(self) -> None:
+        """What others have of us is void, as all that was here."""
+        self.lent.clear()
+        with noted():
+            self.promises.take_back()
+
+    def expel_earlier(self) -> None:
+        """Once a heartbeat: members that this node was before are none any more."""
+        for name in list(self.promises.was):
+            entry = self.membership.entry(name)
+            if entry is None:
+                continue
+            if entry.state == JOINED:
+                own = self.member_id.decode()
+                self.expel(name, f"it kept nothing on disk, and has started again as member {own}")
+            elif self.membership.departures()[name].closed:
+                with noted():
+                    self.promises.is_gone(name)
+
+    # --- the membership -------------------------------------------------------------------------
 
     def vector(self) -> dict[bytes, int]:
         """What this node has applied, by stream."""
@@ -72,14 +140,16 @@ class Seat(Control):
                 self.stability.joined(member, seen)
 
     def _may_say(self) -> bool:
-        """May this node say what it holds? Alone it waits while that is nothing, and while a link
+        """May this node say what it holds? Alone it waits until it is worth it, and while a link
         that it is to have is still to come up: once it was said, the next one it meets has to
         take its state, or it that of the next one (mesh/rejoin.py)."""
         stability = self.stability
         if stability.told is not None or stability.member_ids() != frozenset((self.member_id,)):
             return True
-        has_data = any(db.keys.size or db.hidden for db in self.engine.databases)
-        return has_data and not self.expects_link()
+        limit = self.config.number("mesh-unstable-max-bytes") // ALONE_SHARE
+        worth = min(limit, self.alone_bytes) if limit > 0 else self.alone_bytes
+        expects = self.expects_link()
+        return not expects and self.forgetter.meter.measure().unstable() >= worth
 
     def _departed(self) -> None:
         """The membership has changed: the streams of who has departed are closed."""
@@ -148,17 +218,23 @@ class Seat(Control):
                 if not is_here(old.member_id):
                     changes.append(expulsion(old.member_id, self.member_id, f"{host}:{port}"))
         if changes:
+            self.stability.meets()
             self.change_membership(changes)
 
     @property
     def earlier_ids(self) -> frozenset[bytes]:
+        """The member ids that this node had before."""
+        return frozenset((*self.promises.was, *self._loaded_as))
+
+    @property
+    def _loaded_as(self) -> frozenset[bytes]:
         """The member id under which what was loaded here was written, where it was another."""
         loaded = self.metadata.incoming.member_id
         return frozenset() if loaded in (b"", self.member_id) else frozenset((loaded,))
 
     def loaded(self) -> None:
         """The own file was read: is it this member's, or was this node another one before?"""
-        if self.stability.active and self.earlier_ids and self.metadata.loaded_dots:
+        if self.stability.active and self._loaded_as and self.metadata.loaded_dots:
             self.becomes_void("what it has was written by another member id")
 
     def becomes_void(self, reason: str) -> None:
@@ -211,7 +287,7 @@ class Seat(Control):
         self.by_dots.pop(theirs.member_id, None)
         if own.forgets and theirs.forgets and what == STAY:
             self.by_dots[theirs.member_id] = True
-            self.lent.add(theirs.member_id)
+            self.lend(theirs.member_id)
         while len(self.by_dots) > CALLERS_MOST:
             del self.by_dots[next(iter(self.by_dots))]
 
@@ -245,6 +321,16 @@ class Seat(Control):
         if said != self._said:
             self._said = said
             self.change_membership([(self.member_id + WHO, said)])
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[None]:
+    """What is noted for the next process is less than it could be where that cannot be written:
+    it takes a longer way then, and nothing is lost."""
+    try:
+        yield
+    except IdentityError as error:
+        LOG.warning("not_noted", reason=str(error))
 
 
 def no_link() -> bool:

@@ -20,25 +20,20 @@ from typing import Final
 
 from mesh.departures import Departures
 from mesh.dots import Stream, Streams, pack_marks, row_of, unpack_marks
+from mesh.holding import MEMORY, Holding
 from mesh.merge.rule import Memory
 from mesh.said import Said, spell
+from mesh.vectors import Vector, covers, join, least
 
-REPORT: Final = b"MESH.REPORT"
 END: Final = b"MESH.END"
-Vector = dict[bytes, int]
 
 
-class Stability:
+class Stability(Holding):
     """What this node knows of who holds what."""
 
     def __init__(self, memory: Memory, member_id: bytes) -> None:
+        super().__init__(memory.streams, member_id)
         self.memory = memory
-        self.streams: Streams = memory.streams
-        self.member_id = member_id
-        # Who counts; None while nobody can tell, and nothing is stable then.
-        self.members: Callable[[], frozenset[bytes] | None] | None = None
-        # What this node's disk has; what it has applied, where it keeps nothing on disk.
-        self.held: Callable[[], Vector] = dict
         # Off: nothing is said or stable, and a process that has ended is like any other.
         self.active = False
         self.announce: Callable[[list[bytes]], None] = silent  # a frame of the own stream
@@ -46,59 +41,26 @@ class Stability:
         self.sponsored: set[bytes] = set()  # members whose row is their sponsor's: none came yet
         self.waiting: dict[bytes, Vector] = {}  # reports that do not count yet, by stream
         self.closers: dict[bytes, bytes] = {}  # streams that are being closed, and by which member
-        self.ends: Vector = {}  # where ended streams ended
         self.cut: Vector = {}
-        self.open: set[bytes] = set()  # the own older streams that are not ended
         self.begun = 0  # the stamp of the own stream's first frame
-        self.started_with: Vector = {}
-        self.closed: Vector = {}  # where the own older streams ended
         self.advanced = 0  # how often the cut has moved
         # What members have on disk though it may not count yet: frames of ended processes are
         # taken from them.
         self.disks: dict[bytes, Vector] = {}
+        self.in_memory: set[bytes] = set()  # members who keep nothing on disk
         self.departures = Departures(self)  # who has left or was expelled
-        # Whom this node knew as members whenever it said, or counted itself, what it holds; None:
-        # it never has, so nothing of it can be stable anywhere.
-        self.told: frozenset[bytes] | None = None
-        self.may_say: Callable[[], bool] = always  # may it say what it holds?
-        self._said: Vector = {}
-        self._said_disk: Vector = {}
 
     # --- the own side ---------------------------------------------------------------------------
 
     def start(self, stamp: int, older: list[bytes]) -> None:
         """The own stream begins with this frame, which names the older ones."""
         self.begun = stamp
+        if self.has_told and self.told is None:
+            self.tell()
         self.open = {uuid for uuid in older if uuid not in self.ends and self.active}
         for uuid in self.open:
             self.streams.of(uuid).member = self.member_id
             self.close(uuid, self.member_id)
-
-    def reportable(self) -> Vector:
-        """What this node may say that it holds.
-
-        Not what the disk had while older streams were open: a write of theirs that came here later
-        need not have seen all of that.
-        """
-        if self.open:
-            return self.started_with
-        held = self.on_disk()
-        if any(stamp > held.get(uuid, 0) for uuid, stamp in self.closed.items()):
-            return self.started_with
-        return held
-
-    def on_disk(self) -> Vector:
-        """What the disk has of what counts here: a state that was replaced is still on it."""
-        here = self.streams.of
-        return {
-            uuid: min(stamp, int(here(uuid).seen)) for uuid, stamp in self.held().items()
-            if here(uuid).seen != 0
-        }  # fmt: skip
-
-    def say_anew(self) -> None:
-        """What was said so far was of a state that was replaced."""
-        self._said = {}
-        self._said_disk = {}
 
     def report(self) -> bool:
         """Once a heartbeat: says what is held now, where that has moved; True: it was said.
@@ -109,30 +71,15 @@ class Stability:
             return False
         self._end_older()
         self._end_departed()
-        if not self.may_say():
+        if not self.may_tell():
             return False
         self.tell()
-        held = self.reportable()
-        disk = self.on_disk() if self.open else held
-        said = moves(self._said, held) or moves(self._said_disk, disk)
-        if said:
-            self._said = join(self._said, held)
-            self._said_disk = join(self._said_disk, disk)
-            words = [REPORT, self._pack(self._said)]
-            if self._said_disk != self._said:
-                words.append(self._pack(self._said_disk))
+        words = self.words()
+        if words:
             self.announce(words)
-        return said
-
-    def tell(self) -> None:
-        """What is held is about to count for these members."""
-        members = self.member_ids() or frozenset()
-        self.told = members if self.told is None else self.told & members
-
-    def _pack(self, held: Vector) -> bytes:
-        return pack_marks({
-            uuid: stamp for uuid, stamp in held.items() if not self.streams.of(uuid).retired
-        })  # fmt: skip
+        if self.keeps():
+            self.redeem_all()
+        return bool(words)
 
     def retire(self) -> None:
         """Streams that have ended are left out of what is told from now on, where every member has
@@ -145,7 +92,7 @@ class Stability:
             stream = self.streams.of(uuid)
             if stream.retired or stream.seen < end:
                 continue
-            if min(self.cut.get(uuid, 0), self._said.get(uuid, 0)) >= end and any(
+            if min(self.cut.get(uuid, 0), self.said.get(uuid, 0)) >= end and any(
                 self.cut.get(ender, 0) >= at for ender, at in stream.enders
             ):
                 stream.retired = True
@@ -157,7 +104,8 @@ class Stability:
         if not self.open or members is None:
             return
         needed: Vector = {}
-        for member in members:
+        # The state that was loaded may be older than a member that has more of these streams.
+        for member in members | (self.lent() - self.departures.known.keys()):
             if member == self.member_id:
                 continue
             answer = self.answer_of(member)
@@ -214,14 +162,20 @@ class Stability:
             self.streams.of(uuid).closing = True
             self.closers[uuid] = closer
 
-    def reported(self, stream: Stream, marks: bytes, disk: bytes) -> None:
-        """A member says what it holds, and what it has on disk where that is more. ValueError
-        where a field is damaged."""
+    def reported(self, stream: Stream, marks: bytes, more: list[bytes]) -> None:
+        """A member says what it holds, and what it has on disk where that is not the same, or that
+        it keeps nothing there. ValueError where a field is damaged."""
         uuid = stream.uuid
         held = unpack_marks(marks)
+        on_disk = unpack_marks(more[0]) if more else held
         self.waiting[uuid] = join(self.waiting.get(uuid, {}), held)
-        on_disk = join(held, unpack_marks(disk))
-        self.disks[stream.member] = join(self.disks.get(stream.member, {}), on_disk)
+        member = stream.member
+        if MEMORY in more[1:]:
+            self.in_memory.add(member)
+            self.disks.pop(member, None)
+        else:
+            self.in_memory.discard(member)
+            self.disks[member] = join(self.disks.get(member, {}), on_disk)
 
     def ended(self, ends: Vector, ender: bytes = b"", at: int = 0) -> None:
         """The closer of these streams says where they end: what was lost of them will never
@@ -246,13 +200,16 @@ class Stability:
         """May a frame of a stream that is being closed be taken from this member?
 
         Only from the closer, or where the member has it on disk: else it could turn up here after
-        the closer was told that it is not. What lies beyond the end comes from nobody.
+        the closer was told that it is not. The closer itself takes it from who keeps nothing on
+        disk as well: it would wait for ever. What lies beyond the end comes from nobody.
         """
         end = self.ends.get(stream.uuid)
         if end is not None:
             return stamp <= end
         closer = self.closers.get(stream.uuid)
         if closer is None or (closer == member and closer != self.member_id):
+            return True
+        if closer == self.member_id and member in self.in_memory:
             return True
         return self.held_by(member).get(stream.uuid, 0) >= stamp
 
@@ -262,15 +219,11 @@ class Stability:
 
     # --- the cut --------------------------------------------------------------------------------
 
-    def member_ids(self) -> frozenset[bytes] | None:
-        """Who counts; None where nobody can tell."""
-        return None if self.members is None else self.members()
-
     def advance(self) -> bool:
         """Counts the reports that may count now, and moves the cut; True: it has moved."""
         self._count_reports()
         members = self.member_ids()
-        if not members or self.member_id not in members or not self.may_say():
+        if not members or self.member_id not in members or not self.may_tell():
             return False
         self.tell()
         holding = self.departures.holding()
@@ -377,8 +330,10 @@ class Stability:
         held = join(self.held_by(member), said.held)
         for uuid, closer in self.closers.items():
             stamp = vector.get(uuid, 0)
-            is_new = stamp > self.streams.of(uuid).seen and stamp > held.get(uuid, 0)
-            if is_new and (closer != member or closer == self.member_id):
+            # What is ended there may come from anybody, up to its end.
+            known = max(int(self.streams.of(uuid).seen), held.get(uuid, 0), said.ends.get(uuid, 0))
+            may = closer == member if closer != self.member_id else said.in_memory
+            if stamp > known and not may:
                 return "the peer has writes of an ended process that are not on its disk yet"
         return ""
 
@@ -400,6 +355,8 @@ class Stability:
                 each.uuid: int(each.end) for each in self.streams.all if each.retired
             }),
             "held": spell(self.on_disk()),
+            "memory": not self.keeps(),
+            "told": None if self.told is None else [name.decode() for name in sorted(self.told)],
             "starts": spell(self._starts()),
         }
 
@@ -413,11 +370,10 @@ class Stability:
     def load(self, said: Said) -> None:
         """What the own file says, at start."""
         self.started_with = dict(said.starts)
+        self.told = said.told
         self.take(said)
         for uuid in said.retired:
             self.streams.of(uuid).retired = True
-        if self.started_with:
-            self.tell()  # the process before may have said that it holds this
 
     def take(self, said: Said) -> None:
         """What a snapshot or file says, beside what is known; the vector was joined before."""
@@ -442,46 +398,9 @@ class Stability:
         self.take_cut(said.cut)
 
 
-def join(here: Vector, there: Vector) -> Vector:
-    """By stream the greater of the two; a new vector."""
-    joined = dict(here)
-    for uuid, stamp in there.items():
-        if stamp > joined.get(uuid, 0):
-            joined[uuid] = stamp
-    return joined
-
-
-def least(rows: list[Vector]) -> Vector:
-    """By stream the least of all rows; what one of them lacks is not in it."""
-    found: Vector = {}
-    for uuid in rows[0]:
-        stamp = min(row.get(uuid, 0) for row in rows)
-        if stamp > 0:
-            found[uuid] = stamp
-    return found
-
-
-def moves(before: Vector, now: Vector) -> bool:
-    """Is there more in `now`?"""
-    return any(stamp > before.get(uuid, 0) for uuid, stamp in now.items())
-
-
-def covers(here: Vector, there: Vector, ends: Vector) -> bool:
-    """Is all of `there` in `here`? What an ended stream has lost counts as covered."""
-    for uuid, stamp in there.items():
-        if min(stamp, ends.get(uuid, stamp)) > here.get(uuid, 0):
-            return False
-    return True
-
-
 def is_live(stream: Stream) -> bool:
     """May writes of this stream still come?"""
     return not stream.ended and stream.seen != 0
-
-
-def always() -> bool:
-    """Whatever is held may be said."""
-    return True
 
 
 def silent(words: list[bytes]) -> None:

@@ -108,6 +108,7 @@ class Node(Outside):
         self.engine.shell = self.shell
         self.mesh.snapshots = self.snapshots
         self.mesh.held_on_disk = self._held
+        self.mesh.keeps = self._keeps
         self.mesh.member.cap.save = self._save_for_the_cut
         self.saver.vector = self.mesh.member.vector
         self.mesh.joining.save = self._save_if_kept
@@ -168,6 +169,7 @@ class Node(Outside):
                 self.saver.save()  # what peers sent while we took leave
             except SaveError as error:
                 _log.warning("the last changes of peers are not saved", reason=str(error))
+        self.mesh.saved()
         self.aof.close()
         self.worker.close()
         await self.server.stop()
@@ -331,9 +333,13 @@ class Node(Outside):
         held = self.aof.held_vector()
         return self.saver.saved_vector if held is None else held
 
+    def _keeps(self) -> bool:
+        """Is what is written kept on the disk at all? What is saved by hand is of one day."""
+        return self.aof.store.on or bool(self.config.rows("save"))
+
     def _save_for_the_cut(self) -> None:
         """The mesh waits for our disk; a log moves on by itself."""
-        if self.config.yes("appendonly") or self.saver.in_progress:
+        if self.config.yes("appendonly") or not self._keeps() or self.saver.in_progress:
             return
         _log.info("saving, since the mesh remembers much for what is not on our disk")
         with contextlib.suppress(SaveError):  # noted and logged by the saver

@@ -301,11 +301,13 @@ def test_a_newcomer_that_was_alone_for_a_while_takes_the_frames_of_the_mesh() ->
     mesh = Mesh("a", forgets="beat")
     a = mesh.nodes[0]
     a.member.stability.members = a.member.membership.ids
+    a.member.alone_bytes = 0
     a("SADD", "s", "x")
     hold(mesh, a)
     b = mesh.add("b")
     mesh.part(0, 1)
     b.member.stability.members = b.member.membership.ids
+    b.member.alone_bytes = 0
     b("SET", "own", "v")
     for _ in range(3):
         b.save()

@@ -32,6 +32,7 @@ import node.store.values.scored
 from mesh.activation import Activation
 from mesh.backlog import Backlog
 from mesh.dots import Streams
+from mesh.holding import Holding
 from mesh.inbox import Inbox
 from mesh.merge.covers import Cut
 from mesh.merge.elements import MemberRemovals
@@ -323,7 +324,7 @@ MUTANTS = {
         SnapshotWalk, "before", "if entry.flags & HELD == self.phase:", "if True:"
     ),
     "what is applied counts as held": mutant(
-        Stability, "reportable", "held = self.on_disk()",
+        Holding, "reportable", "held = self.holds()",
         "held = {each.uuid: int(each.seen) for each in self.streams.all if each.seen}",
         story=test_stability.test_what_was_only_applied_is_not_stable,
     ),
@@ -348,7 +349,7 @@ MUTANTS = {
         story=test_stability.test_what_one_side_has_forgotten_and_the_other_not_is_the_same,
     ),
     "a restart says at once all that it holds": mutant(
-        Stability, "reportable", "if self.open:", "if False:",
+        Holding, "reportable", "if self.open:", "if False:",
         story=test_ended
         .test_a_restart_says_no_more_than_it_started_with_while_its_old_stream_is_open,
     ),

@@ -155,6 +155,7 @@ def test_two_nodes_with_data_that_have_forgotten_become_one_mesh() -> None:
     for name in ("a", "b"):
         node = fresh.add(name)
         by_membership(node)
+        node.member.alone_bytes = 0  # it forgets though that is hardly worth it
         nodes.append(node)
         for pair in fresh.wires:
             fresh.cut(*pair)
@@ -226,7 +227,7 @@ def test_two_that_have_forgotten_nothing_become_one_by_their_dots() -> None:
     assert (verdict(empty, many), verdict(many, empty)) == ((JOIN, ""), (WAIT, ""))
 
 
-def test_a_node_alone_says_what_it_holds_only_when_it_holds_something() -> None:
+def test_a_node_alone_says_what_it_holds_only_when_it_remembers_much() -> None:
     mesh = Mesh("a", forgets="beat")
     a = mesh.nodes[0]
     by_membership(a)
@@ -234,10 +235,20 @@ def test_a_node_alone_says_what_it_holds_only_when_it_holds_something() -> None:
     stability = a.member.stability
     assert stability.told is None
     a.member.expects_link = lambda: True
-    a("SET", "k", "v")
+    for at in range(100):
+        a("SADD", "s", str(at))
+    a.member.alone_bytes = 2000
     hold(mesh, a)
     assert stability.cut == {}
     a.member.expects_link = lambda: False
+    a.member.alone_bytes = 1 << 20
+    hold(mesh, a)
+    assert stability.cut == {} and stability.told is None
+    mesh.restart(0)  # it has said nothing yet, and its next process knows
+    stability = a.member.stability
+    by_membership(a)
+    assert stability.told is None
+    a.member.alone_bytes = 2000
     hold(mesh, a)
     assert stability.told == frozenset((a.member_id,))
     assert stability.cut

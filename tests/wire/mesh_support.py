@@ -24,6 +24,8 @@ CATCH_UP_S = 90.0
 BATCH = 500  # commands sent before their replies are read: far below any socket buffer
 QUIET = ("--admin-bind", "", "--save", "", "--enable-debug-command", "local")
 ACTIVE = (*QUIET, "--active-replica", "yes")
+# A node that is saved by hand in a test comes back as the same member only if it saves at all.
+SAVES = ("--save", "3600 1")
 LIVE = ("in sync", "lagging")
 
 Words = Sequence[bytes | str]
@@ -248,18 +250,15 @@ def await_links(nodes: Iterable[Node], count: int) -> None:
 
 def await_vectors(nodes: Sequence[Node]) -> None:
     """Returns when every node has applied, of every stream, what any of them has now."""
-    wanted: dict[str, int] = {}
+    tokens = [node.ask("MESH", "TOKEN").text for node in nodes]
     for node in nodes:
-        for stream, stamp in node.vector().items():
-            wanted[stream] = max(stamp, wanted.get(stream, 0))
-    for node in nodes:
-        wait_until(partial(has, node, wanted), "every write to arrive", CATCH_UP_S)
+        wait_until(partial(has, node, tokens), "every write to arrive", CATCH_UP_S)
 
 
-def has(node: Node, wanted: dict[str, int]) -> bool:
-    """Has the node applied all that the vector names?"""
-    vector = node.vector()
-    return all(vector.get(stream, 0) >= stamp for stream, stamp in wanted.items())
+def has(node: Node, tokens: Sequence[bytes]) -> bool:
+    """Has the node applied all that the tokens name? A vector would not do: whoever has all of a
+    stream that has ended may leave it out."""
+    return all(node.ask("MESH", "WAITFOR", token, "1").text == b"1" for token in tokens)
 
 
 def await_equal(nodes: Sequence[Node]) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.servers import wait_until
-from tests.wire.mesh_support import ACTIVE, Mesh, Node, await_equal, await_links, run_all
+from tests.wire.mesh_support import ACTIVE, SAVES, Mesh, Node, await_equal, await_links, run_all
 
 pytestmark = pytest.mark.wire
 
@@ -47,7 +47,7 @@ def change_on_disk(file: Path) -> None:
 
 
 def test_a_value_that_changed_on_disk_is_written_anew_once() -> None:
-    options = (*ACTIVE, *EACH_SECOND, "--requirepass", "secret", "--masterauth", "secret")
+    options = (*ACTIVE, *SAVES, *EACH_SECOND, "--requirepass", "secret", "--masterauth", "secret")
     with Node(*options) as a, Node(*options) as b:
         assert a.ask("REPLICAOF", "127.0.0.1", str(b.port)).text == b"OK"
         nodes = [a, b]

@@ -12,7 +12,7 @@ from tests.support.ports import free_port
 from tests.support.servers import wait_until
 from tests.support.transcript import Shown
 from tests.wire.mesh_peers import Follower
-from tests.wire.mesh_support import ACTIVE, CATCH_UP_S, Node, await_equal, await_links
+from tests.wire.mesh_support import ACTIVE, CATCH_UP_S, SAVES, Node, await_equal, await_links
 from tests.wire.test_mesh_links import MEMBER_FILE
 
 pytestmark = pytest.mark.wire
@@ -56,10 +56,10 @@ def saying(asked: Node, words: str) -> Callable[[], bool]:
     return lambda: words in asked.last_errors()
 
 
-def two(stack: ExitStack) -> tuple[Node, Node]:
+def two(stack: ExitStack, *args: str) -> tuple[Node, Node]:
     """Two nodes that know each other."""
-    a = node(stack, "a")
-    b = node(stack, "b", "--replicaof", "127.0.0.1", str(a.port))
+    a = node(stack, "a", *args)
+    b = node(stack, "b", *args, "--replicaof", "127.0.0.1", str(a.port))
     await_links((a, b), 1)
     await_states([a, b], a="joined", b="joined")
     return a, b
@@ -99,7 +99,7 @@ def test_who_leaves_is_told_so_and_keeps_its_data() -> None:
 
 def test_who_was_expelled_is_refused_until_it_comes_as_a_new_member() -> None:
     with ExitStack() as stack:
-        a, b = two(stack)
+        a, b = two(stack, *SAVES)
         b.ask("SAVE")
         b.kill()
         assert a.ask("MESH", "FORGET", "b").text == b"OK"
@@ -141,7 +141,7 @@ def test_a_wiped_node_back_at_its_address_takes_the_place_of_the_old_one() -> No
 
 def test_links_that_were_made_by_calling_back_follow_a_member_to_its_new_address() -> None:
     with ExitStack() as stack:
-        a, b = two(stack)
+        a, b = two(stack, *SAVES)
         member = peers(a)["b"]["id"].text
         b.ask("SAVE")
         b.terminate()

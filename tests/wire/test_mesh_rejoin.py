@@ -11,12 +11,14 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.servers import wait_until
-from tests.wire.mesh_support import QUIET, Node, await_equal, await_links
+from tests.wire.mesh_support import QUIET, SAVES, Node, await_equal, await_links
 from tests.wire.test_mesh_members import await_states, node, peers, saying
 
 pytestmark = pytest.mark.wire
 
-FORGETS = ("--mesh-forget", "yes", "--mesh-heartbeat-ms", "200")
+FORGETS = (*SAVES, "--mesh-forget", "yes", "--mesh-heartbeat-ms", "200")
+# A tenth of it is remembered before a node alone begins to forget.
+FORGETS_ALONE = (*FORGETS, "--mesh-unstable-max-bytes", "40kb")
 ANNOUNCED = ("--replica-announce-ip", "127.0.0.1")
 
 
@@ -37,6 +39,13 @@ def have_forgotten(nodes: tuple[Node, ...]) -> bool:
 def all_forget(*nodes: Node) -> None:
     """What was written becomes stable everywhere."""
     wait_until(partial(have_forgotten, nodes), "everything to be stable", 60.0)
+
+
+def forget_alone(node: Node) -> None:
+    """The node has written so much that it forgets though nobody else is there."""
+    node.ask("SADD", "much", *[f"{node.port}:{at}" for at in range(100)])
+    wait_until(lambda: node.info("replication")["mesh_unstable_peak_bytes"] != "0", "a heartbeat")
+    all_forget(node)
 
 
 def test_newcomers_name_one_member_and_are_linked_with_all() -> None:
@@ -124,20 +133,21 @@ def test_an_old_data_directory_that_is_restored_takes_the_meshs_state() -> None:
 
 def test_two_nodes_with_data_become_one_mesh_and_keep_it() -> None:
     with ExitStack() as stack:
-        a = node(stack, "a", *FORGETS)
+        a = node(stack, "a", *FORGETS_ALONE)
         a.ask("SET", "both", "a")
         a.ask("SADD", "s", "a")
-        all_forget(a)
-        b = node(stack, "b", *FORGETS)
+        forget_alone(a)
+        b = node(stack, "b", *FORGETS_ALONE)
         b.ask("SET", "both", "b")
         b.ask("SADD", "s", "b")
         b.ask("SET", "b", "own")
-        all_forget(b)
+        forget_alone(b)
         b.ask("REPLICAOF", "127.0.0.1", str(a.port))
         await_links((a, b), 1)
         wait_until(lambda: a.ask("EXISTS", "b").text == b"1", "what b had", 30.0)
         await_equal([a, b])
         assert a.ask("SCARD", "s").text == b"2"
+        assert a.ask("SCARD", "much").text == b"200"
         # The newer one while both stamps are known, else the mesh's.
         assert a.ask("GET", "both").text in (b"a", b"b")
         assert int(b.info("replication")["import_conflict"]) >= 1
@@ -147,10 +157,10 @@ def test_two_nodes_with_data_become_one_mesh_and_keep_it() -> None:
 def test_who_has_to_follow_the_caller_calls_back() -> None:
     """The older one, with data that is stable there, is told to follow the younger one."""
     with ExitStack() as stack:
-        a = node(stack, "a", *FORGETS)
+        a = node(stack, "a", *FORGETS_ALONE)
         a.ask("SADD", "s", "a")
-        all_forget(a)
-        b = node(stack, "b", *FORGETS)
+        forget_alone(a)
+        b = node(stack, "b", *FORGETS_ALONE)
         a.ask("REPLICAOF", "127.0.0.1", str(b.port))
         await_links((a, b), 1)
         wait_until(lambda: b.ask("SCARD", "s").text == b"1", "what a had", 30.0)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.servers import Client, wait_until
 from tests.wire.mesh_load import base
-from tests.wire.mesh_support import CATCH_UP_S, Mesh, Node, await_equal, run_all, scaled
+from tests.wire.mesh_support import CATCH_UP_S, SAVES, Mesh, Node, await_equal, run_all, scaled
 
 pytestmark = pytest.mark.wire
 
@@ -176,7 +176,7 @@ def test_progress_is_told_while_two_compare() -> None:
 
 def test_four_that_restart_at_once_take_one_transfer_each_at_most() -> None:
     """And those that lack nothing take none."""
-    with Mesh(4, *SMALL) as mesh:
+    with Mesh(4, *SMALL, *SAVES) as mesh:
         for at, node in enumerate(mesh.nodes):
             with node.client() as client:
                 run_all(client, ([b"SET", b"%d:%d" % (at, n), b"v"] for n in range(500)))

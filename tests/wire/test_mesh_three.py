@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.wire.mesh_load import Command, Expected, base, writes
-from tests.wire.mesh_support import Mesh, Node, await_links, run_all, scaled
+from tests.wire.mesh_support import SAVES, Mesh, Node, await_links, run_all, scaled
 
 pytestmark = pytest.mark.wire
 
@@ -66,7 +66,7 @@ def together(mesh: Mesh, phase: int, *numbers: int) -> Background:
 def test_three_nodes_converge_after_a_cut_and_a_restart() -> None:
     total = 8 * COUNT
     expected = Expected()
-    with Mesh(3) as mesh:
+    with Mesh(3, *SAVES) as mesh:
         with mesh.nodes[0].client() as client:
             run_all(client, base(total))
         mesh.await_equal()

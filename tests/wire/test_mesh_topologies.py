@@ -9,7 +9,15 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.servers import Proxy, wait_until
-from tests.wire.mesh_support import ACTIVE, CATCH_UP_S, Node, are_down, await_equal, await_links
+from tests.wire.mesh_support import (
+    ACTIVE,
+    CATCH_UP_S,
+    SAVES,
+    Node,
+    are_down,
+    await_equal,
+    await_links,
+)
 
 pytestmark = pytest.mark.wire
 
@@ -141,7 +149,7 @@ def test_a_ring_whose_link_is_cut_goes_the_other_way_round() -> None:
 
 
 def test_a_hub_that_is_killed_parts_its_spokes_until_it_is_back() -> None:
-    with Shape(4, both(HUB)) as shape:
+    with Shape(4, both(HUB), *SAVES) as shape:
         await_ways(shape)
         shape.write("a")
         shape.check(4)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mesh.dots import Stream, Streams, pack_marks
+from mesh.dots import Stream, Streams, pack_marks, unpack_marks
+from mesh.holding import MEMORY
 from mesh.identity import IdentityError, earlier_streams
 from mesh.merge.rule import Memory
 from mesh.said import Said
-from mesh.stability import Stability, covers, join, least
+from mesh.stability import Stability
+from mesh.vectors import covers, join, least
 
 A, B, OLD = b"a" * 16, b"b" * 16, b"o" * 16
 
@@ -41,7 +43,7 @@ def test_the_cut_is_the_least_that_all_hold() -> None:
     stability, peer = member()
     assert not stability.advance()
     assert stability.laggard() in (b"one", b"two")
-    stability.reported(peer, pack_marks({A: 7, B: 25}), b"")
+    stability.reported(peer, pack_marks({A: 7, B: 25}), [])
     assert stability.advance()
     assert stability.cut == {A: 7, B: 20}
     assert stability.memory.cut.before == 7
@@ -55,7 +57,7 @@ def test_a_report_counts_once_its_members_older_streams_are_here() -> None:
     stability, peer = member()
     older = stability.streams.of(OLD)
     older.member = b"two"
-    stability.reported(peer, pack_marks({A: 7, OLD: 5}), b"")
+    stability.reported(peer, pack_marks({A: 7, OLD: 5}), [])
     assert not stability.advance()
     older.seen = 5
     assert stability.advance()
@@ -70,7 +72,7 @@ def test_frames_of_an_ended_process_come_from_its_closer_or_from_disk() -> None:
     assert not stability.may_take(older, 9, b"three")
     third = stability.streams.of(b"t" * 16)
     third.member = b"three"
-    stability.reported(third, pack_marks({}), pack_marks({OLD: 9}))
+    stability.reported(third, pack_marks({}), [pack_marks({OLD: 9})])
     assert stability.may_take(older, 9, b"three")
     assert not stability.may_take(older, 10, b"three")
     stability.ended({OLD: 9})
@@ -81,7 +83,7 @@ def test_frames_of_an_ended_process_come_from_its_closer_or_from_disk() -> None:
 
 def test_what_a_head_says_is_read_back() -> None:
     stability, peer = member()
-    stability.reported(peer, pack_marks({A: 7}), b"")
+    stability.reported(peer, pack_marks({A: 7}), [])
     stability.advance()
     stability.began(b"two", [OLD])
     said = Said()
@@ -112,3 +114,54 @@ def test_the_streams_of_earlier_processes_are_listed(tmp_path: Path) -> None:
     Path(path).write_text("no hexadecimal\n")
     with pytest.raises(IdentityError, match="list of streams"):
         earlier_streams(path, A)
+
+
+def test_who_keeps_nothing_on_disk_holds_what_it_has_applied() -> None:
+    stability, _ = member()
+    said: list[list[bytes]] = []
+    stability.announce = said.append
+    stability.keeps = lambda: False
+    stability.streams.of(B).seen = 30
+    merging = False
+    stability.merging = lambda: merging
+    assert stability.report()
+    assert unpack_marks(said[-1][1])[B] == 30 and said[-1][2:] == [b"", MEMORY]
+    assert stability.on_disk() == {}
+    merging = True
+    stability.streams.of(B).seen = 40
+    assert not stability.report()  # not what is still being merged
+    merging = False
+    assert stability.report() and unpack_marks(said[-1][1])[B] == 40
+    stability.keeps = lambda: True
+    assert stability.report()
+    assert unpack_marks(said[-1][2])[B] == 20  # of what was said so much is on the disk
+
+
+def test_nothing_is_said_that_the_next_process_would_not_know_of() -> None:
+    stability, _ = member()
+    asked: list[bool] = []
+
+    def promise(memory: bool) -> bool:
+        asked.append(memory)
+        return False
+
+    stability.promise = promise
+    stability.keeps = lambda: False
+    assert not stability.report() and stability.told is None
+    stability.members = lambda: frozenset({b"one"})
+    assert stability.report()  # nobody relies on what it says alone
+    assert asked == [True]
+    stability.meets()
+    assert asked == [True, True]
+
+
+def test_a_closer_takes_frames_from_who_keeps_nothing_others_do_not() -> None:
+    stability, peer = member()
+    older = stability.streams.of(OLD)
+    stability.reported(peer, pack_marks({OLD: 9}), [b"", MEMORY])
+    stability.close(OLD, b"one")
+    assert stability.may_take(older, 9, b"two")
+    stability.close(OLD, b"three")
+    assert not stability.may_take(older, 9, b"two")
+    stability.reported(peer, pack_marks({OLD: 9}), [])
+    assert stability.may_take(older, 9, b"two")
