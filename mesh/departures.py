@@ -115,13 +115,14 @@ class Departures:
 
     def holding(self) -> list[bytes]:
         """The departed members whose last report still bounds the stable cut."""
+        lacking = {
+            stream.member for stream in self.stability.streams.all
+            if stream.ended and stream.seen < stream.end
+        }  # fmt: skip
         return [
             member for member, departure in self.known.items()
-            if not departure.closed or any(
-                stream.ended and stream.seen < stream.end and stream.member in (b"", member)
-                for stream in self.stability.streams.all
-            )
-        ]  # fmt: skip
+            if not departure.closed or b"" in lacking or member in lacking
+        ]
 
 
 def unsaid(member: bytes) -> None:

@@ -94,8 +94,9 @@ class Seat(Control):
         """This member may have our frames from now on."""
         self.lent.add(member)
         if self.stability.active and self.membership.entry(member) is not None:
+            departed = [name for name in self.promises.lent if self.membership.refusal(name)]
             with noted():
-                self.promises.lend(member)
+                self.promises.lend(member, departed)
 
     def forget_lent(self) -> None:
         """What others have of us is void, as all that was here."""

@@ -18,8 +18,11 @@ def test_what_is_promised_is_read_back(tmp_path: Path) -> None:
     promises.lend(b"one")
     promises.lend(b"one")
     promises.lend(b"two")
+    promises.lend(b"three")
+    promises.lend(b"two", departed=[b"three"])
+    promises.lend(b"four", departed=[b"three"])
     again = read_promises(path)
-    assert (again.told, again.memory, again.lent) == (True, False, [b"one", b"two"])
+    assert (again.told, again.memory, again.lent) == (True, False, [b"one", b"two", b"four"])
     again.tell(memory=True)
     assert read_promises(path).memory
     again.redeem()
