@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mesh.dots import Stream
 from mesh.membership import Departure
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ class Departures:
                 if stream is not None and stream.member == member and not stream.ended:
                     if stream is stability.streams.own:
                         continue
-                    stability.ended(
-                        {stream.uuid: departure.left_at}, stream.uuid, departure.left_at
-                    )
+                    # Only its own data can have more: it is replaced, or stays where all others
+                    # are replaced by it, and then all of it counts.
+                    end = max(departure.left_at, int(stream.seen))
+                    stability.ended({stream.uuid: end}, stream.uuid, departure.left_at)
             for stream in stability.streams.all:
                 if stream.member != member or stream.ended:
                     continue
@@ -71,6 +73,8 @@ class Departures:
                 for stream in self.stability.streams.all:
                     if stream.member == member and not stream.ended:
                         ends[stream.uuid] = int(stream.seen)
+                    elif stream.member == member and is_only_its_own_word(stream):
+                        ends[stream.uuid] = int(stream.end)
         return ends
 
     def done(self) -> list[bytes]:
@@ -85,7 +89,7 @@ class Departures:
             if not departure.closed and departure.closer == own
             and self._has_all(member, departure, members)
             and not any(
-                stream.member == member and not stream.ended
+                stream.member == member and (not stream.ended or is_only_its_own_word(stream))
                 for stream in self.stability.streams.all
             )
         ]  # fmt: skip
@@ -123,6 +127,12 @@ class Departures:
             member for member, departure in self.known.items()
             if not departure.closed or b"" in lacking or member in lacking
         ]
+
+
+def is_only_its_own_word(stream: Stream) -> bool:
+    """Did it end with a frame of its own, as that of who leaves? Nobody could tell by it that the
+    stream is left out of what is told, so the closer says it again."""
+    return stream.ended and all(ender == stream.uuid for ender, _ in stream.enders)
 
 
 def unsaid(member: bytes) -> None:

@@ -86,14 +86,14 @@ class Stability(Holding):
         all of them and the frame that ended them on disk, and was told so.
 
         Whoever is told knows by that frame what is meant (mesh/dots.py `completed`): a node that
-        lacks any of it lacks that frame too, or names the stream.
+        lacks any of it lacks that frame too, or names the stream. So it is none of its own frames.
         """
         for uuid, end in self.ends.items():
             stream = self.streams.of(uuid)
             if stream.retired or stream.seen < end:
                 continue
             if min(self.cut.get(uuid, 0), self.said.get(uuid, 0)) >= end and any(
-                self.cut.get(ender, 0) >= at for ender, at in stream.enders
+                ender != uuid and self.cut.get(ender, 0) >= at for ender, at in stream.enders
             ):
                 stream.retired = True
 

@@ -162,6 +162,31 @@ def test_who_leaves_ends_its_stream_with_the_frame_that_says_so() -> None:
     assert a("SISMEMBER", "s", "alone") == 0
 
 
+def test_who_comes_back_to_its_peer_after_another_has_left_lacks_nothing() -> None:
+    # The stream of who left had ended by itself: left out of what is told, nobody could tell that
+    # it was meant, and each took the other for one that has lost all of it.
+    mesh = meshed("abc")
+    a, b, c = mesh.nodes
+    c("SADD", "s", "x")
+    hold(mesh, a, b, c)
+    c.wake()
+    c.member.change_membership([(c.member_id + END, {"state": LEFT, "by": c.member_id.decode()})])
+    c.member.backlog.flush()
+    mesh.flow()
+    gone(mesh, 2)
+    for _ in range(4):
+        hold(mesh, a, b)
+    assert a.streams.of(c.streams.own.uuid).retired
+    transfers = mesh.counts["resync"]
+    mesh.part(0, 1)
+    mesh.down = set(mesh.missing)
+    a("SADD", "s", "y")
+    mesh.flow()
+    assert b("SISMEMBER", "s", "y") == 1
+    assert mesh.counts["resync"] == transfers
+    assert not a.member.void and not b.member.void
+
+
 def test_when_the_closer_is_expelled_itself_another_closes() -> None:
     mesh = meshed("abc")
     a, b, c = mesh.nodes
