@@ -97,7 +97,7 @@ class Agent(Extension):
         set_conflict_limits(config, self.member.memory.conflicts)
         self.feed_limit_bytes = 0
         self._set_feed_limit()
-        self.identity = self._identity()
+        self.identity = self.own_identity()
         self.held_data = False
         self._heartbeat_s = 0.0
         self.silence_s = 0.0
@@ -135,7 +135,8 @@ class Agent(Extension):
         self.member.open_spill = self._open_spill
         self.packed_status: Callable[[], bytes] | None = None
 
-    def _identity(self) -> Identity:
+    def own_identity(self) -> Identity:
+        """What this node says of itself in a handshake, now."""
         config = self.config
         port = config.number("replica-announce-port") or config.number("port")
         return Identity(
@@ -148,7 +149,7 @@ class Agent(Extension):
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.identity = self._identity()
+        self.identity = self.own_identity()
         self.member.backlog.wake_flush = self._flush_soon
         for host, port in self.config.rows("replicaof"):
             self.add_link(host, int(port), True)
@@ -237,7 +238,7 @@ class Agent(Extension):
         self.clocks.configure()
         set_conflict_limits(config, self.member.memory.conflicts)
         self._set_feed_limit()
-        self.identity = self._identity()
+        self.identity = self.own_identity()
         return ""
 
     def _set_feed_limit(self) -> None:

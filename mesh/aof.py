@@ -54,6 +54,12 @@ class Chain:
         if stamp > self.ends.get(origin, 0):
             self.holes.add(origin)
 
+    def renewed(self, former: int) -> None:
+        """What was the own stream has this number now. The new one goes on a state that is not in
+        the file: a gap."""
+        move(self.ends, former)
+        self.holes.add(0)
+
 
 class MeshFrames(FrameLog):
     """What the member's backlog, or that of a node alone, hands on."""
@@ -69,6 +75,9 @@ class MeshFrames(FrameLog):
 
     def woken(self) -> None:
         self._aof.woken()
+
+    def renewed(self, former: i64) -> None:
+        self._aof.renewed(int(former))
 
 
 class AppendOnly(Owner):
@@ -203,6 +212,14 @@ class AppendOnly(Owner):
             if chain is not None:
                 chain.hole(origin, stamp)
 
+    def renewed(self, former: int) -> None:
+        """The own stream is a new one, its state that of a peer; `tick` begins a new file."""
+        for chain in (self._chain, self._next):
+            if chain is not None:
+                chain.renewed(former)
+        for vector in (self._base, self._sealed, self._held):
+            move(vector, former)
+
     def woken(self) -> None:
         """This node writes: under `always` replies wait from here on."""
         if self.store.log.policy == ALWAYS:
@@ -311,3 +328,9 @@ class AppendOnly(Owner):
         member = self.member
         if member.staging is None and member.merging is None and not self.store.log.broken:
             self.store.rewrite()
+
+
+def move(vector: dict[int, int], former: int) -> None:
+    """What a vector says of the own stream it says of the stream with this number."""
+    if 0 in vector:
+        vector[former] = vector.pop(0)

@@ -60,6 +60,9 @@ class FrameLog:
     def woken(self) -> None:
         """A frame of this node was made, the first since the last flush."""
 
+    def renewed(self, former: i64) -> None:
+        """Number 0 is a new stream of this node; that before it has this number."""
+
 
 class Chunk:
     """A run of frames of one stream."""
@@ -92,19 +95,26 @@ class Backlog(Reader):
         self.log: FrameLog | None = None
         self.vector_moved = True
         self.frames: i64 = 0
+        self.wrote = False  # has the own stream said more than what is said of the mesh?
         self._marked: dict[bytes, int] = {}
         self._tick = BytesWriter()
         self._pending = False
         self._first: i64 = 0
         self._open = False  # the last frame of this tick lacks its TAIL
-        self._head = FRAME_HEAD + self.own.text + b"\r\n$"
-        self._joint = TAIL + self._head
+        self._head = b""
+        self._joint = b""
+        self._name_own()
         self._base: i64 = -1
         self._db: i64 = 0
         self._stamp_high = b""
         self._previous_base: i64 = -1
         self._previous_high = b""
         self._low: i64 = 0  # the low digits of the stamp written last
+
+    def _name_own(self) -> None:
+        """How a frame of the own stream begins."""
+        self._head = FRAME_HEAD + self.own.text + b"\r\n$"
+        self._joint = TAIL + self._head
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -116,6 +126,7 @@ class Backlog(Reader):
         first = commit.first
         if first is None:
             return
+        self.wrote = True
         previous = self.own.seen
         if commit.end == 0 or commit.count != 1 or self.vector_moved or previous == 0:
             inner = inner_of(commit)
@@ -327,6 +338,19 @@ class Backlog(Reader):
         self.chunks = []
         self.held = 0
         self._trim_at = 0
+
+    def renewed(self, former: i64) -> None:
+        """After `put_aside`: number 0 is a new stream, whose first frame is still to be written;
+        that before it has this number."""
+        floor = self.floors.pop(0, 0)
+        if floor:
+            self.floors[int(former)] = floor
+        self._name_own()
+        self.wrote = False
+        self._previous_base = -1
+        log = self.log
+        if log is not None:
+            log.renewed(former)
 
     def hole(self, origin: i64, stamp: i64) -> None:
         """Everything of this stream up to `stamp` came by transfer: it cannot be served from

@@ -65,6 +65,20 @@ class Streams(Ranks):
             self._numbers[uuid] = stream
         return stream
 
+    def renew(self, uuid: bytes) -> Stream:
+        """The own stream is this one from now on. The one before it gets a number like that of any
+        ended process and is returned; nothing of what is here may refer to it by its number, 0."""
+        own = self.own
+        del self._numbers[own.uuid]
+        former = self.of(own.uuid)
+        former.member = own.member
+        own.uuid = uuid
+        own.text = uuid_text(uuid)
+        own.seen = 0
+        own.row = bytes(8 * self.width)
+        self._numbers[uuid] = own
+        return former
+
     def known(self, uuid: bytes) -> Stream | None:
         """The stream of this uuid, None where it is unknown."""
         return self._numbers.get(uuid)

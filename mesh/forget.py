@@ -471,6 +471,8 @@ class Forgetter(Reader):
                 self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
                 return
         elif not is_forgotten(self.memory, int(db.number), key, entry):
+            if entry.flags & COUNTED:  # increments fold later than what is stable by stream
+                self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
             return
         self._vanished.pop(name, None)
         del db.hidden[key]

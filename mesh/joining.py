@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import structlog
 
-from mesh.identity import IdentityError, clear_void, note_void, noted_void, renew
+from mesh.identity import (
+    IdentityError,
+    clear_void,
+    earlier_streams,
+    note_void,
+    noted_void,
+    renew,
+    stream_uuid,
+)
 from mesh.membership import JOINED, Entry
 from mesh.reissue import Reissue, Source
 from mesh.rejoin import adopt
@@ -66,6 +74,7 @@ class Joining:
                     about="Writes the keys of an RDB file in dir anew, as far as they differ."),
         )  # fmt: skip
         agent.member.replaced = self.replaced
+        agent.member.make_stream = self.new_stream
 
     # --- by naming one member -------------------------------------------------------------------
 
@@ -123,10 +132,18 @@ class Joining:
 
     # --- coming back ----------------------------------------------------------------------------
 
+    def new_stream(self) -> bytes:
+        """The uuid of a stream that this process begins beside its first, noted as that is."""
+        made = stream_uuid()
+        earlier_streams(f"{self.id_path}.streams", made)
+        return made
+
     def replaced(self, vector: dict[bytes, int]) -> None:
         """A peer's state has taken the place of the own one, which is written anew."""
         agent = self.agent
-        LOG.warning("state_replaced", reason=agent.member.void)
+        LOG.warning("state_replaced", reason=agent.member.void,
+                    stream=agent.streams.own.text.decode())  # fmt: skip
+        agent.roster.meet_anew()
         try:
             note_void(self.id_path, FOREIGN if agent.member.void_is_foreign else OWN)
         except IdentityError as error:

@@ -45,6 +45,7 @@ from node.store.effect import MERGE, QUIET, Effect
 MESH_BACKLOG_BYTES = 64 * 1024 * 1024
 START = b"MESH.START"
 LACKED = b"-"  # before a stream that has ended and of which some is not here
+ANEW = b"+"  # this stream begins since the state was replaced: what was reported before is void
 
 
 class Member(Seat):
@@ -143,22 +144,29 @@ class Member(Seat):
         self._start_stream(activation.given > 0 or self.metadata.undotted_keys > 0)
         return True
 
-    def _start_stream(self, holds_data: bool) -> None:
+    def _begin_stream(self) -> int:
+        """The own stream's first frame, which names the older ones; its stamp."""
         own = self.streams.own.uuid
         named = [each.uuid for each in self.streams.all if each.member == self.member_id]
         older = [
             uuid for uuid in dict.fromkeys([*named, *self.older])
             if uuid != own and not self.streams.of(uuid).ended
         ]  # fmt: skip
-        self.note_holes()
         stamp = self.engine.clock.next()
         names = [uuid.hex().encode() for uuid in older]
+        if self.is_anew:
+            names.append(ANEW)
         names += [
             LACKED + each.uuid.hex().encode() for each in self.streams.all
             if each.ended and each.seen < each.end
         ]  # fmt: skip
         self.backlog.control([START, self.member_id, *names], stamp)
         self.stability.start(int(stamp), older)
+        return int(stamp)
+
+    def _start_stream(self, holds_data: bool) -> None:
+        self.note_holes()
+        stamp = self._begin_stream()
         if holds_data:
             self.backlog.hole(0, stamp)  # data from before travels by transfer, never as frames
         self.engine.journal.wake(BACKLOG, self.backlog)
@@ -188,7 +196,9 @@ class Member(Seat):
         """A `MESH.*` frame of a peer's stream."""
         if words[0] == START and len(words) > 1:
             stream.member = words[1]
-            older, lacked = split_names(words[2:])
+            if ANEW in words:
+                self.began_anew(words[1], stream.uuid)
+            older, lacked = split_names([each for each in words[2:] if each != ANEW])
             self.stability.began(words[1], older)
             self.streams.complete_row(stream, stamp, lacked)
         elif words[0] == REPORT and len(words) > 1:
@@ -220,6 +230,8 @@ class Member(Seat):
         """
         if not self.started:
             return
+        if self.staging is None:
+            self._join_or_not()
         self._announce()
         self.expel_earlier()
         self._settle_slot()
@@ -291,11 +303,14 @@ class Member(Seat):
         source = None
         if staging.replaces:
             self.stability.unsponsor()
-            if has_state(self):
+            if has_state(self) or self.lent or self.backlog.wrote:
                 source = put_aside(self, staging.incoming)
         self.merging = staging.switch(self.slice_places)
         self.membership.join(staging.incoming.membership)
         if source is not None:
+            self._said = {}
+            self.is_anew = True
+            self._begin_stream()
             self.replaced(staging.incoming.vector)
             self.reissues.append(Reissue(self.engine, self.memory, source))
             self.say_ends(source.ends)

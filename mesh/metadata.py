@@ -87,6 +87,12 @@ class Incoming:
                 ),
             ))  # fmt: skip
 
+    def renumber(self, former: int) -> None:
+        """The stream that was the node's own until now, number 0, has this number."""
+        self.origins = [each or former for each in self.origins]
+        for _, _, pending in self.removals:
+            pending.renumber(former)
+
     def row(self, stamps: dict[bytes, int]) -> bytes:
         """Stamps by uuid as a row in this node's numbers."""
         for uuid in stamps:

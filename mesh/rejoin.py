@@ -50,6 +50,7 @@ class Card:
     told: frozenset[bytes] | None = frozenset()
     lent: frozenset[bytes] = frozenset()  # the members that may have its frames, or it has theirs
     earlier: frozenset[bytes] = frozenset()  # the members that it was before
+    anew: bytes = b""  # its stream, where that began as its state was replaced: not what was before
 
     def pack(self) -> bytes:
         """As JSON: one word of REPLCONF."""
@@ -64,6 +65,7 @@ class Card:
             "told": None if self.told is None else names_of(self.told),
             "lent": names_of(self.lent),
             "earlier": names_of(self.earlier),
+            "anew": self.anew.hex(),
         }, separators=(",", ":")).encode()  # fmt: skip
 
 
@@ -88,6 +90,7 @@ def unpack_card(packed: bytes) -> Card:
             str(fields["member"]).encode(), members,
             int(fields["since"]), bool(fields["data"]), bool(fields["forgets"]),
             bool(fields["void"]), bytes.fromhex(str(fields["reported"])), told, lent, earlier,
+            bytes.fromhex(str(fields["anew"])),
         )  # fmt: skip
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"what it says of its mesh is damaged: {error!r}") from error
@@ -108,6 +111,7 @@ def card_of(member: Seat, to: bytes = b"") -> Card:
         member.stability.told,
         frozenset(each for each in member.lent if not membership.refusal(each)),
         member.earlier_ids,
+        member.streams.own.uuid if member.is_anew else b"",
     )  # fmt: skip
 
 
@@ -197,7 +201,8 @@ def has_state(member: Seat) -> bool:
 def put_aside(member: Seat, incoming: Incoming) -> Source:
     """At the switch: nothing that stands here counts any more. Returns it, to be written anew.
 
-    The own stream goes on; what it has said so far is void, and nobody can have it from here.
+    The own stream has ended, too: others may have what it has said, or some of it, and what is said
+    from now on is said knowing another state. A new one takes its place.
     """
     engine = member.engine
     memory = member.memory
@@ -224,10 +229,16 @@ def put_aside(member: Seat, incoming: Incoming) -> Source:
     memory.removals.reset()
     memory.locations.reset()
     member.backlog.put_aside()
+    nothing = bytes(8 * streams.width)
     for stream in streams.all:
         if stream.number != 0:
             stream.seen = 0
+        stream.row = nothing  # sums of marks that are to come again
+    former = int(streams.renew(member.make_stream()).number)
+    incoming.renumber(former)
+    member.backlog.renewed(former)
     member.backlog.say_all_again()
+    member.routes.stream = streams.own.uuid
     forget_reports(member, incoming)
     source.ends = put_aside_changes(member, incoming)
     return source
@@ -237,9 +248,8 @@ def put_aside_changes(member: Seat, incoming: Incoming) -> dict[bytes, dict[str,
     """What the membership says by frames that the mesh has not is void with the state: a stream
     does not end with a frame that nobody has. Returns the ends of members that were said by such
     ones: they hold all the same, so this node says them again."""
-    own = member.streams.own.uuid
     return member.membership.put_aside(
-        lambda stream, stamp: stream == own or stamp <= incoming.vector.get(stream, 0)
+        lambda stream, stamp: stamp <= incoming.vector.get(stream, 0)
     )
 
 

@@ -20,7 +20,7 @@ from typing import Final
 from librt.strings import read_i64_le
 from mypy_extensions import i64
 
-from mesh.dots import Stream, Streams
+from mesh.dots import Stream, Streams, row_of, unpack_row
 
 # Kinds of scope.
 KEY: Final = 0
@@ -86,6 +86,16 @@ class Pending:
         if stamp != 0 and stamp < self.stamp and self.ranks is not None and number != 0:
             stamp = self.stamp  # the own stream's clock is past it
         return stamp if stream.lacks(stamp) else 0
+
+    def renumber(self, former: i64) -> None:
+        """Number 0 is a new stream of this node; that before it has this number."""
+        if self.origin == 0:
+            self.origin = former
+        numbers = unpack_row(self.row)
+        numbers += [0] * (int(former) + 1 - len(numbers))
+        numbers[int(former)] = numbers[0]
+        numbers[0] = 0
+        self.row = row_of(numbers)
 
     def takes_in(self, other: Pending) -> bool:
         """Of two newest-wins removals of one writer, the later of the same places says it all."""

@@ -75,6 +75,7 @@ class PeerInfo:
         self.capabilities: set[bytes] = set()
         self.stream = b""
         self.member_id = b""
+        self.told = b""  # which stream it was told to be ours
 
 
 class Replication:
@@ -210,7 +211,8 @@ class Replication:
                 info.stream = uuid_bytes(value)
             except ValueError as error:
                 raise Failure(b"ERR Invalid UUID") from error
-            return Simple(agent.streams.own.text)
+            info.told = agent.streams.own.text
+            return Simple(info.told)
         elif name == b"mesh-member":
             if value == agent.member.member_id:
                 raise Failure(
@@ -257,6 +259,8 @@ class Replication:
             raise Failure(b"LOADING this node is about to take another mesh's state")
         if not agent.member.started:
             raise Failure(b"LOADING this node is still becoming active")
+        if info.told != agent.streams.own.text:
+            raise Failure(b"LOADING this node's state was replaced meanwhile: connect anew")
         try:
             vector = agent.streams.completed(unpack_marks(args[2]))
             elsewhere = unpack_streams(args[3]) if len(args) > 3 else NOWHERE

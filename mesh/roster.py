@@ -43,6 +43,8 @@ class Roster:
         self.routes = agent.member.routes
         agent.member.describe = self.describe
         agent.member.expects_link = self.expects_link
+        agent.member.became_void = self.feed_nobody
+        agent.member.meet_anew = self.meet_anew
         self.membership.changed = self.members_changed
         self.routes.hope = self._is_hoped_for
 
@@ -156,6 +158,23 @@ class Roster:
     def forget_dialed(self) -> None:
         """REPLICAOF NO ONE: those who follow us now are not called back."""
         self.undialed = {feed.member_id for feed in self.agent.feeds}
+
+    def meet_anew(self) -> None:
+        """What this node is has changed, its stream or its state: whoever is linked with it is to
+        hear of it by a handshake."""
+        self.agent.identity = self.agent.own_identity()
+        self.agent.call_soon(self._drop_all)
+
+    def _drop_all(self) -> None:
+        for feed in list(self.agent.feeds):
+            feed.close("this node meets its peers anew")
+        for link in list(self.agent.links):
+            link.restart("all links begin anew")
+
+    def feed_nobody(self) -> None:
+        """What stands here is to be replaced: nobody may have what is written until then."""
+        for feed in list(self.agent.feeds):
+            feed.close("this node's state is about to be replaced")
 
     # --- members --------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from mesh.promises import Promises
 from mesh.rejoin import JOIN as JOIN_MESH
 from mesh.rejoin import STAY, WAIT, Card, card_of, unpack_card, verdict
 from mesh.stability import Stability
+from mesh.topology import Routes
 from node.engine import Engine
 
 LOG = structlog.get_logger()
@@ -35,6 +36,9 @@ CALLERS_MOST: Final = 256
 # from then on the next one that it meets is not joined by dots.
 ALONE_BYTES: Final = 64 * 1024 * 1024
 ALONE_SHARE: Final = 10
+JOINS: Final = "it joins a mesh that stays"
+# So many heartbeats somebody is waited for whose state can be taken: links come up within a second.
+JOINING_BEATS: Final = 10
 
 
 class Seat(Control):
@@ -52,6 +56,7 @@ class Seat(Control):
     stability: Stability
     describe: Callable[[], dict[str, object]]  # what this node says of itself
     started: bool
+    routes: Routes
 
     def __init__(self) -> None:
         self._said: dict[str, object] = {}
@@ -59,6 +64,9 @@ class Seat(Control):
         # that has taken its place (mesh/rejoin.py). "": it can.
         self.void = ""
         self.void_is_foreign = False  # it was that of another mesh
+        self.is_anew = False  # the own stream began as the state was replaced
+        self.anew: set[bytes] = set()  # streams of others of which this is known
+        self._beats_joining = 0  # since it looks for a state to take, or has met one that it can
         # Of those whose mesh-of was heard last: will the two states become one by their dots?
         self.by_dots: dict[bytes, bool] = {}
         # Who has followed this node, or was followed while both states could be one.
@@ -66,6 +74,11 @@ class Seat(Control):
         self.promises = Promises()
         self.alone_bytes = ALONE_BYTES
         self.expects_link: Callable[[], bool] = no_link  # is one to come up for the first time?
+        # A new stream's uuid, noted where the next process finds it; asked where this node's state
+        # is replaced, so that what it has said before is closed like what a process has said.
+        self.make_stream: Callable[[], bytes] = no_stream
+        self.became_void: Callable[[], None] = silent  # nobody may have what is written from now on
+        self.meet_anew: Callable[[], None] = silent  # all links are to begin with a handshake
 
     # --- what is promised -----------------------------------------------------------------------
 
@@ -243,6 +256,13 @@ class Seat(Control):
         place."""
         if not self.void:
             self.void = reason
+            self._looks_for_a_state()
+
+    def _looks_for_a_state(self) -> None:
+        """Another member's state is to take the place of the own one: nobody may follow this node
+        until then."""
+        self._beats_joining = 0
+        self.became_void()
 
     def meet(self, packed: bytes) -> tuple[str, bool]:
         """A peer that this node is about to follow says what its mesh is.
@@ -251,18 +271,29 @@ class Seat(Control):
         ValueError where the card is damaged.
         """
         theirs = unpack_card(packed)
-        self.hear(theirs)
-        own = self.card()
-        what, refusal = verdict(own, theirs)
+        was_void = bool(self.void)
+        own, what, refusal = self._judge(theirs)
+        if not refusal and what == JOIN_MESH and not self.void:
+            self.void = JOINS
+        if what == JOIN_MESH and not theirs.must_replace:
+            self._beats_joining = 0
+        if self.void and not was_void:
+            self._looks_for_a_state()
         if refusal:
             return refusal, True
         if what == WAIT:
-            self.void = ""  # if it was: the peer's is, too, and one of the two has to stay
             return "takes our mesh's state before we follow it: it must follow this node", False
-        if what == JOIN_MESH:
-            self.becomes_void("it joins a mesh that stays")
         self._will_admit(own, theirs, what)
         return "", False
+
+    def _judge(self, theirs: Card) -> tuple[Card, str, str]:
+        """What this node says of itself, what it does with that peer, and why not if so."""
+        self._note_reported(theirs)
+        own = self.card()
+        what, refusal = verdict(own, theirs)
+        if what == WAIT and theirs.must_replace and self._beats_joining > JOINING_BEATS:
+            self.void = ""  # if it was: one of the two has to stay, for there is no third that does
+        return own, what, refusal
 
     def called_by(self, packed: bytes) -> tuple[bool, bool]:
         """A peer that is about to follow this node says what its mesh is. Two questions: must this
@@ -272,11 +303,20 @@ class Seat(Control):
         ValueError where the card is damaged.
         """
         theirs = unpack_card(packed)
-        self.hear(theirs)
-        own = self.card()
-        what, refusal = verdict(own, theirs)
+        was_void = bool(self.void)
+        own, what, refusal = self._judge(theirs)
+        if self.void and not was_void:
+            self._looks_for_a_state()
         self._will_admit(own, theirs, what)
         return what == JOIN_MESH and not refusal, bool(self.by_dots.get(theirs.member_id))
+
+    def _join_or_not(self) -> None:
+        """Once a heartbeat: the mesh that this node was about to join may be gone for good. Who is
+        left may join each other; all meet anew, for nobody may have been told otherwise."""
+        self._beats_joining += 1
+        if self.void == JOINS and self._beats_joining > JOINING_BEATS:
+            self.void = ""
+            self.meet_anew()
 
     def may_be_followed(self, member: bytes) -> bool:
         """Not by another mesh's member while what stands here is to be replaced: nobody else may
@@ -294,9 +334,34 @@ class Seat(Control):
 
     def hear(self, card: Card) -> None:
         """A peer says of its mesh, and of what this node has said that its disk holds."""
+        was_void = bool(self.void)
+        self._note_reported(card)
+        if self.void and not was_void:
+            self._looks_for_a_state()
+
+    def began_anew(self, member: bytes, uuid: bytes) -> None:
+        """A member's state was replaced, and this stream of it began then: it holds all that is
+        stable, or it is to be replaced again; what it had said of more was of another state."""
+        if uuid in self.anew or member == self.member_id:
+            return
+        self.anew.add(uuid)
+        stability = self.stability
+        stability.disks.pop(member, None)
+        stability.sponsored.discard(member)
+        if member in stability.rows:
+            stability.rows[member] = dict(stability.cut)
+        for other in list(stability.waiting):
+            if other != uuid and self.streams.of(other).member == member:
+                del stability.waiting[other]
+
+    def _note_reported(self, card: Card) -> None:
+        if card.anew:
+            self.began_anew(card.member_id, card.anew)
         vector = self.vector()
-        if any(stamp > vector.get(name, 0) for name, stamp in unpack_marks(card.reported).items()):
-            self.becomes_void("this node has less than it had said that its disk holds")
+        if not self.void and any(
+            stamp > vector.get(name, 0) for name, stamp in unpack_marks(card.reported).items()
+        ):
+            self.void = "this node has less than it had said that its disk holds"
 
     def card(self, to: bytes = b"") -> Card:
         """What this node says of its mesh to whom it is about to be linked with."""
@@ -337,3 +402,12 @@ def noted() -> Iterator[None]:
 def no_link() -> bool:
     """None is to come."""
     return False
+
+
+def no_stream() -> bytes:
+    """Nobody replaces the state of a node that has no place in a mesh."""
+    raise RuntimeError("make_stream is not set: who runs this member must say how streams are made")
+
+
+def silent() -> None:
+    """Nobody follows this node."""

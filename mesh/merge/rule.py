@@ -242,11 +242,11 @@ def saw_deadlines(
 
 
 def is_timed(value: Container, names: list[bytes]) -> bool:
-    """Is anything remembered of the deadline of one of these places?"""
+    """Has one of these places a deadline, or is anything remembered of one?"""
     deadlines = value.deadlines
     if deadlines is None:
         return False
-    return any(name in deadlines.claims or name in deadlines.parked for name in names)
+    return any(deadlines.knows(name) or name in deadlines.parked for name in names)
 
 
 def born(entry: Entry, effect: Effect) -> None:

@@ -135,3 +135,68 @@ def test_who_comes_back_twice_before_it_heard_of_its_mesh_is_one_member() -> Non
         213 beat 1 0 725578628
         249 save 1 0 704214058
     """)
+
+
+def test_what_a_replaced_node_had_said_before_is_of_another_stream() -> None:
+    # It wrote on, was found to lack what it had reported, and took the mesh's state: who had its
+    # frames from before kept them, while its stream went on as if nobody had.
+    told(Plan(seed=219, skews=(-53, -106, 84), disks=("", "", ""), forgets="frame"), """
+        67 say 0 0 752791029 GETSET st1 v61
+        67 beat 0 0 132841783
+        67 link 0 1 906944655
+        70 save 1 0 109091694
+        71 beat 1 0 845505899
+        84 leave 0 0 392273225
+        105 say 2 0 975648472 SET st1 v46 PXAT 1700000000190
+        115 save 2 0 692349652
+        194 restore 1 9 286453708 old
+        219 say 1 0 258839730 SET st1 v406 GET
+    """)
+
+
+def test_who_is_about_to_join_a_mesh_stays_with_nobody_else_meanwhile() -> None:
+    # Two newcomers met on their way into the mesh: one thought that of two which are to be replaced
+    # one has to stay, took the other's frames, and brought them to the mesh.
+    told(Plan(seed=29, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        150 join 0 66 686183944 empty
+        153 say 2 0 99118547 HSETNX ha3 m6 nx
+        160 beat 0 0 484101222
+        172 join 0 383 194975134 empty
+    """)
+
+
+def test_a_member_that_returns_with_more_than_it_left_with_may_be_the_one_that_stays() -> None:
+    # Everybody else had left as well. Its stream had ended with the frame that said that it leaves,
+    # below what its state has: each node had more of an ended process than any member, for ever.
+    told(Plan(seed=497, skews=(0, 0, 0), disks=("", "", ""), forgets="frame"), """
+        73 say 0 0 91143363 HSET ha0 m0 15 m6 x
+        84 expel 1 0 568041908
+        87 leave 1 0 603411457
+        92 save 0 0 355095695
+        180 beat 2 0 423130312
+        189 save 2 0 707155632
+        190 forget 2 0 773030044
+    """)
+
+
+def test_a_newcomer_that_has_written_and_removed_all_of_it_was_somebody() -> None:
+    # It had no key left when it took the mesh's state: its frames from before, written without
+    # knowing what was stable, went on their way with the later ones.
+    told(Plan(seed=878, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        111 join 0 -172 869873631 empty
+        122 say 2 0 751796440 ZADD zs1 LT 7.25 m3
+        138 beat 0 0 251019737
+        150 say 2 0 193040193 DEL zs1 zs0
+    """)
+
+
+def test_a_removal_takes_the_deadline_of_a_member_that_was_added_again_meanwhile() -> None:
+    # The deadline was stable, so a plain one: where the member had a new dot the removal was over
+    # at once, and the deadline that it had seen stayed.
+    told(Plan(seed=599, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        30 unit 1 0 136741131 SADD se0 m1 m0
+        35 say 1 0 457247497 PEXPIREMEMBERAT se0 m0 1700000099768
+        96 heal 0 0 957929703
+        199 say 0 0 71602841 SPOP se0 2
+        228 say 1 0 511679560 SADD se0 m0 m1 m0 m1 m1
+    """)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import structlog
 
 from mesh.membership import END, LEFT
+from mesh.rejoin import natives_of
 from node.resp.replies import Failure
 from tests.support.every_write import BLOCKING, said
 from tests.support.judge import Judged
@@ -50,6 +51,7 @@ class Stage(Judged):
         # Who forgets asks the mesh's own map who is a member.
         self.by_membership = bool(plan.forgets)
         self.gone: set[SimNode] = set()  # left or expelled, and without links until they return
+        self.newcomers: set[SimNode] = set()  # and those that came back: no member yet
         for number, (skew_ms, disk) in enumerate(zip(plan.skews, plan.disks, strict=True)):
             self.random.seed(f"{plan.seed}/{number}")
             self.disks[f"n{number}"] = disk
@@ -205,6 +207,7 @@ class Stage(Judged):
             return
         alone = event.words == "alone"
         node = self.add(f"n{len(self.nodes)}", event.other, active=not alone)
+        self.newcomers.add(node)
         self.inexact = self.inexact or bool(alone and self.forgets)
         if alone:
             self.imports = True
@@ -213,8 +216,6 @@ class Stage(Judged):
             node.activate(at_once=bool(event.dice & 1))
         self.missing |= self.cut_off()
         self.down |= self.missing
-        if self.by_membership:
-            self.admit_all()
 
     # --- membership -------------------------------------------------------------------------------
 
@@ -226,29 +227,21 @@ class Stage(Judged):
             self.introduce()
 
     def introduce(self) -> None:
-        """All that is linked is admitted, and known everywhere."""
-        self.admit_all()
+        """All that is linked meets, and is known everywhere."""
         self.flow()
         for node in self.nodes:
             node.beat()
         self.flow()
 
-    def admit_all(self) -> None:
-        """Each node admits those it is linked with, as agents do when a link opens."""
-        for source, target in self.wires:
-            if (source, target) not in self.down:
-                self.admit(self.nodes[source], self.nodes[target])
-
-    def admit(self, sponsor: SimNode, node: SimNode) -> None:
-        """One node tells the mesh that another is a member; it takes the place of who was there
-        under another member id before."""
-        sponsor.wake()
-        sponsor.member.admit(node.member_id, node.name, 7000, self.is_here)
-        sponsor.member.backlog.flush()
-
-    def is_here(self, member: bytes) -> bool:
-        """Is there a node of this member id?"""
-        return any(node.member_id == member for node in self.nodes)
+    def may_meet(self, source: SimNode, target: SimNode) -> bool:
+        """Newcomers hear of each other by the mesh that they join: two that met before would be
+        another mesh, of two members, which may not become one with it (mesh/rejoin.py)."""
+        for node in list(self.newcomers):
+            known = natives_of(node.member.membership)
+            if any(each.member_id in known for each in self.nodes if each not in self.newcomers):
+                self.newcomers.discard(node)
+        strangers = {source, target} <= self.newcomers
+        return not strangers or self.newcomers | self.gone >= {*self.nodes}
 
     def expel(self, event: Event) -> None:
         """The first of a pair expels the second, which is not heard of for a while."""
@@ -297,6 +290,7 @@ class Stage(Judged):
         if node not in self.gone:
             return
         self.gone.discard(node)
+        self.newcomers.add(node)
         node.member_id = f"{event.dice:032x}".encode()
         node.past = []
         self.missing = {pair for pair in self.plan.missing if pair in self.wires}
@@ -308,7 +302,6 @@ class Stage(Judged):
         elif event.dice & 2:
             node.saves.clear()
         self.start_again(event, -1)
-        self.admit_all()
 
     def policy(self, event: Event) -> None:
         """The node's conflict-policy; lists' and streams' oracles do not know of one."""
@@ -333,8 +326,7 @@ class Stage(Judged):
 
     def return_all(self) -> None:
         """Who was gone comes back, and everybody is known to everybody."""
-        for node in list(self.gone):
-            at = self.nodes.index(node)
+        for at in [self.nodes.index(each) for each in self.nodes if each in self.gone]:
             self.come_back(Event(0, "return", at, 1000, self.random.getrandbits(30)))
         if self.by_membership:
             self.down = set(self.missing)

@@ -140,6 +140,9 @@ class SimNode:
         self.held = {}
         self.member.older = list(self.past)
         self.past.append(self.streams.own.uuid)
+        self.member.make_stream = self.new_stream
+        self.member.became_void = self.feed_nobody
+        self.member.meet_anew = lambda: self.world.meet_anew(self)
         if self.world.forgets:
             self.member.stability.active = True
             self.member.stability.members = self.world.members
@@ -207,13 +210,24 @@ class SimNode:
     def own_writes_are_void(self, vector: dict[bytes, int]) -> None:
         """A peer's state of this vector took the place of this node's: what it had written before
         and the peer had not seen was no write of the mesh."""
-        own = self.streams.own
+        former = self.past[-2]
         self.world.voided = True
         self.world.log[:] = [
             unit for unit in self.world.log
-            if unit.stream != own.uuid or unit.stamp <= vector.get(own.uuid, 0)
-            or unit.stamp > own.seen
-        ]  # fmt: skip
+            if unit.stream != former or unit.stamp <= vector.get(former, 0)
+        ]
+        self.world.meet_anew(self)
+
+    def new_stream(self) -> bytes:
+        """The uuid of a stream that this process begins beside its first, noted as that is."""
+        self.past.append(self.world.new_uuid())
+        return self.past[-1]
+
+    def feed_nobody(self) -> None:
+        """What stands here is to be replaced: nobody may have what is written until then."""
+        for wire in self.world.wires.values():
+            if wire.source is self:
+                wire.cut()
 
     def guard(self, stamp: int) -> str:
         """The agent's clock guard."""

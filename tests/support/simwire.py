@@ -130,10 +130,7 @@ class Wire(Follower):
         source, target = self.source, self.target
         if not (source.member.started and target.member.started) or target.incoming is not None:
             return False
-        if self.refused:
-            return False
-        source.member.hear(target.member.card(source.member_id))
-        if target.member.meet(source.member.card(target.member_id).pack())[0]:
+        if self.refused or not self._meet():
             return False
         self.asked = target.streams.told()
         others = frozenset(target.member.routes.paths()) - {source.streams.own.uuid}
@@ -146,9 +143,39 @@ class Wire(Follower):
         self.open = True
         return True
 
+    def _meet(self) -> bool:
+        """Both say what their mesh is, as mesh/replication.py and mesh/link.py have it: may the
+        target follow the source (now)? Where members are counted by the mesh's own map, each lets
+        the other in."""
+        source, target = self.source, self.target
+        world = source.world
+        if not world.by_membership:
+            source.member.hear(target.member.card(source.member_id))
+            return not target.member.meet(source.member.card(target.member_id).pack())[0]
+        if self._outside(source, target) or self._outside(target, source):
+            return False
+        if not world.may_meet(source, target):
+            return False
+        _, admits = source.member.called_by(target.member.card(source.member_id).pack())
+        if admits:
+            world.admit(source, target)
+        if target.member.meet(source.member.card(target.member_id).pack())[0]:
+            return False
+        if not target.member.void:
+            world.admit(target, source)
+        return source.member.may_be_followed(target.member_id)
+
+    @staticmethod
+    def _outside(node: SimNode, other: SimNode) -> bool:
+        """Is this node, or the other one as far as this one knows, no member any more?"""
+        refusal = node.member.membership.refusal
+        return bool(refusal(node.member_id) or refusal(other.member_id))
+
     def answer(self) -> None:
         """The source goes on from there, or sends a snapshot."""
         assert self.asked is not None
+        if self.source.world.by_membership:
+            self.source.world.admit(self.source, self.target)
         self.source.member.lent.add(self.target.member_id)
         asked = self.source.streams.completed(self.asked)
         own = self.target.streams.own.uuid

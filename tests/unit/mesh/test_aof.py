@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mesh.aof import Chain
 from mesh.inbox import MORE
 from node.net.connection import Connection
 from node.persist.aof import LogFile
@@ -241,6 +242,13 @@ def test_what_is_held_is_what_was_flushed(tmp_path: Path) -> None:
     assert held is not None and held[own.uuid] == int(own.seen)
     node.aof.turn_off()
     assert node.aof.held_vector() is None
+
+
+def test_a_new_own_stream_is_not_in_the_file_before_a_new_one_is_begun() -> None:
+    chain = Chain({0: 5, 1: 3})
+    chain.renewed(4)
+    chain.note(0, 9)
+    assert chain.ends == {1: 3, 4: 5} and chain.holes == {0}
 
 
 def connected(node: LogNode) -> tuple[Connection, FakeTransport]:

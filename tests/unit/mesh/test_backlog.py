@@ -212,6 +212,20 @@ def test_frames_of_a_state_that_was_put_aside_are_sent_to_nobody() -> None:
     assert found.resume({OWN: 1}, b"") is None
 
 
+def test_a_new_own_stream_begins_with_its_first_frame() -> None:
+    found = written(3)
+    found.put_aside()
+    former = int(found.streams.renew(b"\x0d" * 16).number)
+    found.renewed(former)
+    found.heartbeat(9)
+    found.heartbeat(10)
+    parts = found.resume({OWN: 3}, PEER)
+    assert stamps(parts) == [9, 10]
+    data = b"".join(parts or [])
+    assert found.streams.own.text in data and data.count(b"$1\r\n0\r\n$1\r\n9") == 1
+    assert found.floors == {former: 3}
+
+
 def test_dropping_what_is_older_than_a_hole_does_not_make_the_hole_smaller() -> None:
     size = len(foreign(1))
     found = backlog(limit=3 * size)

@@ -100,3 +100,17 @@ def test_uuids_are_36_characters_on_the_wire() -> None:
     for wrong in (b"", text[:-1], text + b"0", b"g" + text[1:], b"-" * 36, b"\xff" * 36):
         with pytest.raises(ValueError):
             uuid_bytes(wrong)
+
+
+def test_a_new_own_stream_leaves_the_one_before_among_the_others() -> None:
+    streams = Streams(uuid(9))
+    own = streams.own
+    own.member = b"a"
+    own.seen = 7
+    other = streams.of(uuid(5))
+    former = streams.renew(uuid(3))
+    assert streams.own is own and own.number == 0 and own.seen == 0
+    assert own.uuid == uuid(3) and own.text == uuid_text(uuid(3)) and own.member == b"a"
+    assert former is streams.of(uuid(9)) and former.number == 2 and former.seen == 0
+    assert former.member == b"a"
+    assert streams.of(uuid(3)) is own and streams.of(uuid(5)) is other

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from mesh.dots import Stream, Streams, row_of
+from mesh.dots import Stream, Streams, row_of, unpack_row
 from mesh.removals import KEY, MEMBER, Pending, Removals
 
 
@@ -76,3 +76,12 @@ def test_frames_cost_no_more_when_thousands_wait() -> None:
     second.seen = count // 2
     removals.settle()
     assert removals.count == count // 2
+
+
+def test_what_is_said_of_the_own_stream_goes_with_it_when_that_gets_a_number() -> None:
+    own = Pending(50, 0, row_of([7, 8]), [(KEY, b"")])
+    own.renumber(3)
+    assert own.origin == 3 and unpack_row(own.row) == [0, 8, 0, 7]
+    other = pending(50, 7, 8, 9, 10, 11)
+    other.renumber(3)
+    assert other.origin == 1 and unpack_row(other.row) == [0, 8, 9, 7, 11]
