@@ -81,7 +81,8 @@ class Sink:
 
 class InProcess:
     """One engine with one connection. `active`: with dots, and with frames for a backlog;
-    `forgets`: as the only member of its mesh, with what it has applied as good as on disk."""
+    `forgets`: as the only member of its mesh, with what it had applied at a heartbeat on disk at
+    the next."""
 
     def __init__(self, active: bool, forgets: bool = False) -> None:
         config = conf.load([]).config
@@ -93,7 +94,8 @@ class InProcess:
         stability = self.member.stability
         stability.active = forgets
         stability.members = lambda: frozenset([b"bench"])
-        stability.held = lambda: {streams.own.uuid: int(streams.own.seen)}
+        self.held = 0  # up to here its own stream is on disk
+        stability.held = lambda: {streams.own.uuid: self.held}
         load(())
         if active:
             self.member.activate()

@@ -6,8 +6,11 @@ increments and patches that count on it becomes one register without a dot. What
 
 from __future__ import annotations
 
-from mypy_extensions import i64
+from typing import Final
 
+from mypy_extensions import i16, i64
+
+from mesh.merge.counted import Generation
 from mesh.merge.covers import Cut
 from mesh.merge.increments import DEAD, Increment, base_of
 from mesh.merge.kinds.table import KINDS
@@ -34,9 +37,11 @@ from mesh.merge.state import (
 from mesh.merge.totals import beyond, total
 from node.store.effect import MERGE, Effect
 from node.store.entry import (
+    COUNT_BITS,
+    COUNT_FOLDED,
+    COUNT_MARK,
     COUNTED,
     ENCODED,
-    HELD,
     LATER,
     NO_REGISTER,
     STABLE,
@@ -52,7 +57,12 @@ from node.store.mutate import MUTATE
 from node.store.trash import discard_lost
 from node.store.values.container import Container
 from node.store.values.hashes import HashValue
+from node.store.values.strings import NEAR
 from node.store.values.value import Value
+
+# What the flags of a counter may say besides that folds without being spelled out: COUNTED,
+# NO_REGISTER, HELD, LATER, STABLE, COUNT_BITS.
+PLAIN_FLAGS: Final[i16] = 3995
 
 
 def fold_key(
@@ -78,20 +88,54 @@ def fold_counter(memory: Memory, db: Database, key: bytes, entry: Entry) -> bool
     value = entry.value
     if (
         entry.dots is not None or not flags & COUNTED or not isinstance(value, int)
-        or flags & ~(COUNTED | NO_REGISTER | STABLE | HELD | LATER) or beyond(value)
+        or flags & ~PLAIN_FLAGS or beyond(value)
     ):  # fmt: skip
         return False
     cut = memory.cut
     if not flags & STABLE and not cut.has(entry.stamp, i64(entry.origin)):
         return False
     over = base_of(entry.stamp, i64(entry.origin))
-    left = memory.ledger.settle(db.number, key, over, cut.before, value)
+    left = memory.ledger.settle(db.number, key, over, cut.before, value, flags)
     if left == -1:
         return False
     if left >= 0:
-        flags = (flags & ~(NO_REGISTER | COUNTED)) | STABLE
-        entry.flags = flags | COUNTED if left > 0 else flags
+        entry.flags = folded_flags(flags, left > 0)
     return True
+
+
+def fold_quickly(generation: Generation, mark: i16, entry: Entry, cut: Cut) -> bool:
+    """A key that was counted up in a generation that is stable: its increments up to then become
+    part of its register, without a look at them. False: it is to be spelled out.
+
+    `mark` is that of the generation that is written: whose increments have it are not all folded.
+    """
+    flags = entry.flags
+    if not flags & COUNTED:
+        return True
+    stamp = entry.stamp
+    newest = flags & COUNT_MARK
+    if not flags & STABLE and (stamp > cut.before or not cut.has(stamp, i64(entry.origin))):
+        # It was written anew since. What counted on the register before does not any more.
+        return newest == mark and stamp > generation.top
+    if entry.dots is not None or flags & ~PLAIN_FLAGS:
+        return False
+    value = entry.value
+    if not isinstance(value, int) or value > NEAR or value < -NEAR:
+        return False
+    if newest == mark:
+        entry.flags = folded_flags(flags & ~COUNT_FOLDED, True) | generation.folded
+    elif newest == generation.mark:
+        entry.flags = folded_flags(flags & ~COUNT_BITS, False) | generation.folded
+    else:
+        return False
+    return True
+
+
+def folded_flags(flags: i16, counts: bool) -> i16:
+    """The flags of a counter of which something was folded; `counts`: later increments are left."""
+    if counts:
+        return flags & ~NO_REGISTER | STABLE
+    return flags & ~(NO_REGISTER | COUNTED | COUNT_MARK) | STABLE
 
 
 def install(trash: list[object], state: KeyState, entry: Entry) -> None:

@@ -15,11 +15,10 @@ changes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, cast
+from typing import Final
 
 from mypy_extensions import i64
 
-from mesh.dots import Streams
 from mesh.fold import (
     drop_forgotten,
     fold_key,
@@ -29,10 +28,9 @@ from mesh.fold import (
 )  # fmt: skip
 from mesh.forget_counters import CounterForgetter
 from mesh.merge.covers import Cut
-from mesh.merge.dot_forget import forget_fields, forget_members, forget_scores
+from mesh.merge.dot_forget import forget_fields, forget_members, forget_scores, sweep
 from mesh.merge.kinds.table import KINDS
 from mesh.merge.place_forget import (
-    PlaceForgetter,
     are_stable,
     fold_deadlines,
     in_sight,
@@ -41,201 +39,39 @@ from mesh.merge.place_forget import (
 )  # fmt: skip
 from mesh.merge.rule import Memory
 from mesh.merge.slots import is_opaque, slot_of
-from mesh.touched import (
-    FIRST_NAME,
-    LEAVES_NOTHING,
-    NAME_STEP,
-    NAMES_AT_ONCE,
-    Epoch,
-    Touched,
-)  # fmt: skip
-from mesh.usage import MEASURED, Meter
+from mesh.noting import Noting
+from mesh.touched import PUT_OFF_MOST, Epoch, Touched
 from node.engine import Engine
-from node.journal import Commit
-from node.ports import Reader
-from node.store.effect import (
-    CREATION,
-    FLUSH,
-    HEXPIRE,
-    HINCR,
-    LAPSE,
-    MERGE,
-    PUT,
-    RETYPES,
-    SWAP,
-    ZINCR,
-    Effect,
-)  # fmt: skip
-from node.store.entry import (
-    ABSENT,
-    COUNTED,
-    NO_REGISTER,
-    STABLE,
-    Entry,
-)  # fmt: skip
+from node.store.effect import FLUSH, LAPSE, PUT, ZINCR
+from node.store.entry import ABSENT, COUNTED, NO_REGISTER, STABLE, Entry
 from node.store.keyspace import Database
-from node.store.mutate import Outcome
 from node.store.shards import SHARDS
-from node.store.trash import discard_entry
+from node.store.trash import SLOW_FREE, discard_entry, discard_list, has
 from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
 
-# Places that are noted at most, some 100 bytes each; beyond, all keys are looked at instead.
-NOTED_MAX: Final = 500_000
 # Increments of one heartbeat are a chunk of their own from so many on: it goes as a whole.
 CHUNK_LEAST: Final = 256
 AT_ONCE: Final = 16  # touched places between two looks at the budget
 # Names of a large value that are looked at in one slice: 0.2 ms.
 NAMES: Final = 500
+# Places that are passed over in the dicts of a value, to one look at the budget.
+SWEPT_AT_ONCE: Final = 16
 
 
-class Forgetter(Reader):
-    """Notes what is written, and forgets its metadata once it is stable."""
+class Forgetter(Noting):
+    """Forgets the metadata of what was noted once it is stable."""
 
     def __init__(self, engine: Engine, memory: Memory) -> None:
-        self.engine = engine
-        self.memory = memory
-        self.streams: Streams = memory.streams
-        self.databases: list[Database] = engine.databases
-        self.noted = 0  # places that wait
-        self.noted_max = NOTED_MAX
+        super().__init__(engine, memory)
         self.forgotten: i64 = 0  # places looked at whose dots went
-        self.epochs: list[Epoch] = []
-        self._now = Epoch(1)
-        self.streams.beats = self._now.number
-        self._now.everything = True  # what was loaded
-        self._vanished: dict[tuple[int, bytes], int] = {}  # hidden keys, by when they vanished
         self._moves: i64 = 0
         self._work: Iterator[None] | None = None
         self._again: list[bytes] = []  # places that the cut, or the time, has not passed yet
-        self.places = PlaceForgetter()
         self.counters = CounterForgetter(engine, memory)
-        self.meter = Meter(engine, memory)
-        self.meter.unsure = True
-        self.meter.count()
-
-    # --- noting ---------------------------------------------------------------------------------
-
-    def read(self, commit: Commit) -> None:
-        first = commit.first
-        if first is None or (commit.count == 1 and self._note_quickly(first)):
-            return
-        self._note(first)
-        if commit.count > 1:
-            for effect in commit.rest:
-                self._note(effect)
-
-    def _note_quickly(self, effect: Effect) -> bool:
-        """What nearly every write is: one that leaves nothing, or a place of a key that was
-        written in this heartbeat already. False: it is to be looked at closely."""
-        op = effect.op
-        if self.places.active or self.databases[effect.db].hidden:
-            return False
-        step = NAME_STEP[op]
-        if step == 0:
-            return LEAVES_NOTHING[op] or (
-                op == PUT and isinstance(effect.value, bytes)
-                and not effect.flags & (RETYPES | CREATION)
-            )  # fmt: skip
-        now = self._now
-        last = now.last.get(effect.key)
-        if last is None or last.db != effect.db or now.everything:
-            return False
-        arguments = cast(list[bytes], effect.value)
-        at = effect.number + FIRST_NAME[op]
-        known = last.names
-        if at + step < len(arguments) or len(known) >= NAMES_AT_ONCE:
-            return False
-        now.places += 1
-        name = arguments[at]
-        if name not in known:
-            known[name] = None
-            self.noted += 1
-            if self.noted > self.noted_max:
-                self._collapse()
-        return True
-
-    def look_at_all(self) -> None:
-        """A snapshot was merged, or a file loaded: nothing is known of what it brought."""
-        self._collapse()
-        self.meter.unsure = True
-        self.meter.count()
-
-    def _note(self, effect: Effect) -> None:
-        op = effect.op
-        value = effect.value
-        db = self.databases[effect.db]
-        places = self.places
-        if op == SWAP:
-            return
-        if op == FLUSH:  # orders of lists are left, hidden
-            self._now.touched.append(Touched(FLUSH, effect.db, b"", [], True))
-            return
-        is_hidden = len(db.hidden) > 0 and effect.key in db.hidden
-        names: list[bytes] = []
-        if places.active or op == HEXPIRE or op == LAPSE:
-            names = places.note(effect, db.raw(effect.key), int(self._now.number))
-        if is_hidden:
-            self._vanished[int(effect.db), effect.key] = int(self._now.number)
-        elif not names and (LEAVES_NOTHING[op] or op == LAPSE):
-            return
-        if self._now.everything:
-            if not MEASURED[op]:
-                self._now.places += len(value) if isinstance(value, list) else 1
-            return
-        whole = False
-        if op == PUT:
-            whole = isinstance(value, Value)
-            if not whole and not is_hidden and not self._hides(effect):
-                return
-        elif NAME_STEP[op] != 0:
-            self._note_places(effect, op, cast(list[bytes], value))
-            return
-        elif op == HINCR:
-            names = [value if isinstance(value, bytes) else cast(list[bytes], value)[0]]
-        elif op == ZINCR:
-            names = [cast(list[bytes], value)[1]]
-        elif op == MERGE:
-            if value is None:
-                return  # a watched key after a transfer: it is looked at with all others
-            names = [step.place for step in cast(Outcome, value).steps]
-        if not MEASURED[op]:  # what is measured itself is not counted here
-            self._now.places += len(names) if names else 1
-        self.noted += int(self._now.touch(op, effect.db, effect.key, names, whole))
-        if self.noted > self.noted_max:
-            self._collapse()
-
-    def _note_places(self, effect: Effect, op: i64, arguments: list[bytes]) -> None:
-        """The members or fields that an argument list names."""
-        now = self._now
-        names = arguments[int(effect.number + FIRST_NAME[op]) :: int(NAME_STEP[op])]
-        now.places += len(names)
-        self.noted += int(now.touch(op, effect.db, effect.key, names, False))
-        if self.noted > self.noted_max:
-            self._collapse()
-
-    def _hides(self, effect: Effect) -> bool:
-        """Is something left, hidden, of what a string took the place of?"""
-        if not effect.flags & (RETYPES | CREATION):
-            return False
-        entry = self.databases[effect.db].keys.get(effect.key)
-        return entry is not None and entry.dots is not None
-
-    def _collapse(self) -> None:
-        """Too much waits to be noted: one look at everything takes the place of all epochs."""
-        for epoch in self.epochs:
-            self._now.places += epoch.places
-            self.meter.places -= epoch.places
-            self.meter.ever -= epoch.places
-        self.meter.note(self._now.touched)
-        self.epochs = []
-        self.noted = 0
-        self._now.touched = []
-        self._now.everything = True
-        self.places.begin_anew(int(self._now.number))
 
     # --- forgetting -----------------------------------------------------------------------------
 
@@ -243,17 +79,9 @@ class Forgetter(Reader):
         """Once a heartbeat, behind it: the epoch ends."""
         if self._vanished and not any(db.hidden for db in self.databases):
             self._vanished.clear()
-        for of_fields in (False, True):
-            for _, log in self.memory.ledger.logs(of_fields):
-                log.turn(CHUNK_LEAST)
-        now = self._now
-        self.meter.note(now.touched)
-        self.meter.wrote(now.places)
-        if now.touched or now.everything:
-            now.row = self.streams.vector_row()
-            self.epochs.append(now)
-        self._now = Epoch(now.number + 1)
-        self.streams.beats = self._now.number
+        for _, log in self.memory.ledger.field_logs():
+            log.turn(CHUNK_LEAST)
+        self.end_epoch()
 
     def step(self, budget: int) -> bool:
         """A slice of about so many places; True: nothing is to be done now.
@@ -293,23 +121,44 @@ class Forgetter(Reader):
                     yield from self._hidden(self.databases[each.db], epoch, cut)
                     continue
                 if each.whole:
-                    yield from self._forget(each, epoch, seen, cut)
+                    if not self._put_off(each):
+                        yield from self._forget(each, epoch, seen, cut)
                     continue
-                names = list(each.names)
+                names = each.names
                 for at in range(AT_ONCE, len(names), AT_ONCE):
                     self._forget_some(each, names[at : at + AT_ONCE], epoch, cut)
                     yield None
                 if names:
                     self._forget_some(each, names[:AT_ONCE], epoch, cut)
                 self._end_of(each, epoch, seen, cut)
+                discard_list(self.engine.writer.trash, names)
+                each.names = []
                 if looked_at >= AT_ONCE:
                     looked_at = 0
                     yield None
             self.noted = max(self.noted, 0)
+            if len(epoch.touched) > SLOW_FREE:
+                self.engine.writer.trash += [epoch.last, epoch.touched]
             self.meter.looked_at(epoch.places, False)
         self.memory.locations.forget(cut)
-        for of_fields in (False, True):
-            yield from self.counters.forget(of_fields)
+        yield from self.counters.forget_strings()
+        yield from self.counters.forget_fields()
+
+    def _put_off(self, touched: Touched) -> bool:
+        """Is a key that is to be looked at whole left to the next epoch, which has it again?"""
+        if not self.epochs or touched.put_off >= PUT_OFF_MOST:
+            return False
+        epoch = self.epochs[0]
+        later = epoch.last.get(touched.key)
+        if later is None or later.db != touched.db or not later.whole:
+            return False
+        later.put_off = touched.put_off + 1
+        entry = self.databases[touched.db].raw(touched.key)
+        if entry is not None and isinstance(entry.value, Container):
+            left = entry.value.size()  # as many dots at most
+            epoch.places += left
+            self.meter.wrote(left)
+        return True
 
     def _everything(self, epoch: Epoch, cut: Cut) -> Iterator[None]:
         """Every key, by shards."""
@@ -333,20 +182,34 @@ class Forgetter(Reader):
         if entry is None:
             return
         for value in values_of(entry):
-            cursor = 0
+            cursor: i64 = 0
             known = remembered_places(value)
             for at in range(0, len(known), NAMES):
                 self._forget_places(touched, entry, value, known[at : at + NAMES], epoch, cut)
                 yield None
-            while isinstance(value, (SetValue, HashValue, ZSetValue)):
-                cursor, names = value.scan(cursor, NAMES)
-                self._forget_names(entry, value, names, cut)
-                if cursor == 0:
-                    break
-                yield None
-        if db.raw(touched.key) is entry:
-            self._forget_key(touched, entry, epoch, seen, cut)
+                if not holds(db, touched.key, entry, value):
+                    self._look_again(touched)
+                    return
+            while cursor >= 0 and isinstance(value, (SetValue, HashValue, ZSetValue)):
+                chunk, cursor = value.do_chunk_from(cursor)
+                dots = entry.dots
+                rivals = None if dots is None else dots.rivals
+                self.forgotten += sweep(value, chunk, rivals, cut, self._again)
+                for _ in range(len(chunk) // SWEPT_AT_ONCE + 1):
+                    yield None
+                if not holds(db, touched.key, entry, value):
+                    self._look_again(touched)
+                    return
+        self._forget_key(touched, entry, epoch, seen, cut)
         yield None
+
+    def _look_again(self, touched: Touched) -> None:
+        """A value was taken away while it was looked at, and is being freed: if the key is there
+        it is for the next time."""
+        self._again = []
+        db = self.databases[touched.db]
+        if db.raw(touched.key) is not None and not self._now.everything:
+            self._touch(PUT, touched.db, touched.key, [], True)
 
     def _forget_some(
         self, touched: Touched, names: list[bytes], epoch: Epoch, cut: Cut
@@ -489,6 +352,11 @@ class Forgetter(Reader):
             if oldest == 0 or passed < oldest:
                 oldest = passed
         return oldest
+
+
+def holds(db: Database, key: bytes, entry: Entry, value: object) -> bool:
+    """Is it still the entry of this key, and has it this value?"""
+    return db.raw(key) is entry and has(entry, value)
 
 
 def is_waiting(value: object) -> bool:

@@ -181,7 +181,8 @@ class Reissue:
         if not source.foreign and old.flags & COUNTED:
             over = base_of(old.stamp, int(old.origin))
             self._count(
-                source.ledger.of_string(db.number, key, over), b"INCRBY", b"INCRBYFLOAT", [key]
+                source.ledger.of_string(db.number, key, over, old.flags),
+                b"INCRBY", b"INCRBYFLOAT", [key],
             )
 
     def _count(

@@ -1,5 +1,10 @@
 """Touched keys and places: what was written between two heartbeats, for mesh/forget.py.
-[compiled]"""
+[compiled]
+
+A key of which few places were written has their names; they may stand there twice. One of which a
+good part was written, as far as can be told, is looked at whole instead: then noting another write
+of it takes no memory, and looking at it is one pass over its dicts.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,25 @@ from typing import Final
 from mypy_extensions import i64
 
 from node.store.effect import (
+    APPEND,
+    BITINCR,
     DROP,
     HDEL,
+    HINCR,
     HSET,
     INCR,
+    LSET,
     OPS,
+    PFMERGE,
+    PUSH,
     SADD,
+    SETBITS,
+    SETRANGE,
     SREM,
+    XACK,
+    XADD,
     ZADD,
+    ZINCR,
     ZMAX,
     ZMIN,
     ZREM,
@@ -31,19 +47,46 @@ FIRST_NAME: Final[list[i64]] = [
 NAME_STEP: Final[list[i64]] = [
     1 if op == SADD else 2 if op in (HSET, ZADD, ZMAX, ZMIN) else 0 for op in range(OPS)
 ]  # fmt: skip
-# Names of one key in one note: a dict of so many takes 0.1 ms to grow.
-NAMES_AT_ONCE: Final = 2000
+# Ops that leave metadata in the value itself.
+MEASURED: Final = [
+    PUSH <= op <= LSET or XADD <= op <= XACK or op in (APPEND, SETRANGE, SETBITS, BITINCR, PFMERGE)
+    for op in range(OPS)
+]
+# How a write is noted of a key that was noted already. AGAIN: as one that is looked at as a whole,
+# each is a place. WHOLE: likewise, and it has no places. SINGLE: its argument list names one.
+CLOSELY: Final[i64] = 0
+AGAIN: Final[i64] = 1
+WHOLE: Final[i64] = 2
+SINGLE: Final[i64] = 3
+HOW: Final[list[i64]] = [
+    SINGLE if op in (SADD, HSET, ZADD, ZMAX, ZMIN) else WHOLE if MEASURED[op] else
+    AGAIN if op in (HINCR, ZINCR) else CLOSELY
+    for op in range(OPS)
+]  # fmt: skip
+# So many names of a key are noted before anybody asks how many places it has.
+NAMES_FIRST: Final[i64] = 64
+# A key that is looked at whole, and is written again and again, is looked at once in so many
+# heartbeats: what is written meanwhile is written over mostly.
+PUT_OFF_MOST: Final[i64] = 7
+# A key is looked at whole when as many names were noted as every fourth of its places.
+SHARE: Final[i64] = 4
 
 
 class Touched:
-    """A key that was written, and which of its places; `whole`: any of them."""
+    """A key that was written, and which of its places; `whole`: any of them.
+
+    `limit`: with so many names it is to be asked whether the key is to be looked at whole;
+    `put_off`: for how many epochs before this one that was left to it.
+    """
 
     def __init__(self, op: i64, db: i64, key: bytes, names: list[bytes], whole: bool) -> None:
         self.op: i64 = op
         self.db: i64 = db
         self.key = key
-        self.names: dict[bytes, None] = dict.fromkeys(names)
+        self.names = names
         self.whole = whole
+        self.limit = NAMES_FIRST
+        self.put_off: i64 = 0
 
 
 class Epoch:
@@ -58,21 +101,19 @@ class Epoch:
         self.last: dict[bytes, Touched] = {}  # by key, of any database, what was noted last
 
     def touch(self, op: i64, db: i64, key: bytes, names: list[bytes], whole: bool) -> i64:
-        """Notes a write; how much more is noted by that.
+        """Notes a write; how much more is noted by that. The list belongs to the note from then
+        on.
 
-        A key or place that is written again and again, as a queue is, is one that was touched.
+        A key that is written again and again, as a queue is, is one that was touched.
         """
-        count: i64 = len(names)
-        if whole:
-            self.touched.append(Touched(op, db, key, names, True))
-            return 1 + count
         last = self.last.get(key)
-        if last is not None and last.db == db and len(last.names) < NAMES_AT_ONCE:
-            before: i64 = len(last.names)
-            for name in names:
-                last.names[name] = None
-            return len(last.names) - before
-        last = Touched(op, db, key, names, False)
+        if last is not None and last.db == db:
+            if last.whole:
+                return 0
+            if not whole and MEASURED[last.op] == MEASURED[op]:
+                last.names.extend(names)
+                return len(names)
+        last = Touched(op, db, key, names, whole)
         self.last[key] = last
         self.touched.append(last)
-        return 1 + count
+        return 1 + len(names)

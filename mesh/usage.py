@@ -15,20 +15,8 @@ from mypy_extensions import i64
 
 from mesh.fold import values_of
 from mesh.merge.rule import Memory
-from mesh.touched import Touched
+from mesh.touched import MEASURED, Touched
 from node.engine import Engine
-from node.store.effect import (
-    APPEND,
-    BITINCR,
-    LSET,
-    OPS,
-    PFMERGE,
-    PUSH,
-    SETBITS,
-    SETRANGE,
-    XACK,
-    XADD,
-)  # fmt: skip
 from node.store.entry import COUNTED, Dot, Entry, Field
 from node.store.shards import SHARDS
 from node.store.values.container import Container
@@ -47,11 +35,6 @@ MEASURED_MOST: Final = 1000
 # Chunks of a list that are looked at for its runs; of a longer one all spans count as identities.
 CHUNKS_MOST: Final = 10_000
 KEYS_AT_ONCE: Final = 50  # of a count, between two looks at the budget
-# Ops that leave metadata in the value itself.
-MEASURED: Final = [
-    PUSH <= op <= LSET or XADD <= op <= XACK or op in (APPEND, SETRANGE, SETBITS, BITINCR, PFMERGE)
-    for op in range(OPS)
-]
 
 
 class Usage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from mypy_extensions import i16, i64
 
+from mesh.merge.counted import MODEST
 from mesh.merge.increments import Increment, Log, base_of
 from mesh.merge.patch_order import of_unit, patch_of
 from mesh.merge.rule import Memory, Rule
@@ -13,7 +14,7 @@ from mesh.merge.totals import keeps_text
 from mesh.removals import KEY, TYPE
 from node.ports import Seen
 from node.store.effect import CREATION, Effect
-from node.store.entry import ABSENT, COUNTED, HELD, LATER, NO_REGISTER, Dots, Entry
+from node.store.entry import ABSENT, COUNT_MARK, COUNTED, HELD, LATER, NO_REGISTER, Dots, Entry
 from node.store.values.strings import NEAR
 
 
@@ -50,16 +51,24 @@ class Counters(Rule):
         over = base_of(entry.stamp, i64(entry.origin))
         if first and entry.flags & LATER:
             self.memory.ledger.bury_string(effect.db, effect.key, over)
+        ledger = self.memory.ledger
         log = self._log
         if log is None or log.origin != effect.origin or self._db != effect.db:
-            log = self.memory.ledger.string_log(effect.db, effect.origin)
+            log = ledger.string_log(effect.db, effect.origin)
             self._log = log
             self._db = effect.db
+        counted = ledger.counted
         decimal = effect.value
+        if entry.flags & COUNT_MARK != counted.mark:
+            counted.note(effect.db, effect.key, entry)
         if isinstance(decimal, bytes):
+            counted.see(effect.db, effect.key)
             log.append_decimal(effect.key, effect.stamp, decimal, over)
-        else:
-            log.append(effect.key, effect.stamp, effect.number, over)
+            return
+        step = effect.number
+        if step > MODEST or step < -MODEST:
+            counted.now.large = True
+        log.append(effect.key, effect.stamp, step, over)
 
     def remote(self, effect: Effect, entry: Entry, fresh: bool, seen: Seen) -> Effect | None:
         if not self.plain(effect):

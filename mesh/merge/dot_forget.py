@@ -1,6 +1,7 @@
 """Forgetting the dots of members, fields and scores that every member has on disk.  [compiled]
 
-Runs for each place that was written: one look at the value's dict, and one change of it.
+Runs for each place that was written: one look at the value's dict, and one change of it. Of a value
+of which much was written all dicts are passed over instead, one after the other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from mesh.merge.covers import Cut
 from mesh.merge.kinds.zset_members import fold_member
 from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, SET_RIVALS
 from node.store.entry import LATER, Dot, Field, Rivals
+from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.scored import Scored, SpelledScore
 from node.store.values.sets import SetValue
@@ -89,3 +91,82 @@ def forget_scores(value: ZSetValue, names: list[bytes], cut: Cut, again: list[by
             chunk[member] = slot.score  # the very float that the ranking has
             forgotten += 1
     return forgotten
+
+
+def sweep(
+    value: Container, chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut,
+    again: list[bytes],
+) -> i64:  # fmt: skip
+    """All places of one dict of a value, as the others here do it for some of its places."""
+    if isinstance(value, SetValue):
+        return sweep_members(chunk, rivals, cut)
+    if isinstance(value, HashValue):
+        return sweep_fields(chunk, rivals, cut)
+    if isinstance(value, ZSetValue):
+        return sweep_scores(value, chunk, cut, again)
+    return 0
+
+
+def sweep_members(
+    chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut
+) -> i64:
+    """Of a set."""
+    forgotten: i64 = 0
+    origin: i64 = -1
+    until: i64 = 0
+    for member, dot in chunk.items():
+        if not isinstance(dot, Dot):
+            continue
+        if dot.origin != origin:
+            origin = dot.origin
+            until = cut.until(origin)
+        if dot.stamp > until or (rivals is not None and SET_RIVALS + member in rivals):
+            continue
+        chunk[member] = None  # a name that is there: its dict is not changed by that
+        forgotten += 1
+    return forgotten
+
+
+def sweep_fields(chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut) -> i64:
+    """Of a hash."""
+    forgotten: i64 = 0
+    origin: i64 = -1
+    until: i64 = 0
+    for name, field in chunk.items():
+        if not isinstance(field, Field) or field.flags & ~LATER:
+            continue
+        writer = i64(field.origin)
+        if writer != origin:
+            origin = writer
+            until = cut.until(origin)
+        if field.stamp > until or (
+            rivals is not None and (FIELD_RIVALS + name in rivals or FIELD_BASE + name in rivals)
+        ):
+            continue
+        chunk[name] = field.value
+        forgotten += 1
+    return forgotten
+
+
+def sweep_scores(
+    value: ZSetValue, chunk: dict[bytes, object], cut: Cut, again: list[bytes]
+) -> i64:
+    """Of a sorted set."""
+    forgotten: i64 = 0
+    origin: i64 = -1
+    until: i64 = 0
+    spelled: list[bytes] = []
+    for member, slot in chunk.items():
+        if not isinstance(slot, Scored):
+            continue
+        if isinstance(slot, SpelledScore):
+            spelled.append(member)
+            continue
+        writer = i64(slot.origin)
+        if writer != origin:
+            origin = writer
+            until = cut.until(origin)
+        if slot.stamp <= until:
+            chunk[member] = slot.score
+            forgotten += 1
+    return forgotten + forget_scores(value, spelled, cut, again) if spelled else forgotten

@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import Final
 
 from librt.strings import BytesWriter, read_i64_le, write_i64_le
-from mypy_extensions import i64
+from mypy_extensions import i16, i64
 
+from mesh.merge.counted import Counted
 from node.store.values.strings import I64_MAX, I64_MIN
 
 # Records of one chunk: bounds a look into the newest chunk (a copy of 96 KB).
@@ -58,7 +59,9 @@ class Increment:
 class Chunk:
     """A run of records in the order of their stamps."""
 
-    def __init__(self) -> None:
+    def __init__(self, generation: i64) -> None:
+        self.generation: i64 = generation
+        self.top: i64 = 0  # the highest stamp: those that a merge brings are out of order
         self.places: list[bytes] = []
         self.packed = BytesWriter()
         self.frozen = b""
@@ -66,7 +69,6 @@ class Chunk:
         self.decimals: dict[int, bytes] = {}
         self._index: dict[bytes, list[int]] = {}
         self._indexed = 0
-        self._newest: i64 = 0  # of a full one, once somebody has asked
 
     def find(self, place: bytes) -> list[int]:
         """The records of a place. The index is built while somebody searches."""
@@ -84,23 +86,6 @@ class Chunk:
         self._indexed = at
         return index.get(place, [])
 
-    def newest_stamp(self) -> i64:
-        """The highest stamp: those that a merge brings are out of order."""
-        if self._newest != 0:
-            return self._newest
-        data = self.data()
-        newest: i64 = 0
-        at: i64 = 0
-        n: i64 = len(data)
-        while at < n:
-            stamp = read_i64_le(data, at)
-            if stamp > newest:
-                newest = stamp
-            at += RECORD_BYTES
-        if self.frozen:
-            self._newest = newest
-        return newest
-
     def counting_on(self, place: bytes, over: i64) -> list[int]:
         """The records of a place that count on the register `over`."""
         records = self.find(place)
@@ -117,6 +102,11 @@ class Chunk:
                 found.append(at)
         return found
 
+    def over(self, at: int) -> i64:
+        """What a record counts on."""
+        moved = self.moved.get(at)
+        return read_i64_le(self.data(), i64(at) * RECORD_BYTES + 16) if moved is None else moved
+
     def is_dead(self, at: int) -> bool:
         """Does a record count on no register for sure?"""
         return self.moved.get(at) == DEAD
@@ -131,20 +121,21 @@ class Chunk:
 class Log:
     """The increments of one stream in one database, of string keys or of hash fields."""
 
-    def __init__(self, origin: i64) -> None:
+    def __init__(self, origin: i64, generation: i64) -> None:
         self.origin: i64 = origin
-        self.chunks: list[Chunk] = [Chunk()]
+        self.generation: i64 = generation
+        self.chunks: list[Chunk] = [Chunk(generation)]
         self.newest = self.chunks[0]
         self.records: i64 = 0
 
     def take(self) -> Log:
         """All that stands here, in a log of its own; this one, which a rule may hold, is empty
         then."""
-        taken = Log(self.origin)
+        taken = Log(self.origin, self.generation)
         taken.chunks = self.chunks
         taken.newest = self.newest
         taken.records = self.records
-        self.newest = Chunk()
+        self.newest = Chunk(self.generation)
         self.chunks = [self.newest]
         self.records = 0
         return taken
@@ -154,6 +145,8 @@ class Log:
         chunk = self.newest
         if len(chunk.places) >= CHUNK_RECORDS:
             chunk = self._turn()
+        if stamp > chunk.top:
+            chunk.top = stamp
         chunk.places.append(place)
         packed = chunk.packed
         write_i64_le(packed, stamp)
@@ -176,21 +169,38 @@ class Log:
         self.records -= len(chunk.places)
         self.chunks = [each for each in self.chunks if each is not chunk]
         if chunk is self.newest:
-            self.newest = Chunk()
+            self.newest = Chunk(self.generation)
             self.chunks.append(self.newest)
+
+    def begin(self, generation: i64) -> None:
+        """What is appended from now on belongs to this generation."""
+        self.generation = generation
+        if self.newest.places:
+            self._turn()
+        else:
+            self.newest.generation = generation
+
+    def drop_one(self, until: i64) -> bool:
+        """Drops the oldest chunk if it is of a generation up to this one; False: it is not."""
+        oldest = self.chunks[0]
+        if oldest.generation > until:
+            return False
+        self.drop(oldest)
+        return True
 
     def _turn(self) -> Chunk:
         full = self.newest
         full.frozen = full.packed.getvalue()
         full.packed = BytesWriter()
-        self.newest = Chunk()
+        self.newest = Chunk(self.generation)
         self.chunks.append(self.newest)
         return self.newest
 
-    def live(self, place: bytes, over: i64, found: list[Increment]) -> None:
-        """Adds to `found` the increments of a place that count on the register `over`."""
+    def live(self, place: bytes, over: i64, below: i64, found: list[Increment]) -> None:
+        """Adds to `found` the increments of a place that count on the register `over`, but those
+        of generations up to `below`."""
         for chunk in self.chunks:
-            records = chunk.counting_on(place, over)
+            records = chunk.counting_on(place, over) if chunk.generation > below else []
             if not records:
                 continue
             data = chunk.data()
@@ -204,14 +214,14 @@ class Log:
                 one.at = at
                 found.append(one)
 
-    def sum_after(self, place: bytes, over: i64, before: i64) -> tuple[int, int, int]:
-        """Of the increments of a place that count on `over`: how many there are, how many are later
+    def sum_after(self, place: bytes, over: i64, below: i64, before: i64) -> tuple[int, int, int]:
+        """Of the increments of a place that `live` finds: how many there are, how many are later
         than `before`, and the sum of these. All -1 where one of them is no integer."""
         count = 0
         later = 0
         total = 0
         for chunk in self.chunks:
-            records = chunk.counting_on(place, over)
+            records = chunk.counting_on(place, over) if chunk.generation > below else []
             if not records:
                 continue
             data = chunk.data()
@@ -244,27 +254,35 @@ class Ledger:
     def __init__(self) -> None:
         self._strings: list[list[Log]] = []
         self._fields: list[list[Log]] = []
+        self.counted = Counted()  # the string keys
 
     def take(self) -> Ledger:
         """All that stands here, in a ledger of its own; this one is empty then."""
         taken = Ledger()
         taken._strings = [[log.take() for log in per_db] for per_db in self._strings]
         taken._fields = [[log.take() for log in per_db] for per_db in self._fields]
+        taken.counted = self.counted
+        self.counted = Counted()
+        for per_db in self._strings:
+            for log in per_db:
+                log.begin(self.counted.now.number)
         return taken
 
     def string_log(self, db: i64, origin: i64) -> Log:
         """The log for INCR on string keys."""
-        return log_of(self._strings, db, origin)
+        return log_of(self._strings, db, origin, self.counted.now.number)
 
     def field_log(self, db: i64, origin: i64) -> Log:
         """The log for HINCRBY."""
-        return log_of(self._fields, db, origin)
+        return log_of(self._fields, db, origin, 0)
 
-    def of_string(self, db: i64, key: bytes, over: i64) -> list[Increment]:
-        """The live increments of a string key, of every stream."""
-        return gather(self._strings, db, key, over)
+    def of_string(self, db: i64, key: bytes, over: i64, flags: i16) -> list[Increment]:
+        """The live increments of a string key with these flags, of every stream."""
+        return gather(self._strings, db, key, over, self.counted.below(flags))
 
-    def settle(self, db: i64, key: bytes, over: i64, before: i64, shown: int) -> i64:
+    def settle(
+        self, db: i64, key: bytes, over: i64, before: i64, shown: int, flags: i16
+    ) -> i64:
         """Takes the increments of a string key that are not later than `before` for counted, where
         they are whole numbers and 64 bits hold what they make; `shown` is the sum of all.
 
@@ -272,11 +290,12 @@ class Ledger:
         later.
         """
         logs = [each for each in self._strings[db] if each.records != 0]
+        below = self.counted.below(flags)
         count = 0
         left = 0
         sum_left = 0
         for log in logs:
-            found, later, total = log.sum_after(key, over, before)
+            found, later, total = log.sum_after(key, over, below, before)
             if found < 0:
                 return -1
             count += found
@@ -292,27 +311,69 @@ class Ledger:
 
     def of_field(self, db: i64, key: bytes, field: bytes, over: i64) -> list[Increment]:
         """The live increments of a hash field, of every stream."""
-        return gather(self._fields, db, field_place(key, field), over)
+        return gather(self._fields, db, field_place(key, field), over, -1)
 
     def bury_string(self, db: i64, key: bytes, over: i64) -> None:
         """A register begins to be counted on: what counted on the same dot before is dead.
 
         A dot comes again where one unit clears and writes a key twice.
         """
-        for each in gather(self._strings, db, key, over):
+        for each in gather(self._strings, db, key, over, -1):
             each.move(DEAD)
 
     def bury_field(self, db: i64, key: bytes, field: bytes, over: i64) -> None:
         """The same for a hash field."""
-        for each in gather(self._fields, db, field_place(key, field), over):
+        for each in gather(self._fields, db, field_place(key, field), over, -1):
             each.move(DEAD)
 
-    def logs(self, of_fields: bool) -> list[tuple[int, Log]]:
-        """Every log with its database, of strings or of fields."""
+    def field_logs(self) -> list[tuple[int, Log]]:
+        """Every log of fields that is not empty, with its database."""
         found: list[tuple[int, Log]] = []
-        for db, per_db in enumerate(self._fields if of_fields else self._strings):
+        for db, per_db in enumerate(self._fields):
             found += [(db, log) for log in per_db if log.records != 0]
         return found
+
+    def string_logs(self) -> list[Log]:
+        """Every log of strings that is not empty."""
+        return [log for per_db in self._strings for log in per_db if log.records != 0]
+
+    def is_due(self) -> bool:
+        """Is the generation of string counters that is written to be sealed? Asked once a
+        heartbeat at most."""
+        counted = self.counted
+        found: i64 = 0
+        for log in self.string_logs():
+            for chunk in log.chunks:
+                if chunk.generation == counted.now.number:
+                    found += len(chunk.places)
+        counted.now.beats += 1
+        return found > 0 and counted.is_due(found)
+
+    def seal(self) -> None:
+        """The generation of string counters that was written until now ends."""
+        counted = self.counted
+        top: i64 = 0
+        for log in self.string_logs():
+            for chunk in log.chunks:
+                if chunk.top > top:
+                    top = chunk.top
+        counted.seal(top)
+        for per_db in self._strings:
+            for log in per_db:
+                log.begin(counted.now.number)
+
+    def keep(self, db: i64, key: bytes, one: Increment) -> None:
+        """Writes an increment anew that its generation is to leave."""
+        chunk = one.chunk
+        if chunk is None:
+            return
+        over = chunk.over(one.at)
+        one.move(DEAD)
+        log = self.string_log(db, one.origin)
+        if one.decimal is None:
+            log.append(key, one.stamp, one.delta, over)
+        else:
+            log.append_decimal(key, one.stamp, one.decimal, over)
 
     def records(self) -> int:
         """How many increments are remembered."""
@@ -324,23 +385,26 @@ class Ledger:
         return total
 
 
-def log_of(logs: list[list[Log]], db: i64, origin: i64) -> Log:
+def log_of(logs: list[list[Log]], db: i64, origin: i64, generation: i64) -> Log:
     """The log of a database and stream, made if it was not there."""
     while len(logs) <= db:
         logs.append([])
     per_db = logs[db]
     while len(per_db) <= origin:
-        per_db.append(Log(len(per_db)))
+        per_db.append(Log(len(per_db), generation))
     return per_db[origin]
 
 
-def gather(logs: list[list[Log]], db: i64, place: bytes, over: i64) -> list[Increment]:
-    """The live increments of a place over all streams of a database."""
+def gather(
+    logs: list[list[Log]], db: i64, place: bytes, over: i64, below: i64
+) -> list[Increment]:
+    """The live increments of a place over all streams of a database, but those of generations up
+    to `below`."""
     found: list[Increment] = []
     if db < len(logs):
         for log in logs[db]:
             if log.records != 0:
-                log.live(place, over, found)
+                log.live(place, over, below, found)
     return found
 
 

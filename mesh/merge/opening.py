@@ -47,11 +47,11 @@ def open_state(
         if entry.stamp != 0 or is_opaque(slot):
             state.claims.append(Claim(entry.stamp, i64(entry.origin), slot))
         if flags & COUNTED and dots is not None:
-            state.increments = ledger.of_string(db, key, dots.over)
+            state.increments = ledger.of_string(db, key, dots.over, 0)
     else:
         if flags & COUNTED:
             over = base_of(entry.stamp, i64(entry.origin))
-            state.increments = ledger.of_string(db, key, over)
+            state.increments = ledger.of_string(db, key, over, flags)
         if not flags & NO_REGISTER and (entry.stamp != 0 or state.patches):
             base: object
             if flags & ABSENT:

@@ -21,6 +21,7 @@ from node.ports import Seen
 from node.store.effect import DROP, WAS_STRING, Effect
 from node.store.entry import (
     ABSENT,
+    COUNT_BITS,
     ENCODED,
     HELD,
     LATER,
@@ -101,7 +102,7 @@ class Registers(Rule):
             here = entry.value
             if (
                 entry.dots is not None
-                or entry.flags & ~(HELD | ABSENT | LATER | ENCODED | STABLE) != 0
+                or entry.flags & ~(HELD | ABSENT | LATER | ENCODED | STABLE | COUNT_BITS) != 0
                 or not saw(seen.row, effect.origin, entry.stamp, i64(entry.origin))
                 or (not isinstance(here, bytes) and isinstance(here, Value))
             ):

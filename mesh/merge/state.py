@@ -180,6 +180,7 @@ class KeyState(Spelled):
         self.ledger.bury_string(self.db, self.key, over)
         if self.increments:
             entry.flags |= COUNTED
+            self.ledger.counted.see(self.db, self.key)
             for one in self.increments:
                 one.move(over)
         if self.patches:
@@ -209,6 +210,7 @@ class KeyState(Spelled):
             dots.patches = self.patches
         if self.increments:
             entry.flags |= COUNTED
+            self.ledger.counted.see(self.db, self.key)
             if self.registers:
                 newest = newest_of(self.registers, self.streams)
                 over = base_of(newest.stamp, newest.origin)

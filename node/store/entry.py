@@ -24,6 +24,11 @@ RAW: Final[i16] = 32  # a string that was changed in place: OBJECT ENCODING says
 TEXT: Final[i16] = 64  # a float counter: OBJECT ENCODING does not say int
 STABLE: Final[i16] = 128  # a string all members have: neither register nor TTL claim has a dot
 ENCODED: Final[i16] = 96  # these two: only OBJECT ENCODING asks for them
+# In which generation the newest increment is, and up to which they are folded: two numbers of two
+# bits (mesh/merge/counted.py). Neither says anything where COUNTED is not set.
+COUNT_MARK: Final[i16] = 768
+COUNT_FOLDED: Final[i16] = 3072
+COUNT_BITS: Final[i16] = 3840  # both
 
 
 @mypyc_attr(acyclic=True)

@@ -57,11 +57,15 @@ def leave_anchors(value: ListValue, order: Order, cut: Cover) -> bool:
 def forget_births(order: Order, cut: Cover) -> None:
     """When elements were put in that every member has."""
     for origin, numbers in order.numbers.items():
+        stamps = numbers.stamps
         count = 0
-        for stamp in numbers.stamps:
-            if not cut.has(stamp, origin):
-                break
-            count += 1
+        end = len(stamps)
+        while count < end:  # they ascend
+            middle = (count + end) // 2
+            if cut.has(stamps[middle], origin):
+                count = middle + 1
+            else:
+                end = middle
         if count:
             numbers.forget_below(count)
 

@@ -228,6 +228,16 @@ class Places(Value):
             return small
         return self._dicts[hash_of(name) >> self._shift]
 
+    def do_chunk_from(self, begin: i64) -> tuple[dict[bytes, object], i64]:
+        """The dict in which a hash stands, to be changed as one of `do_chunk`, and the first hash
+        behind it; -1: there is none.
+
+        From 0 on these are all dicts: each name that is there all the while stands in one of them,
+        whatever is put in or taken out meanwhile.
+        """
+        chunk, _, end = self._around(begin)
+        return chunk, end if end <= MASK else -1
+
     def do_take(self, name: bytes) -> object:
         """Takes a name out, which need not be here; returns its slot."""
         small = self.small

@@ -6,8 +6,9 @@ import pytest
 
 from mesh.fold import fold_counter, fold_state, install
 from mesh.merge.opening import open_state
-from mesh.touched import NAMES_AT_ONCE, Epoch
-from node.store.effect import SADD
+from mesh.touched import Epoch
+from node.store.effect import PUSH, PUT, SADD
+from node.store.entry import COUNT_BITS
 from tests.mesh.stories import Mesh
 from tests.support.simnode import SimNode
 
@@ -58,24 +59,33 @@ def test_a_plain_counter_folds_as_one_that_is_spelled_out(name: str, behind: int
                 install([], state, entry)
         left = open_state(entry, 0, b"n", False, memory.streams, memory.ledger)
         found.append((
-            node("GET", "n"), entry.value, int(entry.flags), int(entry.deadline),
+            node("GET", "n"), entry.value, int(entry.flags & ~COUNT_BITS), int(entry.deadline),
             entry.dots is None, sorted(int(each.delta) for each in left.increments),
             [each.value for each in left.registers],
         ))  # fmt: skip
     assert found[0] == found[1]
 
 
-def test_a_place_that_is_written_again_is_noted_once() -> None:
+def test_a_key_that_is_written_again_is_one_that_was_touched() -> None:
     epoch = Epoch(1)
     assert epoch.touch(SADD, 0, b"s", [b"x", b"y"], False) == 3
-    assert epoch.touch(SADD, 0, b"s", [b"y", b"x"], False) == 0
     assert epoch.touch(SADD, 0, b"s", [b"z"], False) == 1
     assert epoch.touch(SADD, 1, b"s", [b"x"], False) == 2
-    assert [list(each.names) for each in epoch.touched] == [[b"x", b"y", b"z"], [b"x"]]
+    assert [each.names for each in epoch.touched] == [[b"x", b"y", b"z"], [b"x"]]
 
 
-def test_a_note_that_is_full_is_followed_by_another() -> None:
+def test_of_a_key_that_is_looked_at_whole_nothing_more_is_noted() -> None:
     epoch = Epoch(1)
-    for number in range(NAMES_AT_ONCE + 1):
-        epoch.touch(SADD, 0, b"s", [b"%d" % number], False)
-    assert [len(each.names) for each in epoch.touched] == [NAMES_AT_ONCE, 1]
+    assert epoch.touch(PUT, 0, b"s", [], True) == 1
+    assert epoch.touch(SADD, 0, b"s", [b"x"], False) == 0
+    assert epoch.touch(PUT, 0, b"s", [], True) == 0
+    assert [(each.names, each.whole) for each in epoch.touched] == [([], True)]
+
+
+def test_a_list_above_a_set_is_noted_for_itself() -> None:
+    """What it remembers is measured, what a set does is counted."""
+    epoch = Epoch(1)
+    assert epoch.touch(SADD, 0, b"k", [b"x"], False) == 2
+    assert epoch.touch(PUSH, 0, b"k", [], False) == 1
+    assert epoch.touch(PUSH, 0, b"k", [], False) == 0
+    assert [int(each.op) for each in epoch.touched] == [SADD, PUSH]

@@ -10,7 +10,7 @@ BASE = base_of(7, 0)
 
 def deltas(ledger: Ledger, key: bytes, over: int) -> list[int]:
     """What counts on a register, of all streams."""
-    return sorted(int(each.delta) for each in ledger.of_string(0, key, over))
+    return sorted(int(each.delta) for each in ledger.of_string(0, key, over, 0))
 
 
 def test_increments_are_found_by_database_place_and_register() -> None:
@@ -23,7 +23,7 @@ def test_increments_are_found_by_database_place_and_register() -> None:
     assert deltas(ledger, b"k", BASE) == [5, 6]
     assert deltas(ledger, b"k", base_of(8, 0)) == [9]
     assert deltas(ledger, b"nothing", BASE) == []
-    assert ledger.of_string(5, b"k", BASE) == []
+    assert ledger.of_string(5, b"k", BASE, 0) == []
     assert ledger.records() == 5
 
 
@@ -38,7 +38,7 @@ def test_what_was_appended_since_a_look_is_found_by_the_next() -> None:
 def test_an_increment_that_moves_counts_on_another_register() -> None:
     ledger = Ledger()
     ledger.string_log(0, 0).append(b"k", 10, 5, BASE)
-    [one] = ledger.of_string(0, b"k", BASE)
+    [one] = ledger.of_string(0, b"k", BASE, 0)
     one.move(base_of(9, 1))
     assert deltas(ledger, b"k", BASE) == []
     assert deltas(ledger, b"k", base_of(9, 1)) == [5]
@@ -62,17 +62,17 @@ def test_full_chunks_are_searched_as_the_newest_is() -> None:
     for number in range(2 * CHUNK_RECORDS + 10):
         log.append(b"k%d" % (number % 100), number + 1, 1, BASE)
     assert len(log.chunks) == 3
-    found = ledger.of_string(0, b"k7", BASE)
+    found = ledger.of_string(0, b"k7", BASE, 0)
     assert len(found) == len([n for n in range(2 * CHUNK_RECORDS + 10) if n % 100 == 7])
     found[0].move(DEAD)
     found[-1].move(DEAD)
-    assert len(ledger.of_string(0, b"k7", BASE)) == len(found) - 2
+    assert len(ledger.of_string(0, b"k7", BASE, 0)) == len(found) - 2
 
 
 def test_decimals_are_kept_exactly() -> None:
     ledger = Ledger()
     ledger.string_log(0, 0).append_decimal(b"k", 10, b"0.10000000000000001", BASE)
-    [one] = ledger.of_string(0, b"k", BASE)
+    [one] = ledger.of_string(0, b"k", BASE, 0)
     assert one.decimal == b"0.10000000000000001"
 
 
@@ -91,7 +91,7 @@ def test_totals_add_what_counts_and_give_the_register_back() -> None:
     log = ledger.string_log(0, 0)
     log.append(b"k", 1, 5, BASE)
     log.append_decimal(b"k", 2, b"0.5", BASE)
-    some = ledger.of_string(0, b"k", BASE)
+    some = ledger.of_string(0, b"k", BASE, 0)
     whole = [each for each in some if each.decimal is None]
     assert total(b"10", whole) == 15 and without(15, whole) == 10
     assert total(None, whole) == 5 and total(b"text", whole) == b"text"

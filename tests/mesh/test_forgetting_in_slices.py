@@ -1,0 +1,276 @@
+"""What is written while a node is in the midst of forgetting: counters by generations, large values
+by dicts (mesh/forget_counters.py, mesh/forget.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from mesh.merge.counted import Counted
+from mesh.touched import PUT_OFF_MOST
+from node.digest import digest_of
+from node.store.entry import Entry
+from node.store.values.sets import SetValue
+from tests.mesh.stories import Mesh
+from tests.support.remembered import remembered
+from tests.support.simnode import SimNode
+
+# Slices before the disturbance: none, the first of many, and about where the chunks go.
+SLICES = (0, 1, 2, 3, 4, 100, 101, 102, 103, 1000)
+LARGE = 2500
+
+
+def pair() -> tuple[Mesh, SimNode, SimNode]:
+    """A mesh of two that have looked at all they began with."""
+    mesh = Mesh("ab", forgets="beat")
+    hold(mesh)
+    return mesh, mesh.nodes[0], mesh.nodes[1]
+
+
+def say(mesh: Mesh) -> None:
+    """All that was written until now becomes stable, and nobody forgets it yet."""
+    mesh.flow()
+    for _ in range(3):
+        mesh.time_s += 1.0
+        for node in mesh.nodes:
+            node.save()
+            node.wake()
+            node.settle_routes()
+            node.member.heartbeat()
+            node.member.backlog.flush()
+        mesh.flow()
+    for node in mesh.nodes:
+        node.member.stability.advance()
+
+
+def hold(mesh: Mesh) -> None:
+    """All save, say so, and forget what is stable then."""
+    for _ in range(2):
+        say(mesh)
+        for node in mesh.nodes:
+            node.forget_now()
+
+
+def left(node: SimNode) -> dict[str, int]:
+    """What a node remembers, by kind, without what it does not."""
+    found = remembered(node.engine.databases, node.member.memory)
+    return {kind: count for kind, count in found.items() if count}
+
+
+def sealed(node: SimNode) -> None:
+    """What was counted up until now is a generation of its own."""
+    node.member.memory.ledger.seal()
+
+
+def slices(node: SimNode, count: int) -> None:
+    """So many of the least slices of forgetting."""
+    for _ in range(count):
+        node.member.forget_step(1)
+
+
+@pytest.mark.parametrize("count", SLICES)
+@pytest.mark.parametrize("first", ["SET", "INCR"])
+@pytest.mark.parametrize("more", [0, 2])
+@pytest.mark.parametrize("held", [False, True])
+def test_a_set_meets_a_counter_that_is_being_folded(
+    count: int, first: str, more: int, held: bool
+) -> None:
+    mesh, a, b = pair()
+    a(*([first, "n", "10"] if first == "SET" else [first, "n"]))
+    if held:
+        hold(mesh)
+    for _ in range(3):
+        a("INCR", "n")
+        b("INCR", "other")
+    mesh.flow()
+    for node in (a, b):
+        sealed(node)
+    say(mesh)
+    mesh.cut_all()
+    mesh.time_s += 1.0
+    b("SET", "n", "100")  # it has seen three, and none of the others
+    for _ in range(more):
+        a("INCR", "n")
+    slices(a, count)
+    for _ in range(more):
+        a("INCR", "n")
+    mesh.time_s += 1.0
+    mesh.heal()
+    assert mesh.both("GET", "n") == b"%d" % (100 + 2 * more)
+    hold(mesh)
+    assert mesh.both("GET", "n") == b"%d" % (100 + 2 * more)
+    assert left(a) == left(b) == {}
+    assert a.member.memory.ledger.records() == b.member.memory.ledger.records() == 0
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_what_is_folded_already_does_not_count_beside_its_register(hot: bool) -> None:
+    """Between the look at a key and the end of its generation its increments are still there."""
+    mesh, a, b = pair()
+    names = ("text", "hidden", "counted")
+    for name in names:
+        for _ in range(3):
+            a("INCR", name)
+    mesh.flow()
+    sealed(a)
+    say(mesh)
+    if hot:
+        for name in names:
+            a("INCR", name)
+    counted = a.member.memory.ledger.counted
+    while counted.folding == 0:
+        slices(a, 1)
+    assert a.member.memory.ledger.records() >= 9
+    mesh.cut_all()
+    mesh.time_s += 1.0
+    a("APPEND", "text", "0")
+    a("INCR", "counted")
+    b("DEL", "hidden")
+    b("SADD", "hidden", "x")  # newer than what `a` has
+    mesh.settle()
+    a.forget_now()
+    assert counted.folding == 0
+    b("SREM", "hidden", "x")
+    hold(mesh)
+    for node in (a, b):
+        node("INCR", "text")
+        mesh.flow()
+    hold(mesh)
+    assert mesh.both("GET", "text") == (b"42" if hot else b"32")
+    assert mesh.both("GET", "counted") == (b"5" if hot else b"4")
+    assert left(a) == left(b) == {}
+
+
+@pytest.mark.parametrize("count", SLICES)
+def test_what_is_taken_from_a_counter_that_is_being_folded_is_exact(count: int) -> None:
+    """A delete, a float, text behind the number: each needs to know what is folded already."""
+    mesh, a, b = pair()
+    for name in ("deleted", "float", "text", "large", "late"):
+        for _ in range(3):
+            a("INCR", name)
+    mesh.flow()
+    for node in (a, b):
+        sealed(node)
+    say(mesh)
+    for name in ("deleted", "float", "text", "large"):
+        a("INCR", name)
+    slices(a, count)
+    mesh.cut_all()
+    mesh.time_s += 1.0
+    b("DEL", "deleted")
+    b("INCRBYFLOAT", "float", "0.5")
+    b("APPEND", "text", "7")
+    a("INCRBYFLOAT", "float", "0.25")
+    a("APPEND", "text", "8")
+    a("INCRBY", "large", str(2**62))
+    a("INCR", "late")
+    slices(a, count)
+    mesh.heal()
+    shown = [mesh.both("GET", name) for name in ("deleted", "float", "large", "late")]
+    assert shown == [b"1", b"4.75", b"%d" % (4 + 2**62), b"4"]
+    hold(mesh)
+    assert [mesh.both("GET", name) for name in ("deleted", "float", "large", "late")] == shown
+    assert len({digest_of(node.engine.databases) for node in mesh.nodes}) == 1
+    assert left(a) == left(b) == {}
+
+
+def test_a_counter_is_noted_once_in_a_generation() -> None:
+    _, a, _ = pair()
+    for _ in range(100):
+        a("INCR", "n")
+        a("INCR", "m")
+    assert a.member.memory.ledger.counted.now.keys == [b"n", b"m"]
+
+
+def test_a_set_that_is_written_again_and_again_is_noted_as_a_whole() -> None:
+    mesh, a, _ = pair()
+    for number in range(1000):
+        a("SADD", "few", f"{number % 100}")
+        a("SADD", "many", f"{number}")
+    a.member.forgetter.beat()
+    notes = a.member.forgetter.epochs[-1].touched
+    assert [(each.key, each.whole) for each in notes] == [(b"few", True), (b"many", True)]
+    for number in range(70):
+        a("SADD", "many", f"{number}")
+    a.member.forgetter.beat()
+    [note] = a.member.forgetter.epochs[-1].touched
+    assert (note.whole, len(note.names)) == (False, 70)
+    mesh.heal()
+    hold(mesh)
+    assert left(a) == {}
+
+
+@pytest.mark.parametrize("count", [1, 20, 60, 150])
+@pytest.mark.parametrize("after", ["DEL", "SET", "SADD"])
+def test_a_large_value_that_is_being_looked_at_may_be_freed(count: int, after: str) -> None:
+    mesh, a, b = pair()
+    for begin in range(0, LARGE, 500):
+        a("SADD", "s", *[str(number) for number in range(begin, begin + 500)])
+        a("ZADD", "z", *[str(number // 2) for number in range(2 * begin, 2 * begin + 1000)])
+    say(mesh)
+    a.member.forgetter.beat()
+    say(mesh)
+    slices(a, count)
+    for key in ("s", "z"):
+        if after == "SET":
+            a("SET", key, "text")
+        else:
+            a("DEL", key)
+        if after == "SADD":
+            a("SADD", key, "x")
+        while a.engine.writer.free(700):
+            slices(a, 1)
+    slices(a, 1000)
+    mesh.heal()
+    hold(mesh)
+    assert left(a) == left(b) == {}
+
+
+def test_a_set_that_is_always_written_is_looked_at_once_in_some_heartbeats() -> None:
+    """Its places are written over anyway; one that is not must not keep its dot for ever."""
+    mesh, a, b = pair()
+    kept: list[int] = []  # heartbeats that the dot of such a place was kept
+    for beat in range(4 * (PUT_OFF_MOST + 1)):
+        if not kept or dot_of(a, b"s", b"cold") is None:
+            a("SADD", "s", "cold")
+            kept.append(0)
+        kept[-1] += 1
+        for number in range(100):
+            a("SADD", "s", f"{number}", f"{beat}")
+        mesh.time_s += 1.0
+        for node in (a, b):
+            node.save()
+            node.beat()
+        mesh.flow()
+        a.forget_now()
+        assert a.member.forgetter.meter.dotted() >= dots(a)
+    assert max(kept) <= PUT_OFF_MOST + 4
+    assert PUT_OFF_MOST in kept or PUT_OFF_MOST + 1 in kept
+    hold(mesh)
+    assert left(a) == left(b) == {}
+
+
+def dot_of(node: SimNode, key: bytes, member: bytes) -> object:
+    """The dot of a set's member."""
+    entry = node.engine.databases[0].raw(key)
+    value = None if entry is None else entry.value
+    return value.slot(member) if isinstance(value, SetValue) else None
+
+
+def dots(node: SimNode) -> int:
+    """How many members of sets have a dot."""
+    return remembered(node.engine.databases, node.member.memory)["members"]
+
+
+def test_a_generation_is_worth_its_looks() -> None:
+    """Keys that are counted up again soon wait for it; at rest none does."""
+    counted = Counted()
+    entry = Entry(1, 1, 0)
+    counted.note(0, b"n", entry)
+    counted.now.entries *= 10_000
+    assert not counted.is_due(20_000)
+    assert not counted.is_due(40_000)
+    assert counted.is_due(80_000)
+    assert counted.is_due(42_000)  # few came
+    counted.records = 0
+    counted.now.beats = 4
+    assert counted.is_due(20_000)
