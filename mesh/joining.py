@@ -20,11 +20,11 @@ import structlog
 
 from mesh.identity import (
     IdentityError,
+    anew,
     clear_void,
     earlier_streams,
     note_void,
     noted_void,
-    renew,
     stream_uuid,
 )
 from mesh.membership import JOINED, Entry
@@ -166,8 +166,10 @@ class Joining:
                 + b": only one that was expelled or has left comes back by MESH REJOIN"
             )
         try:
-            agent.member.promises.close()
-            made = renew(self.id_path)
+            promises = agent.member.promises
+            promises.forget()
+            promises.close()
+            made = anew(self.id_path)
         except IdentityError as error:
             raise Failure(b"ERR " + str(error).encode()) from error
         LOG.info("rejoin_prepared", member=made.decode())

@@ -234,6 +234,7 @@ class Member(Seat):
             self._join_or_not()
         self._announce()
         self.expel_earlier()
+        self.spend()
         self._settle_slot()
         has_said = self.ownership.beat()
         if not self.stability.report() and not has_said:

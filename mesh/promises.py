@@ -9,6 +9,7 @@ still (docs/decisions/0028):
     memory   it has said that it holds what is in its memory alone: who starts again is a new member
     lent     who may have frames of it, or it theirs
     was      the members that it was before: they are expelled where a mesh still counts them
+    spent    how far a data file that stays as it is was written anew: not a second time
 
 It is written before the others are told, and seldom: once each in the life of a member, and once
 for each that follows it.
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mesh.identity import IdentityError, anew, clear_void, member_id, read_note, write_note
+from mesh.vectors import Vector
 
 # Of a node that has lent to so many nobody asks how many more there are; an earlier life older than
 # the last so many was expelled long ago.
@@ -35,6 +37,7 @@ class Promises:
         self.memory = False
         self.lent: list[bytes] = []
         self.was: list[bytes] = []
+        self.spent: Vector = {}
         self._write = write
         for line in text.splitlines():
             word, _, name = line.partition(" ")
@@ -44,6 +47,9 @@ class Promises:
                 self.lent.append(name.encode())
             elif word == "was":
                 self.was.append(name.encode())
+            elif word == "spent":
+                uuid, _, stamp = name.partition(" ")
+                self.spent[bytes.fromhex(uuid)] = int(stamp)
 
     def text(self) -> str:
         """What the file holds."""
@@ -51,6 +57,7 @@ class Promises:
         lines += ["memory"] if self.memory else []
         lines += [f"lent {name.decode()}" for name in self.lent]
         lines += [f"was {name.decode()}" for name in self.was]
+        lines += [f"spent {uuid.hex()} {stamp}" for uuid, stamp in self.spent.items()]
         return "".join(f"{line}\n" for line in lines)
 
     def keep(self) -> None:
@@ -94,6 +101,13 @@ class Promises:
             self.lent = []
             self.keep()
 
+    def spend(self, vector: Vector) -> None:
+        """What the data file has of these own streams up to here is in the mesh. IdentityError."""
+        spent = {uuid: max(stamp, self.spent.get(uuid, 0)) for uuid, stamp in vector.items()}
+        if spent != self.spent:
+            self.spent = spent
+            self.keep()
+
     def is_gone(self, member: bytes) -> None:
         """The mesh counts this earlier life no more, and its streams are closed. IdentityError."""
         if member in self.was:
@@ -107,7 +121,8 @@ class Promises:
         self.keep()
 
     def forget(self) -> None:
-        """Who starts now is a new member, which has promised nothing. IdentityError."""
+        """Who starts now is a new member, which has promised nothing; its file is the old one.
+        IdentityError."""
         self.told = self.memory = False
         self.lent = []
         self.keep()

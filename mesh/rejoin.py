@@ -214,7 +214,8 @@ def put_aside(member: Seat, incoming: Incoming) -> Source:
     if not natives & (natives_of(member.membership) | mine):
         member.void_is_foreign = True
     foreign = member.void_is_foreign
-    known = None if foreign else Cover(incoming.row(incoming.vector), NOBODY)
+    seen = join(incoming.vector, member.promises.spent)
+    known = None if foreign else Cover(incoming.row(seen), NOBODY)
     own = frozenset(
         int(stream.number) for stream in streams.all
         if stream.number == 0 or stream.member in mine

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import structlog
+from librt.strings import read_i64_le
 
 from conf import Config
 from mesh.backlog import Backlog
@@ -54,6 +55,7 @@ class Seat(Control):
     membership: Membership
     metadata: MeshMetadata
     stability: Stability
+    rejoined_at: int
     describe: Callable[[], dict[str, object]]  # what this node says of itself
     started: bool
     routes: Routes
@@ -116,6 +118,22 @@ class Seat(Control):
         self.lent.clear()
         with noted():
             self.promises.take_back()
+
+    def spend(self) -> None:
+        """Once a heartbeat: what was written anew has reached another member, so the file that it
+        was loaded from brings it no second time. Who keeps nothing makes no new file."""
+        heard = max(
+            (int(read_i64_le(each.row, 0)) for each in self.streams.all if each.number != 0),
+            default=0,
+        )
+        if self.rejoined_at and heard >= self.rejoined_at:
+            mine = {self.member_id, *self.earlier_ids}
+            loaded = self.metadata.incoming
+            with noted():
+                self.promises.spend({
+                    uuid: stamp for uuid, stamp in loaded.vector.items()
+                    if loaded.members.get(uuid) in mine
+                })  # fmt: skip
 
     def expel_earlier(self) -> None:
         """Once a heartbeat: members that this node was before are none any more."""

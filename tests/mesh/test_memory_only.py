@@ -222,6 +222,32 @@ def test_all_of_them_start_again_from_what_was_saved_by_hand(first: int) -> None
     assert mesh.ordered("LRANGE", "l", "0", "-1") == [b"1", b"2"]
 
 
+def test_a_file_saved_by_hand_brings_nothing_a_second_time() -> None:
+    mesh, promised = mesh_of("ab", "ab")
+    a, b = mesh.nodes
+    beats(mesh)
+    mesh.cut_all()
+    fill(a)
+    a.save()  # and nobody else has any of it
+    saved = a.saves[-1]
+    a = start_again(mesh, promised, 0, saved)
+    link_up(mesh)
+    beats(mesh)
+    assert b("SCARD", "s") == 2 and mesh.both("GET", "n") == b"40"
+    b("SREM", "s", "x")
+    b("DEL", "l")
+    mesh.flow()
+    beats(mesh)
+    for _ in range(2):
+        a = start_again(mesh, promised, 0, saved)
+        link_up(mesh)
+        beats(mesh)
+    equal(mesh)
+    assert mesh.both("SMEMBERS", "s") == frozenset({b"y"})
+    assert mesh.both("GET", "n") == b"40" and mesh.both("EXISTS", "l") == 0
+    assert mesh.both("HGET", "h", "n") == b"40" and mesh.both("XLEN", "x") == 1
+
+
 def test_who_closes_a_stream_takes_it_also_from_who_keeps_nothing() -> None:
     mesh, promised = mesh_of("abc", "bc")
     a = mesh.nodes[0]

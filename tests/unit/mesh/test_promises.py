@@ -44,6 +44,9 @@ def test_who_has_promised_what_is_in_its_memory_starts_as_a_new_member(tmp_path:
     assert not promises.told and not promises.memory and not promises.lent
     assert earlier_streams(f"{path}.streams", b"t" * 16) == [] and not noted_void(path)
     assert begin(path, True)[0] == second
+    promises.spend({b"s" * 16: 7, b"t" * 16: 8})
+    promises.spend({b"s" * 16: 5})
+    assert begin(path, True)[1].spent == {b"s" * 16: 7}
     promises.is_gone(first)
     assert begin(path, True)[1].was == []
 
