@@ -259,6 +259,7 @@ class Feed(Follower):
         sent = self._sent
         while sent and sent[0][0] <= offset:
             self.acked_stamp = sent.popleft()[1]
+        self.agent.member.spend(self.acked_stamp)
         self.agent.acked()
 
     def pause_writing(self) -> None:

@@ -119,14 +119,17 @@ class Seat(Control):
         with noted():
             self.promises.take_back()
 
-    def spend(self) -> None:
-        """Once a heartbeat: what was written anew has reached another member, so the file that it
-        was loaded from brings it no second time. Who keeps nothing makes no new file."""
+    def spend(self, acked: int = 0) -> None:
+        """Once a heartbeat, and where a follower says how far it is in our stream: what was written
+        anew has reached another member, so the file that it was loaded from brings it no second
+        time. Who keeps nothing makes no new file."""
+        if not self.rejoined_at:
+            return
         heard = max(
             (int(read_i64_le(each.row, 0)) for each in self.streams.all if each.number != 0),
             default=0,
         )
-        if self.rejoined_at and heard >= self.rejoined_at:
+        if max(acked, heard) >= self.rejoined_at:
             mine = {self.member_id, *self.earlier_ids}
             loaded = self.metadata.incoming
             with noted():
