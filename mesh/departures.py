@@ -95,7 +95,8 @@ class Departures:
         ]  # fmt: skip
 
     def _has_all(self, gone: bytes, departure: Departure, members: frozenset[bytes]) -> bool:
-        """Has every member answered, and is all here that they had then of this member's streams?
+        """Has every member answered, and is all here that they had then of this member's streams,
+        and on a disk?
 
         A stream of which nobody here knows whose it is may be one of them.
         """
@@ -115,7 +116,10 @@ class Departures:
                 stream = streams.of(uuid)
                 if stream.member in (b"", gone) and stream.lacks(stamp):
                     return False
-        return True
+        return all(
+            stability.is_safe(stream) for stream in streams.all
+            if stream.member == gone and not stream.ended
+        )  # fmt: skip
 
     def holding(self) -> list[bytes]:
         """The departed members whose last report still bounds the stable cut."""

@@ -115,9 +115,21 @@ class Stability(Holding):
                 needed[uuid] = max(needed.get(uuid, 0), answer.get(uuid, 0))
         if any(stamp > self.streams.of(uuid).seen for uuid, stamp in needed.items()):
             return
+        if not all(self.is_safe(self.streams.of(uuid)) for uuid in self.open):
+            return
         ends = {uuid: int(self.streams.of(uuid).seen) for uuid in self.open}
         self.closed = join(self.closed, ends)
         self._announce_ends(ends)
+
+    def is_safe(self, stream: Stream) -> bool:
+        """Is all that is here of a stream on some disk? Else everybody would wait for its end where
+        those who have it in memory crash. Where nobody keeps anything that cannot be helped."""
+        stamp = int(stream.seen)
+        rows = [self.on_disk(), *self.disks.values()]
+        if any(row.get(stream.uuid, 0) >= stamp for row in rows):
+            return True
+        others = (self.member_ids() or frozenset()) - {self.member_id}
+        return not self.keeps() and others <= self.in_memory
 
     def _announce_ends(self, ends: Vector) -> None:
         self.announce([END, pack_marks(ends)])
@@ -200,16 +212,14 @@ class Stability(Holding):
         """May a frame of a stream that is being closed be taken from this member?
 
         Only from the closer, or where the member has it on disk: else it could turn up here after
-        the closer was told that it is not. The closer itself takes it from who keeps nothing on
-        disk as well: it would wait for ever. What lies beyond the end comes from nobody.
+        the closer was told that it is not. The closer itself takes it from everybody: it says no
+        end beyond what a disk has (`is_safe`). What lies beyond the end comes from nobody.
         """
         end = self.ends.get(stream.uuid)
         if end is not None:
             return stamp <= end
         closer = self.closers.get(stream.uuid)
-        if closer is None or (closer == member and closer != self.member_id):
-            return True
-        if closer == self.member_id and member in self.in_memory:
+        if closer is None or closer == member or closer == self.member_id:
             return True
         return self.held_by(member).get(stream.uuid, 0) >= stamp
 
@@ -332,8 +342,7 @@ class Stability(Holding):
             stamp = vector.get(uuid, 0)
             # What is ended there may come from anybody, up to its end.
             known = max(int(self.streams.of(uuid).seen), held.get(uuid, 0), said.ends.get(uuid, 0))
-            may = closer == member if closer != self.member_id else said.in_memory
-            if stamp > known and not may:
+            if stamp > known and closer not in (member, self.member_id):
                 return "the peer has writes of an ended process that are not on its disk yet"
         return ""
 

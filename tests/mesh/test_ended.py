@@ -73,6 +73,54 @@ def test_what_one_has_in_memory_alone_of_an_ended_process_is_not_handed_on() -> 
     assert mesh.both("SMEMBERS", "s") == frozenset({b"x"})
 
 
+def test_a_restarted_node_has_its_last_writes_at_once_though_its_peer_has_not_saved() -> None:
+    mesh, a, b = pair()
+    hold(mesh, a, b)
+    a("SADD", "s", "x")
+    mesh.flow()
+    mesh.crash(0, a.saves[-1])
+    a.activate()
+    mesh.up(b, a)
+    mesh.up(a, b)
+    assert mesh.both("SMEMBERS", "s") == frozenset({b"x"})
+    for node in (a, b, a):
+        node.beat()
+        mesh.flow()
+    assert a.member.stability.open, "no disk has all of it yet"
+    a.save()
+    for node in (a, b, a):
+        node.beat()
+        mesh.flow()
+    assert not a.member.stability.open and not b.member.stability.closers
+
+
+def test_what_both_had_in_memory_alone_is_no_end_that_a_third_waits_for() -> None:
+    mesh, a, b, c = trio()
+    hold(mesh, a, b, c)
+    mesh.cut_all()
+    a("SADD", "s", "x")
+    mesh.up(a, b)
+    mesh.cut_all()
+    mesh.crash(0, a.saves[-1])
+    a.activate()
+    mesh.up(b, a)
+    mesh.up(a, b)
+    assert a("SISMEMBER", "s", "x") == 1
+    for node in (c, b, a):
+        mesh.up(c, a)
+        node.beat()
+        mesh.flow()
+    mesh.cut_all()
+    for node in (a, b):
+        mesh.crash(mesh.nodes.index(node), node.saves[-1])
+        node.activate()
+    mesh.heal()
+    hold(mesh, a, b, c)
+    for node in mesh.nodes:
+        assert not node.member.stability.closers
+        assert left(node) == {}
+
+
 def test_what_was_not_taken_before_it_was_on_disk_is_asked_for_again() -> None:
     mesh, a, b, c = trio()
     hold(mesh, a, b, c)

@@ -155,11 +155,12 @@ def test_nothing_is_said_that_the_next_process_would_not_know_of() -> None:
     assert asked == [True, True]
 
 
-def test_a_closer_takes_frames_from_who_keeps_nothing_others_do_not() -> None:
+def test_a_closer_takes_frames_from_everybody_others_from_a_disk() -> None:
     stability, peer = member()
     older = stability.streams.of(OLD)
-    stability.reported(peer, pack_marks({OLD: 9}), [b"", MEMORY])
     stability.close(OLD, b"one")
+    assert stability.may_take(older, 9, b"two")
+    stability.reported(peer, pack_marks({OLD: 9}), [b"", MEMORY])
     assert stability.may_take(older, 9, b"two")
     stability.close(OLD, b"three")
     assert not stability.may_take(older, 9, b"two")
