@@ -43,9 +43,11 @@ class Departures:
         for member, departure in self.known.items():
             if departure.left_in:
                 stream = stability.streams.known(departure.left_in)
-                if stream is not None and stream.member == member and not stream.ended:
-                    if stream is stability.streams.own:
-                        continue
+                if (
+                    stream is not None and stream.member == member
+                    and stream is not stability.streams.own
+                    and (not stream.ended or has_written_on(stream))
+                ):
                     # Only its own data can have more: it is replaced, or stays where all others
                     # are replaced by it, and then all of it counts.
                     end = max(departure.left_at, int(stream.seen))
@@ -137,6 +139,12 @@ def is_only_its_own_word(stream: Stream) -> bool:
     """Did it end with a frame of its own, as that of who leaves? Nobody could tell by it that the
     stream is left out of what is told, so the closer says it again."""
     return stream.ended and all(ender == stream.uuid for ender, _ in stream.enders)
+
+
+def has_written_on(stream: Stream) -> bool:
+    """Is there more here of a leaver's stream than up to the frame that said so? Its own log has
+    what its clients wrote after that, and is read frame by frame."""
+    return is_only_its_own_word(stream) and stream.seen > stream.end
 
 
 def unsaid(member: bytes) -> None:

@@ -167,6 +167,9 @@ class Joining:
             )
         try:
             promises = agent.member.promises
+            # That this member is gone may stand in a frame that nobody has taken: who comes back
+            # says it again, where the mesh still counts it.
+            promises.become_another(agent.member.member_id)
             promises.forget()
             promises.close()
             made = anew(self.id_path)

@@ -55,6 +55,7 @@ class Stability(Holding):
     def start(self, stamp: int, older: list[bytes]) -> None:
         """The own stream begins with this frame, which names the older ones."""
         self.begun = stamp
+        self.departures.close()  # all that the data file and the log have is here now
         if self.has_told and self.told is None:
             self.tell()
         self.open = {uuid for uuid in older if uuid not in self.ends and self.active}

@@ -200,3 +200,37 @@ def test_a_removal_takes_the_deadline_of_a_member_that_was_added_again_meanwhile
         199 say 0 0 71602841 SPOP se0 2
         228 say 1 0 511679560 SADD se0 m0 m1 m0 m1 m1
     """)
+
+
+def test_who_comes_back_says_that_its_former_self_is_gone() -> None:
+    # Nobody had taken the frame that said so, and the file that it started from was older: its
+    # former id stayed a member for ever, whose streams nobody could close.
+    told(Plan(seed=1431, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        218 heal 0 0 1037785809
+        219 save 0 0 890120878
+        228 leave 0 0 834382920
+        230 restore 1 3 891130049 old
+        253 say 0 0 460392257 XREADGROUP GROUP g1 c0 NOACK STREAMS st1 >
+    """)
+
+
+def test_who_was_expelled_by_a_member_that_left_before_it_was_back_is_gone() -> None:
+    # Of both only the other one knew it, and both came back with files in which both were members.
+    told(Plan(seed=1763, skews=(0, 0), disks=("", ""), forgets="frame"), """
+        22 expel 1 0 253469814
+        135 return 0 0 91428956
+        158 leave 1 0 1032991616
+    """)
+
+
+def test_a_leaver_s_log_goes_on_behind_the_frame_that_says_that_it_leaves() -> None:
+    # Read frame by frame the stream was ended at that one, below what came after it; its state was
+    # the one that stayed, and whoever took it had more of an ended process than any member.
+    told(Plan(seed=945, skews=(0, 0), disks=("always", "always"), forgets="frame"), """
+        22 heal 0 0 137069971
+        27 leave 0 0 127832308
+        30 say 0 0 461589700 SET st0 v0
+        40 return 0 0 916
+        41 leave 1 0 0
+        52 say 1 0 461589701 SET st0 v1
+    """)

@@ -291,6 +291,8 @@ class Stage(Judged):
             return
         self.gone.discard(node)
         self.newcomers.add(node)
+        node.promises.become_another(node.member_id)  # MESH REJOIN
+        node.promises.forget()
         node.member_id = f"{event.dice:032x}".encode()
         node.past = []
         self.missing = {pair for pair in self.plan.missing if pair in self.wires}

@@ -134,6 +134,7 @@ class SimLog:
             LogLoader(
                 config, engine, node.member, aof.store.folder, list, ignore
             ).load(manifest)
+        node.member.loaded()
         aof.start(manifest)
         if aof.store.log.file is not None:
             self.owner.durable_bytes = aof.store.log.size

@@ -17,6 +17,7 @@ from mesh.dots import Streams
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
 from mesh.merge.totals import beyond
+from mesh.promises import Promises
 from mesh.spill import Spill
 from node.commands.context import Parked
 from node.commands.table import load
@@ -98,6 +99,7 @@ class SimNode:
         self.rate = (1.0, 0.97, 1.03)[len(world.nodes) % 3]
         self.saves: list[bytes] = []
         self.held: dict[bytes, int] = {}  # the vector of the last save
+        self.promises = Promises()  # as the file beside the member id has them
         self.past: list[bytes] = []  # its earlier streams, as the member id's file names them
         # Every other node stages what it takes in in a file: nothing may stay in memory there.
         self.staging_bytes = 0 if len(world.nodes) % 2 else 1 << 40
@@ -148,6 +150,7 @@ class SimNode:
             self.member.stability.members = self.world.members
             if self.world.by_membership:
                 self.member.stability.members = self.member.membership.ids
+                self.member.remember(self.promises)
             self.member.stability.held = self.on_disk
         self.incoming: Wire | None = None  # the link whose snapshot is staged or merged
         self.queue: deque[Callable[[], None]] = deque()

@@ -176,7 +176,7 @@ class Wire(Follower):
         assert self.asked is not None
         if self.source.world.by_membership:
             self.source.world.admit(self.source, self.target)
-        self.source.member.lent.add(self.target.member_id)
+        self.source.member.lend(self.target.member_id)
         asked = self.source.streams.completed(self.asked)
         own = self.target.streams.own.uuid
         self.whole = bool(self.target.member.void) or has_lost(
