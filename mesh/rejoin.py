@@ -302,7 +302,10 @@ def reported_by(member: Seat, other: bytes) -> dict[bytes, int]:
     writes would not have seen what is stable.
     """
     stability = member.stability
-    if not stability.active or other not in stability.rows:
+    if not stability.active:
         return {}
-    held = stability.cut if other in stability.sponsored else stability.rows[other]
+    held = stability.cut if other in stability.sponsored else stability.rows.get(other, {})
+    for name, report in stability.waiting.items():  # it will count, though it does not yet
+        if member.streams.of(name).member == other:
+            held = join(held, report)
     return {uuid: min(stamp, stability.ends.get(uuid, stamp)) for uuid, stamp in held.items()}

@@ -234,3 +234,17 @@ def test_a_leaver_s_log_goes_on_behind_the_frame_that_says_that_it_leaves() -> N
         41 leave 1 0 0
         52 say 1 0 461589701 SET st0 v1
     """)
+
+
+def test_what_a_member_has_said_binds_it_before_it_counts() -> None:
+    # Its peer had heard its report, and had not counted it when the member came back with an older
+    # state: it was not told, wrote on, and then the report moved the cut beyond what it had seen.
+    told(Plan(seed=3401, skews=(0, 0), disks=("", ""), forgets="random"), """
+        128 heal 0 0 978357421
+        142 restore 1 2 840510861 old
+        142 link 0 1 304104744
+        149 say 1 0 622371343 HINCRBY coh0 m1 11
+        258 link 0 1 537771529
+        261 link 0 1 288934417
+        264 beat 0 0 331235308
+    """)
