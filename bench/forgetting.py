@@ -21,7 +21,7 @@ from time import process_time_ns
 from typing import Final
 
 from bench.inprocess import PIPELINE, InProcess, words
-from bench.tables import table
+from bench.tables import BenchError, table
 from mesh.agent import FORGET_PLACES
 from mesh.touched import PUT_OFF_MOST
 from node.build import compiled
@@ -35,6 +35,7 @@ WRITES: Final = 200_000 if compiled() else 20_000
 PIECE: Final = 32  # batches that one node is fed before the other
 TURNS_EACH: Final = int(PUT_OFF_MOST) + 1  # to a round: what is put off is looked at once in it
 WARM_TURNS: Final = 2
+REST_TURNS: Final = TURNS_EACH + 4  # without writes: then nothing may be remembered any more
 POPPED: Final = 10  # LPUSH: turns until the list is emptied, lest its length is what is measured
 GOAL: Final = 0.05
 
@@ -100,6 +101,11 @@ def measure(name: str, keyspace: int, rounds: int, writes: int) -> tuple[float, 
         gc.enable()
         if at >= WARM_TURNS:
             spent.append(took)
+    for _ in range(REST_TURNS):
+        turn(nodes, [])
+    left = int(nodes[1].member.forgetter.meter.measure().unstable())
+    if left:
+        raise BenchError(f"{name}: {left} bytes are still remembered, so not all was counted")
     count = writes // PIPELINE * PIPELINE * TURNS_EACH * 1000
     without: list[int] = []
     within: list[int] = []

@@ -94,6 +94,7 @@ class InProcess:
         stability = self.member.stability
         stability.active = forgets
         stability.members = lambda: frozenset([b"bench"])
+        self.member.alone_bytes = 0  # it forgets at once, as a node with peers does
         self.held = 0  # up to here its own stream is on disk
         stability.held = lambda: {streams.own.uuid: self.held}
         load(())
