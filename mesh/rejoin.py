@@ -137,22 +137,35 @@ def verdict(own: Card, theirs: Card) -> tuple[str, str]:
     """What this node does with that peer: STAY (they are of one mesh, or may become one), JOIN
     (it takes the peer's state whole), WAIT (the peer does); and a refusal, "" where there is none.
     """
-    forget = own.forgets and theirs.forgets
-    if own.members & theirs.members or (forget and by_dots(own, theirs)):
-        if theirs.must_replace and (not own.must_replace or own.member_id < theirs.member_id):
+    if are_one(own, theirs):
+        # A void state is nobody's, not even another void one's: who took it would be given one
+        # void state after another, each less than what it has said by another one.
+        if theirs.must_replace:
             return WAIT, ""
         return (JOIN if own.must_replace else STAY), ""
-    if not forget:
+    if not (own.forgets and theirs.forgets):
         return STAY, ""
-    stays = rank(own, theirs) < rank(theirs, own)
-    loser, winner = (theirs, own) if stays else (own, theirs)
+    wins = rank(own, theirs) < rank(theirs, own)
+    loser, winner = (theirs, own) if wins else (own, theirs)
     if size(loser, winner) > 1 and not is_fresh(loser) and not is_kin(loser, winner):
         return WAIT, (
             f"the peer's mesh and ours have {size(theirs, own)} and {size(own, theirs)} members:"
             " only a mesh of one member can join another; let the members of one of them leave"
             " (MESH LEAVE) and join one by one"
         )
-    return (WAIT if stays else JOIN), ""
+    return (WAIT if wins else JOIN), ""
+
+
+def are_one(own: Card, theirs: Card) -> bool:
+    """Are both of one mesh, or can their states become one by dots?"""
+    forget = own.forgets and theirs.forgets
+    return bool(own.members & theirs.members) or (forget and by_dots(own, theirs))
+
+
+def stays(own: Card, theirs: Card) -> bool:
+    """Both states are void and there is no third that is not: does this node keep its own? Of two
+    of one mesh the one with the smaller id; else `verdict` has said so by WAIT."""
+    return own.member_id < theirs.member_id or not are_one(own, theirs)
 
 
 def size(card: Card, other: Card) -> int:

@@ -24,7 +24,7 @@ from mesh.merge.rule import Memory
 from mesh.metadata import MeshMetadata
 from mesh.promises import Promises
 from mesh.rejoin import JOIN as JOIN_MESH
-from mesh.rejoin import STAY, WAIT, Card, card_of, unpack_card, verdict
+from mesh.rejoin import STAY, WAIT, Card, card_of, stays, unpack_card, verdict
 from mesh.stability import Stability
 from mesh.topology import Routes
 from node.engine import Engine
@@ -312,8 +312,11 @@ class Seat(Control):
         self._note_reported(theirs)
         own = self.card()
         what, refusal = verdict(own, theirs)
-        if what == WAIT and theirs.must_replace and self._beats_joining > JOINING_BEATS:
-            self.void = ""  # if it was: one of the two has to stay, for there is no third that does
+        if what == WAIT and theirs.must_replace:
+            if not stays(own, theirs):
+                self._beats_joining = 0  # that one is to stay, unless it goes for good
+            elif self._beats_joining > JOINING_BEATS:
+                self.void = ""  # if it was: one has to stay, for there is no third that does
         return own, what, refusal
 
     def called_by(self, packed: bytes) -> tuple[bool, bool]:

@@ -248,3 +248,21 @@ def test_what_a_member_has_said_binds_it_before_it_counts() -> None:
         261 link 0 1 288934417
         264 beat 0 0 331235308
     """)
+
+
+def test_of_several_states_that_are_void_none_is_taken_over() -> None:
+    # Two came back under new ids, and the third was about to join a mesh that gave way to them. It
+    # took the one's void state, lacked what the other knew it to have said, took that one's, and so
+    # on without end.
+    told(Plan(seed=155, skews=(0, 0, 0), disks=("", "", ""), forgets="frame"), """
+        64 leave 2 0 741461993
+        115 leave 0 0 148669021
+        124 join 0 -148 965976256 empty
+        135 join 0 30 1047136002 empty
+        181 say 4 0 199075038 HSET coh0 m7 11
+        208 save 4 0 654214526
+        232 link 4 1 767146900
+        259 link 4 1 429087599
+        260 beat 4 0 59644558
+        260 say 2 0 1033971054 EXPIREMEMBER se0 m1 1
+    """)

@@ -31,15 +31,13 @@ SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
 SHARDS = 16
 PLACE = 98
 # Plans below this one have forgetting (mesh-forget), and members that leave and are expelled, where
-# their troubles say so; beyond it none was played with them yet. But for these, which end wrong: in
-# nearly all of them every member of the beginning has departed (docs/decisions/0023).
+# their troubles say so; of those beyond it some end wrong with them (docs/decisions/0023).
 FORGETTING = 2000
-WRONG = frozenset((155,))
 
 
 def plan_of(seed: int) -> Plan:
     """The plan of a seed in this run."""
-    return drawn(seed, forgets=None if seed < FORGETTING and seed not in WRONG else "")
+    return drawn(seed, forgets=None if seed < FORGETTING else "")
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

@@ -4,7 +4,8 @@ mesh's state, and writes anew what the mesh has not of its own (semantics.md 7).
 from __future__ import annotations
 
 from mesh.membership import END, EXPELLED
-from mesh.rejoin import JOIN, STAY, WAIT, Card, unpack_card, verdict
+from mesh.rejoin import JOIN, STAY, WAIT, Card, stays, unpack_card, verdict
+from mesh.seat import JOINING_BEATS
 from tests.mesh.stories import Mesh, conflicts
 from tests.mesh.test_departures import gone, introduce, meshed
 from tests.mesh.test_stability import hold, left, no_log
@@ -204,6 +205,11 @@ def test_who_takes_the_others_state_is_the_same_on_both_sides() -> None:
     assert verdict(many, card(b"e", b"de", 3)) == (STAY, "")
     void = Card(b"e", frozenset({b"d", b"e"}), 3, True, True, True)
     assert (verdict(void, many), verdict(many, void)) == ((JOIN, ""), (WAIT, ""))
+    other_void = Card(b"d", frozenset({b"d", b"e"}), 3, True, True, True)  # neither is taken over
+    assert (verdict(void, other_void), verdict(other_void, void)) == ((WAIT, ""), (WAIT, ""))
+    assert stays(other_void, void) and not stays(void, other_void)  # where there is no third
+    foreign = Card(b"f", frozenset({b"f"}), 3, True, True, True)
+    assert (verdict(foreign, other_void)[0], stays(other_void, foreign)) == (JOIN, True)
     assert unpack_card(many.pack()) == many
 
 
@@ -276,6 +282,21 @@ def test_nothing_is_known_of_what_a_member_holds_that_kept_its_state() -> None:
     assert mesh.both("SMEMBERS", "s") == frozenset({b"a", b"b"})
     assert conflicts(a, "import_conflict") == conflicts(b, "import_conflict") == 0
     assert not a.member.memory.cut.violations + b.member.memory.cut.violations
+
+
+def test_of_void_nodes_the_one_with_the_smallest_id_stays_and_no_other() -> None:
+    mesh = meshed("abc")
+    least, middle, most = sorted(mesh.nodes, key=lambda node: node.member_id)
+    for node in mesh.nodes:
+        node.member.becomes_void("test")
+    for _ in range(JOINING_BEATS + 2):
+        for node in (middle, most, least):
+            node.beat()
+        for node, other in ((middle, most), (middle, least), (most, middle), (least, middle)):
+            refusal, _ = node.member.meet(other.member.card(node.member_id).pack())
+            assert refusal or not other.member.void  # a void state is taken by nobody
+    assert not least.member.void and middle.member.void and most.member.void
+    assert middle.member.meet(least.member.card(middle.member_id).pack()) == ("", False)
 
 
 def test_who_is_expelled_is_told_how_to_come_back() -> None:

@@ -305,7 +305,8 @@ class World:
                 node.beat()
                 self.flow()
         self.beat_all(2)
-        if any(set(self.left(node)) == {"deadlines"} for node in self.nodes):
+        found = [self.left(node) for node in self.nodes]  # of all: to look is to forget
+        if any(set(each) == {"deadlines"} for each in found):
             # Claims of a place that was taken go in three steps, each as slow as any other thing.
             for _ in range(2):
                 for node in self.nodes:
