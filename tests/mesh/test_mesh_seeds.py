@@ -30,14 +30,11 @@ from tests.support.write_examples import EXEMPT
 SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
 SHARDS = 16
 PLACE = 98
-# Plans below this one have forgetting (mesh-forget), and members that leave and are expelled, where
-# their troubles say so; of those beyond it some end wrong with them (docs/decisions/0023).
-FORGETTING = 2000
 
 
 def plan_of(seed: int) -> Plan:
     """The plan of a seed in this run."""
-    return drawn(seed, forgets=None if seed < FORGETTING else "")
+    return drawn(seed)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

@@ -88,10 +88,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=50_000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--forgets", choices=("off", "frame", "random", "seed"), default="off",
+    parser.add_argument("--forgets", choices=("off", "frame", "random", "seed"), default="seed",
                         help="mesh-forget: in no plan, after every frame, at random, or as each"
                              " seed says")  # fmt: skip
-    parser.add_argument("--departs", action="store_true",
+    parser.add_argument("--departs", action=argparse.BooleanOptionalAction, default=True,
                         help="members leave, are expelled and come back")  # fmt: skip
     args = parser.parse_args()
     build = "compiled" if compiled() else "pure Python"
