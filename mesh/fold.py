@@ -173,7 +173,8 @@ def fold_value(state: KeyState, cut: Cut) -> bool:
     waiting = any(each.stamp > cut.before for each in state.increments)
     waiting = waiting or any(each.stamp > cut.before for each in state.patches)
     if not state.claims:
-        shows = any(each.value is not None for each in state.registers) or len(state.increments) > 0
+        shows = any(each.value is not None for each in state.registers)
+        shows = shows or len(state.increments) > 0 or len(state.patches) > 0
         changed = fold_string(state, cut, waiting)
         if shows and not waiting and has_others(state, STRING_SLOT):
             drop_slots(state, STRING_SLOT, cut)

@@ -266,3 +266,20 @@ def test_of_several_states_that_are_void_none_is_taken_over() -> None:
         260 beat 4 0 59644558
         260 say 2 0 1033971054 EXPIREMEMBER se0 m1 1
     """)
+
+
+def test_a_string_of_patches_alone_shows() -> None:
+    # When they were folded the sorted set that they had hidden stayed, for ever.
+    links = {(0, 1), (1, 2), (2, 3), (3, 4)}
+    missing = tuple(
+        (a, b) for a in range(5) for b in range(5)
+        if a != b and (a, b) not in links and (b, a) not in links
+    )  # fmt: skip
+    told(Plan(seed=4006, skews=(0,) * 5, disks=("",) * 5, missing=missing, forgets="random"), """
+        123 say 3 0 903802810 ZADD bi0 1 m7 1 m7
+        135 say 0 0 359224730 SETBIT bi0 19 0
+        237 heal 0 0 766334167
+        246 say 1 0 933780257 APPEND bi0 z
+        258 link 3 2 672050974
+        258 say 1 0 620387268 SADD se0 m7
+    """)
