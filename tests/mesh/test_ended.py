@@ -18,6 +18,8 @@ def test_a_process_that_ended_holds_nothing_up_once_all_have_answered() -> None:
     a.activate()
     old = a.past[-2]
     assert old in a.member.stability.open
+    a.beat()
+    assert old in a.member.stability.open  # nobody has answered, though a disk has all that is here
     mesh.heal()
     hold(mesh, a, b, c)
     assert a.member.stability.open == set()
