@@ -115,6 +115,38 @@ def test_what_one_member_had_of_the_expelled_reaches_all_before_the_end() -> Non
     assert rest(a, b) == [{}, {}]
 
 
+def test_what_is_slow_to_reach_the_closer_bounds_the_end_and_the_cut() -> None:
+    mesh = meshed("abcd")
+    a, b, c, d = mesh.nodes
+    hold(mesh, a, b, c, d)
+    mesh.cut_all()
+    c("SADD", "s", "late")
+    mesh.up(c, b)
+    gone(mesh, 2)
+    mesh.no_link(0, 1)
+    a.member.expel(c.member_id, "it is dead")
+    for source, target in ((a, d), (d, a), (d, b), (b, d)):
+        mesh.up(source, target)
+    for _ in range(3):
+        for node in (a, b, d):
+            node.beat()
+        mesh.flow()
+    assert d("SISMEMBER", "s", "late") == 0  # b has it in memory alone, so d does not take it
+    assert not a.member.membership.departures()[c.member_id].closed  # a knows that b has it
+    a("SADD", "s", "y")
+    hold(mesh, a, b, d)  # all have y, which the late write had not seen
+    for _ in range(3):
+        ask_again(mesh, 1, 3)
+        mesh.flow()
+        ask_again(mesh, 3, 0)
+        hold(mesh, a, b, d)
+    for node in (a, b, d):
+        assert node("SISMEMBER", "s", "late") == node("SISMEMBER", "s", "y") == 1
+        assert node.member.memory.cut.violations == 0
+    assert a.member.membership.departures()[c.member_id].closed
+    assert rest(a, b, d) == [{}, {}, {}]
+
+
 def test_a_write_of_the_expelled_that_comes_late_meets_no_cut_it_had_not_seen() -> None:
     mesh = meshed("abcd")
     a, b, c, d = mesh.nodes

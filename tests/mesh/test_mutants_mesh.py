@@ -82,11 +82,12 @@ MUTANTS = {
     "a closer asks nobody for what the departed wrote": mutant(
         Departures, "_has_all", "if stream.member in (b\"\", gone) and stream.lacks(stamp):",
         "if False:",
-        story=test_departures.test_what_one_member_had_of_the_expelled_reaches_all_before_the_end,
+        story=test_departures.test_what_is_slow_to_reach_the_closer_bounds_the_end_and_the_cut,
     ),
     "who is expelled bounds the cut no more": mutant(
-        Departures, "holding", "not departure.closed or any(", "False and any(",
-        story=test_departures.test_a_process_of_the_expelled_that_nobody_knew_is_closed_too,
+        Departures, "holding",
+        "if not departure.closed or b\"\" in lacking or member in lacking", "if False",
+        story=test_departures.test_what_is_slow_to_reach_the_closer_bounds_the_end_and_the_cut,
     ),
     "who rejoins writes everything anew": mutant(
         Source, "is_new", "return stamp != 0 and origin in self.own and not"
