@@ -343,7 +343,8 @@ class Stability(Holding):
             stamp = vector.get(uuid, 0)
             # What is ended there may come from anybody, up to its end.
             known = max(int(self.streams.of(uuid).seen), held.get(uuid, 0), said.ends.get(uuid, 0))
-            if stamp > known and closer not in (member, self.member_id):
+            may = closer == member if closer != self.member_id else said.in_memory
+            if stamp > known and not may:
                 return "the peer has writes of an ended process that are not on its disk yet"
         return ""
 

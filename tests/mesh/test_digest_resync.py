@@ -24,8 +24,6 @@ from tests.support.simwire import Wire
 SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
 SMALL_BACKLOG = 3_000
 EVER = 1 << 30
-# Ends with a wrong value: what is known of it is in docs/decisions/0023.
-WRONG = frozenset((("frame", 27),))
 COMMON = 60
 
 
@@ -428,7 +426,5 @@ def test_what_is_compared_while_all_write_is_equal(mix: int) -> None:
 def test_nodes_that_forgot_differently_compare_and_are_equal(forgets: str) -> None:
     ranges = 0
     for seed in range(SEEDS // 50):
-        if (forgets, seed) in WRONG:
-            continue
         ranges += compared(seed, forgets).counts["ranges"]
     assert ranges > 0
