@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 
 from mesh.dots import Stream
 from mesh.membership import Departure
+from mesh.vectors import Vector
 
 if TYPE_CHECKING:
     from mesh.stability import Stability
-
-Vector = dict[bytes, int]
 
 
 class Departures:

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mesh.lease_words import Grant, LeaseWords
+from mesh.vectors import Vector
 
-Vector = dict[bytes, int]
 NEVER_S = float("-inf")
 
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from mesh.dots import Stream
 from mesh.lease_words import LEASE, LeaseError, unpack
-from mesh.leases import Leases, Vector
+from mesh.leases import Leases
 from mesh.membership import JOINED, Entry, MembershipError
 from mesh.rreplay import FrameError
+from mesh.vectors import Vector
 from node.gates import HAS_OWNERS
 from node.ports import Client, Owners
 from node.resp.replies import Failure

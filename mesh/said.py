@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-Vector = dict[bytes, int]
+from mesh.vectors import Vector
 
 
 class Said:

@@ -50,12 +50,7 @@ class HandWorker(Worker):
     def step(self) -> None:
         """Carries out the oldest job."""
         work, then = self.jobs.popleft()
-        problem: OSError | None = None
-        try:
-            work()
-        except OSError as error:
-            problem = error
-        then(problem)
+        carry_out(work, then)
 
     def wait(self) -> None:
         while self.jobs:
