@@ -101,8 +101,6 @@ class Replication:
                     since="3.0.0", categories=("connection",),
                     tips=("request_policy:all_shards", "response_policy:agg_min"),
                     about="Waits until this many members have applied the client's writes."),
-            Command("REPLPING", self.replping, LOADING | STALE, group="connection", since="6.2.0",
-                    about="PING between nodes (KeyDB)."),
             Command("MESH STATUS", self.mesh_status, ADMIN | LOADING | STALE, group="server",
                     since="8.2.0", about="This node's and its mesh's numbers, as JSON."),
         )  # fmt: skip
@@ -164,10 +162,6 @@ class Replication:
         return port
 
     # --- the handshake, as the one who is followed ----------------------------------------------
-
-    def replping(self, ctx: Context, args: list[bytes]) -> object:
-        """REPLPING: PING, refused while data is loaded."""
-        return Simple(b"PONG")
 
     def replconf(self, ctx: Context, args: list[bytes]) -> object:
         """REPLCONF option value ...: answered as KeyDB does, plus `mesh1` and `mesh-member`."""

@@ -16,7 +16,7 @@ from mesh.merge.resolver import StampResolver
 from mesh.status import IN_SYNC
 from mesh.waiting import Waiting, covers, token_of, vector_of
 from node.commands.command import register
-from node.commands.table import load
+from node.commands.table import MODULES, load
 from node.engine import Engine
 from node.resp.replies import Failure, Map
 from node.session import Session
@@ -146,6 +146,11 @@ class Lone:
 @pytest.fixture
 def lone(tmp_path: Path) -> Lone:
     return Lone(tmp_path)
+
+
+def test_the_mesh_adds_commands_and_replaces_none_of_the_nodes(lone: Lone) -> None:
+    own = {command.fullname for commands in MODULES for command in commands}
+    assert not own & {command.fullname for command in lone.agent.commands}
 
 
 def test_waitfor_answers_when_the_vector_covers_the_token(lone: Lone) -> None:
