@@ -279,11 +279,12 @@ def forget_reports(member: Seat, incoming: Incoming) -> None:
     member.memory.cut.move(cut_row(member.streams, {}), 0)
     for stream in member.streams.all:
         stream.checked = 0
+        # By whom it was ended here, and that all have that, was said to the members of before.
+        stream.enders = []
+        stream.retired = False
         if stream.uuid not in incoming.said.ends:
             stream.ended = False
             stream.end = 0
-            stream.enders = []
-            stream.retired = False
             stability.ends.pop(stream.uuid, None)
         stream.closing = stream.ended
     stability.closers = {}

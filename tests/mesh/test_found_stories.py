@@ -283,3 +283,31 @@ def test_a_string_of_patches_alone_shows() -> None:
         258 link 3 2 672050974
         258 say 1 0 620387268 SADD se0 m7
     """)
+
+
+def test_what_all_had_in_a_state_that_was_replaced_is_told_again() -> None:
+    # A stream had retired in the mesh that node 0 was in before: it named it to nobody in the next
+    # one, whose closer waited for that word, and so what the departed member held was never more.
+    told(Plan(seed=4298, skews=(0, 0, 0, 0), disks=("", "", "", ""), forgets="frame"), """
+        12 beat 1 0 31994617
+        15 leave 3 0 1057734505
+        16 beat 1 0 788849540
+        64 say 0 0 877058582 HSET ha1 m0 v532
+        67 link 0 2 567826390
+        67 beat 1 0 545321645
+        68 link 1 0 138304094
+        76 save 0 0 960578151
+        76 unit 0 0 205885082 COPY ha1 ha1 DB 1 REPLACE
+        76 link 0 2 455819761
+        81 say 0 0 879796614 COPY ha1 ha0 REPLACE
+        83 say 0 0 372600884 HEXPIRE ha0 1 FIELDS 1 m0
+        90 link 0 2 480623708
+        113 expel 2 0 65106047
+        205 return 0 0 986526369
+        220 expel 0 2 351993566
+        243 expel 0 1 343763256
+        268 beat 2 0 727803635
+        270 save 2 0 336515906
+        275 beat 0 0 118812889
+        277 link 0 2 47806757
+    """)
