@@ -306,8 +306,9 @@ class World:
                 self.flow()
         self.beat_all(2)
         found = [self.left(node) for node in self.nodes]  # of all: to look is to forget
-        if any(set(each) == {"deadlines"} for each in found):
-            # Claims of a place that was taken go in three steps, each as slow as any other thing.
+        if any("deadlines" in each and each.keys() <= {"deadlines", "hidden"} for each in found):
+            # Claims of a place that was taken go in three steps, each as slow as any other thing,
+            # and a key that has nothing else with them.
             for _ in range(2):
                 for node in self.nodes:
                     node.save()
