@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from mesh.dots import unpack_row
+from mesh.stability import has_all
 from mesh.usage import Usage
 from node.gates import IS_OVER_CAP
 
@@ -235,7 +236,7 @@ class Cap:
         stability = self.member.stability
         stamps = [
             stability.cut.get(each.uuid, 0) for each in self.member.streams.all
-            if not each.ended and each.seen != 0 and each.uuid in stability.cut
+            if not has_all(stability.cut, each) and each.seen != 0 and each.uuid in stability.cut
         ]  # fmt: skip
         return max(0, now_ms - (min(stamps) >> 20)) if stamps else 0
 

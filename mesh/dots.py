@@ -40,7 +40,11 @@ class Stream(Seen):
 
     def lacks(self, stamp: i64) -> bool:
         """Has a write of this stream not arrived that may still come?"""
-        return stamp > self.seen and not (self.ended and self.seen >= self.end)
+        return stamp > self.seen and not self.is_over()
+
+    def is_over(self) -> bool:
+        """Has it ended, and is all of it here?"""
+        return self.ended and self.seen >= self.end
 
 
 class Streams(Ranks):
@@ -104,8 +108,7 @@ class Streams(Ranks):
         return self.all[one].uuid < self.all[other].uuid
 
     def is_lost(self, origin: i64) -> bool:
-        stream = self.all[origin]
-        return stream.ended and stream.seen >= stream.end
+        return self.all[origin].is_over()
 
     def vector_row(self) -> bytes:
         """This node's version vector as a row."""

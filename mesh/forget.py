@@ -346,7 +346,7 @@ class Forgetter(Noting):
         """The time that every live stream's writes here have passed: no older one can come."""
         oldest: i64 = 0
         for stream in self.streams.all:
-            if stream.ended or stream.seen == 0:
+            if stream.is_over() or stream.seen == 0:
                 continue
             passed = stream.seen >> 20
             if oldest == 0 or passed < oldest:

@@ -175,7 +175,7 @@ class Removals:
         for number in list(self._waiters):
             stream = self.streams.all[number]
             seen = int(stream.seen)
-            if stream.ended and stream.seen >= stream.end:
+            if stream.is_over():
                 seen = END_OF_ALL  # what it has lost will never come
             heap = self._waiters[number]
             while heap and heap[0][0] <= seen:

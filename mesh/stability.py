@@ -258,8 +258,7 @@ class Stability(Holding):
             return False
         self.cut = joined
         self.advanced += 1
-        stamps = [joined.get(each.uuid, 0) for each in self.streams.all if is_live(each)]
-        self.memory.cut.move(cut_row(self.streams, joined), min(stamps, default=0))
+        self.memory.cut.move(cut_row(self.streams, joined), self.oldest(joined))
         return True
 
     def _count_reports(self) -> None:
@@ -301,12 +300,22 @@ class Stability(Holding):
             row = self.rows.get(member)
             if row is None:
                 return member
-            oldest = min(
-                (row.get(each.uuid, 0) for each in self.streams.all if is_live(each)), default=0
-            )
+            oldest = self.oldest(row)
             if least_sum < 0 or oldest < least_sum:
                 worst, least_sum = member, oldest
         return worst
+
+    def oldest(self, row: Vector) -> int:
+        """Up to which stamp this has every stream's writes; 0 where it has nothing of one.
+
+        A stream that has ended counts until all of it is there: what was written last of it is as
+        new as anything.
+        """
+        stamps = [
+            row.get(each.uuid, 0) for each in self.streams.all
+            if (each.seen != 0 or each.ended) and not has_all(row, each)
+        ]  # fmt: skip
+        return min(stamps, default=0)
 
     # --- transfers ------------------------------------------------------------------------------
 
@@ -343,8 +352,7 @@ class Stability(Holding):
             stamp = vector.get(uuid, 0)
             # What is ended there may come from anybody, up to its end.
             known = max(int(self.streams.of(uuid).seen), held.get(uuid, 0), said.ends.get(uuid, 0))
-            may = closer == member if closer != self.member_id else said.in_memory
-            if stamp > known and not may:
+            if stamp > known and closer not in (member, self.member_id):
                 return "the peer has writes of an ended process that are not on its disk yet"
         return ""
 
@@ -409,9 +417,9 @@ class Stability(Holding):
         self.take_cut(said.cut)
 
 
-def is_live(stream: Stream) -> bool:
-    """May writes of this stream still come?"""
-    return not stream.ended and stream.seen != 0
+def has_all(row: Vector, stream: Stream) -> bool:
+    """Has a stream ended, and is nothing of it missing there?"""
+    return stream.retired or (stream.ended and row.get(stream.uuid, 0) >= stream.end)
 
 
 def silent(words: list[bytes]) -> None:

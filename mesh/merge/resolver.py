@@ -142,7 +142,7 @@ class StampResolver(Resolver):
             return -1
         settled: i64 = -1
         for stream in self.streams.all:
-            if stream.number == 0 or (stream.ended and stream.seen >= stream.end):
+            if stream.number == 0 or stream.is_over():
                 continue
             at_ms = stream.seen >> 20  # an ID's time is never below the clock of its writer
             if settled < 0 or at_ms < settled:

@@ -30,13 +30,11 @@ from tests.support.write_examples import EXEMPT
 SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
 SHARDS = 16
 PLACE = 98
-# With forgetting these keep records for ever; their values are right (docs/decisions/0023).
-WRONG = frozenset((2272,))
 
 
 def plan_of(seed: int) -> Plan:
     """The plan of a seed in this run."""
-    return drawn(seed, forgets="" if seed in WRONG else None)
+    return drawn(seed)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))

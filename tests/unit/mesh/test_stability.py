@@ -53,6 +53,23 @@ def test_the_cut_is_the_least_that_all_hold() -> None:
     assert stability.cut == {A: 10, B: 20}
 
 
+def test_an_ended_stream_holds_the_cut_s_stamp_down_until_all_of_it_is_stable() -> None:
+    # What counts up to that stamp folds; the last of what the ended one wrote would come too late.
+    stability, peer = member()
+    older = stability.streams.of(OLD)
+    older.member = b"two"
+    older.seen = 9
+    stability.held = lambda: {A: 10, B: 20, OLD: 9}
+    stability.ended({OLD: 9})
+    stability.reported(peer, pack_marks({A: 10, B: 25, OLD: 5}), [])
+    assert stability.advance()
+    assert stability.memory.cut.before == 5
+    assert stability.laggard() == b"two"
+    stability.reported(peer, pack_marks({OLD: 9}), [])
+    assert stability.advance()
+    assert stability.memory.cut.before == 10
+
+
 def test_a_report_counts_once_its_members_older_streams_are_here() -> None:
     stability, peer = member()
     older = stability.streams.of(OLD)
