@@ -101,7 +101,7 @@ def run(rounds: int, quick: bool, wanted: Wanted | None = None) -> None:
     if quick:
         wanted = Wanted(20_000, min(wanted.rate, 60_000), 100, 10.0, wanted.cap_bytes)
     ports = free_port(), free_port()
-    options = ["--mesh-forget", "yes", "--appendonly", "yes", "--appendfsync", "always"]
+    options = ["--appendonly", "yes", "--appendfsync", "always"]
     if wanted.cap_bytes:
         options += ["--mesh-unstable-max-bytes", str(wanted.cap_bytes)]
     follows = ("--replicaof", "127.0.0.1", str(ports[0]))

@@ -164,7 +164,7 @@ which side of a cut mesh may expel: most members, or any
 + mesh-anti-entropy-seconds | int 0..max | 600 | runtime | \
 between comparisons of all data with each member; 0 = never
 + mesh-join | listen-address | "" | start | join the mesh of the member that listens there
-+ mesh-forget | yes-no | no | start | forget what all members have on disk; alike on all nodes
++ mesh-forget | yes-no | yes | start | forget what all members have on disk; alike on all nodes
 + mesh-staging-memory | memory 0..long | 256mb | runtime | of a snapshot taken in; more goes to dir
 + mesh-max-unit-bytes | memory 1kb..long | 64mb | runtime | largest replicated unit
 + mesh-clock-guard-ms | int 0..max | 500 | runtime | peer clock ahead by more: alarm

@@ -296,7 +296,7 @@ def test_plexis_own_directives_have_their_defaults() -> None:
     assert config.text("admin-password") == ""
     assert config.yes("mesh-dial-back")
     assert config.number("mesh-unstable-max-bytes") == 256 << 20
-    assert not config.yes("mesh-forget")
+    assert config.yes("mesh-forget")
     assert config.number("mesh-anti-entropy-seconds") == 600
     assert config.number("mesh-staging-memory") == 256 << 20
     assert config.number("mesh-max-unit-bytes") == 64 << 20
