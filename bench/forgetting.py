@@ -8,8 +8,9 @@ the share is smaller. What was written in one turn becomes stable in the next. W
 and again is looked at once in eight turns: these are a round, of which all time is added up, and
 the ratio is the median over the rounds.
 
-A keyspace is one collection of so many members, or so many strings; small, its places are written
-many times between two heartbeats; large, nearly each write is the first to its place.
+A keyspace is so many strings, members of one collection, or members of small collections;
+small, its places are written many times between two heartbeats; large, nearly each write is the
+first to its place.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ from node.build import compiled
 from node.engine import FREE_PER_TICK
 from node.resp.client import command
 
-COMMANDS: Final = ("SET", "SADD", "HSET", "INCR", "ZADD", "LPUSH")
+# Those behind: many small hashes and sets instead of one large one, and counters in one hash.
+SMALL_HASHES: Final = "HSET, keys"
+SMALL_SETS: Final = "SADD, keys"
+COMMANDS: Final = (
+    "SET", "SADD", "HSET", "INCR", "ZADD", "LPUSH", "HINCRBY", SMALL_HASHES, SMALL_SETS,
+)  # fmt: skip
+MEMBERS_OF_SMALL: Final = 8
 KEYSPACES: Final = (1_000, 100_000)
 # Writes between two heartbeats: about what one node takes in a second.
 WRITES: Final = 200_000 if compiled() else 20_000
@@ -47,6 +54,13 @@ def line(name: str, number: int) -> bytes:
         return command(b"ZADD", b"myzset", b"%d" % (number * 7919 % 1009), b"element:" + digits)
     if name == "LPUSH":
         return command(b"LPUSH", b"mylist", b"element:" + digits)
+    if name == "HINCRBY":
+        return command(b"HINCRBY", b"myhash", b"element:" + digits, b"1")
+    key, part = divmod(number, MEMBERS_OF_SMALL)
+    if name == SMALL_HASHES:
+        return command(b"HSET", b"hash:%d" % key, b"field:%d" % part, digits)
+    if name == SMALL_SETS:
+        return command(b"SADD", b"set:%d" % key, b"member:%d" % part)
     return command(*words(name, number))
 
 

@@ -220,11 +220,8 @@ def await_disks(asker: Client, peer: Process) -> None:
 
 
 def are_on_disk(asker: Client, other: Client) -> bool:
-    """Does neither log hold anything that is not flushed?"""
-    found = [info(each, b"persistence") for each in (asker, other)]
-    return all(
-        each["aof_buffer_length"] == "0" and each["aof_pending_bio_fsync"] == "0" for each in found
-    )
+    """Has each node all on its disk that it has applied?"""
+    return all(info(each)["mesh_streams_not_held"] == "0" for each in (asker, other))
 
 
 def await_zero(asker: Client, node: Process, peer: Process) -> float:

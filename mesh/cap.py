@@ -257,6 +257,7 @@ class Cap:
             ("mesh_list_span_bytes", usage.spans),
             ("mesh_held_up_by", self.held_up_by().decode()),
             ("mesh_held_up_ms", self.held_up_ms(now_ms)),
+            ("mesh_streams_not_held", self.member.stability.not_held()),
             ("mesh_members_away", len(self.away())),
             ("mesh_members_expelled", self.expelled),
             ("mesh_over_cap_reason", self.fenced),

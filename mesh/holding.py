@@ -77,6 +77,11 @@ class Holding:
             self._settled = {each.uuid: int(each.seen) for each in self.streams.all}
         return self._here(self._settled)
 
+    def not_held(self) -> int:
+        """Of how many streams more is applied here than is held."""
+        held = self.holds()
+        return sum(1 for each in self.streams.all if each.seen > held.get(each.uuid, 0))
+
     def on_disk(self) -> Vector:
         """What the disk has of what counts here: a state that was replaced is still on it.
 

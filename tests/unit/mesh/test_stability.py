@@ -133,6 +133,13 @@ def test_the_streams_of_earlier_processes_are_listed(tmp_path: Path) -> None:
         earlier_streams(path, A)
 
 
+def test_streams_of_which_the_disk_lacks_something_are_counted() -> None:
+    stability, _ = member()
+    assert stability.not_held() == 1  # 20 of the peer's 30 are on the disk
+    stability.held = lambda: {A: 10, B: 30}
+    assert stability.not_held() == 0
+
+
 def test_who_keeps_nothing_on_disk_holds_what_it_has_applied() -> None:
     stability, _ = member()
     said: list[list[bytes]] = []
