@@ -58,6 +58,8 @@ from node.store.values.value import Value
 # Places that are noted at most, some 100 bytes each; beyond, all keys are looked at instead.
 NOTED_MAX: Final = 500_000
 NO_DB: Final[i64] = -1
+# Places of a collection that is looked at whole whatever was written of it.
+SMALL: Final = 32
 
 
 class Noting(Reader):
@@ -114,22 +116,25 @@ class Noting(Reader):
     def _note_place(self, effect: Effect, op: i64) -> bool:
         """One more member or field of a key that was written in this heartbeat already. False: it
         is to be looked at closely."""
-        last = self._last
-        if last.key != effect.key or last.db != effect.db:
-            found = self._noted_last(effect)
-            if found is None:
-                return False
-            last = found
         if self.places.active:
             return False
         arguments = cast(list[bytes], effect.value)
         at = effect.number
-        left = len(arguments) - at
-        if left > 2 or (left == 2 and op == SADD):
-            return False
+        count = (len(arguments) - at) // NAME_STEP[op]
+        last = self._last
+        if last.key != effect.key or last.db != effect.db:
+            if self._is_noted_whole(effect):
+                self._now.places += count
+                return True
+            found = self._noted_last(effect)
+            if found is None:
+                return False
+            last = found
         if last.whole:
-            self._now.places += 1
+            self._now.places += count
             return True
+        if count > 1:
+            return False
         if MEASURED[last.op]:
             return False
         self._now.places += 1
@@ -165,6 +170,15 @@ class Noting(Reader):
         if last.whole:
             self._now.places += 1
         return last.whole
+
+    def _is_noted_whole(self, effect: Effect) -> bool:
+        """Was the key's collection noted as a whole in this heartbeat? Its value says so: it was
+        just written, while what was noted may be far from the processor by now."""
+        entry = self.databases[effect.db].keys.get(effect.key)
+        if entry is None:
+            return False
+        value = entry.value
+        return isinstance(value, Container) and value.noted == self._now.number
 
     def _noted_last(self, effect: Effect) -> Touched | None:
         """What was noted of this key in this heartbeat; None: nothing."""
@@ -215,6 +229,11 @@ class Noting(Reader):
             names = [step.place for step in cast(Outcome, value).steps]
         if not MEASURED[op]:  # what is measured itself is not counted here
             self._now.places += len(names) if names or NAME_STEP[op] != 0 else 1
+            small = None if whole else small_at(db, effect.key)
+            if small is not None and not self.places.active:
+                small.noted = self._now.number
+                whole = True
+                names = []
         self._touch(op, effect.db, effect.key, names, whole)
 
     def _touch(self, op: i64, db: i64, key: bytes, names: list[bytes], whole: bool) -> None:
@@ -279,3 +298,16 @@ class Noting(Reader):
         self._last = self._nobody
         self._now = Epoch(now.number + 1)
         self.streams.beats = self._now.number
+
+
+def small_at(db: Database, key: bytes) -> Container | None:
+    """The collection of a key, where it has so few places that one pass over them is less than to
+    note which were written."""
+    entry = db.raw(key)
+    if entry is None:
+        return None
+    dots = entry.dots
+    value = entry.value
+    if not isinstance(value, Container) or (dots is not None and dots.hidden is not None):
+        return None
+    return value if value.size() <= SMALL else None

@@ -34,6 +34,7 @@ class Container(Places):
         self.longest: i64 = 0
         self.had_words = False  # a set's member that is no number is gone
         self.was_timed = False  # a place had a deadline
+        self.noted: i64 = 0  # a mark of whoever follows the journal: when it saw this written last
 
     def do_remember(self, arguments: list[bytes], begin: i64, before: i64) -> None:
         """Places from `begin` on go; there were `before` of them."""
