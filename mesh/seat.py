@@ -285,6 +285,14 @@ class Seat(Control):
         self._beats_joining = 0
         self.became_void()
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Around what a peer says: where the own state is void by it, another one is looked for."""
+        was_void = bool(self.void)
+        yield
+        if self.void and not was_void:
+            self._looks_for_a_state()
+
     def meet(self, packed: bytes) -> tuple[str, bool]:
         """A peer that this node is about to follow says what its mesh is.
 
@@ -292,14 +300,12 @@ class Seat(Control):
         ValueError where the card is damaged.
         """
         theirs = unpack_card(packed)
-        was_void = bool(self.void)
-        own, what, refusal = self._judge(theirs)
-        if not refusal and what == JOIN_MESH and not self.void:
-            self.void = JOINS
-        if what == JOIN_MESH and not theirs.must_replace:
-            self._beats_joining = 0
-        if self.void and not was_void:
-            self._looks_for_a_state()
+        with self._told():
+            own, what, refusal = self._judge(theirs)
+            if not refusal and what == JOIN_MESH and not self.void:
+                self.void = JOINS
+            if what == JOIN_MESH and not theirs.must_replace:
+                self._beats_joining = 0
         if refusal:
             return refusal, True
         if what == WAIT:
@@ -327,10 +333,8 @@ class Seat(Control):
         ValueError where the card is damaged.
         """
         theirs = unpack_card(packed)
-        was_void = bool(self.void)
-        own, what, refusal = self._judge(theirs)
-        if self.void and not was_void:
-            self._looks_for_a_state()
+        with self._told():
+            own, what, refusal = self._judge(theirs)
         self._will_admit(own, theirs, what)
         return what == JOIN_MESH and not refusal, bool(self.by_dots.get(theirs.member_id))
 
@@ -358,10 +362,8 @@ class Seat(Control):
 
     def hear(self, card: Card) -> None:
         """A peer says of its mesh, and of what this node has said that its disk holds."""
-        was_void = bool(self.void)
-        self._note_reported(card)
-        if self.void and not was_void:
-            self._looks_for_a_state()
+        with self._told():
+            self._note_reported(card)
 
     def began_anew(self, member: bytes, uuid: bytes) -> None:
         """A member's state was replaced, and this stream of it began then: it holds all that is

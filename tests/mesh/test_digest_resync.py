@@ -22,6 +22,7 @@ from tests.support.simulation import World
 from tests.support.simwire import Wire
 
 SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+FEWEST = 4  # among so many at least one compares
 SMALL_BACKLOG = 3_000
 EVER = 1 << 30
 COMMON = 60
@@ -425,6 +426,6 @@ def test_what_is_compared_while_all_write_is_equal(mix: int) -> None:
 @pytest.mark.parametrize("forgets", ["frame", "random"])
 def test_nodes_that_forgot_differently_compare_and_are_equal(forgets: str) -> None:
     ranges = 0
-    for seed in range(SEEDS // 50):
+    for seed in range(max(SEEDS // 50, FEWEST)):
         ranges += compared(seed, forgets).counts["ranges"]
     assert ranges > 0

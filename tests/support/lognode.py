@@ -24,40 +24,13 @@ from node.engine import Engine
 from node.net.connection import Connection, Hub
 from node.net.gate import ReplyGate
 from node.persist.aof_store import AofStore
-from node.persist.aof_worker import Then, Work, Worker
 from node.persist.snapshot import Snapshots
 from node.resp.client import command
 from node.resp.parser import Parser
-from tests.support.jobs import carry_out
+from tests.support.jobs import StepWorker, carry_out
 
 START_S = 1_700_000_000.0
 WALK_KEYS = 2
-
-
-class HandWorker(Worker):
-    """Carries out each job when it is given, or, with `steps`, when `step` is called."""
-
-    def __init__(self, steps: bool) -> None:
-        super().__init__(lambda callback: None)
-        self.steps = steps
-        self.jobs: deque[tuple[Work, Then]] = deque()
-
-    def submit(self, work: Work, then: Then) -> None:
-        self.jobs.append((work, then))
-        while self.jobs and not self.steps:
-            self.step()
-
-    def step(self) -> None:
-        """Carries out the oldest job."""
-        work, then = self.jobs.popleft()
-        carry_out(work, then)
-
-    def wait(self) -> None:
-        while self.jobs:
-            self.step()
-
-    def close(self) -> None:
-        self.wait()
 
 
 class LogNode:
@@ -81,7 +54,7 @@ class LogNode:
             self.engine.writer, self.engine.databases, self.member.metadata, list,
             self.queue.append, WALK_KEYS,
         )  # fmt: skip
-        self.worker = HandWorker(steps)
+        self.worker = StepWorker(steps)
         self.hub = Hub(self.engine, self.queue.append, welcome, ignore, ignore)
         self.gate = ReplyGate(self.hub)
         self.aof = AppendOnly(

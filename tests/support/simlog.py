@@ -17,8 +17,7 @@ from mesh.aof_load import LogLoader
 from node.net.connection import Connection, Hub
 from node.net.gate import ReplyGate
 from node.persist.aof_store import AofStore, Owner
-from node.persist.aof_worker import Then, Work, Worker
-from tests.support.jobs import carry_out
+from tests.support.jobs import StepWorker, carry_out
 
 if TYPE_CHECKING:
     from tests.support.simnode import SimNode
@@ -26,35 +25,6 @@ if TYPE_CHECKING:
 # In memory where the machine has such a place: thousands of stories write files.
 FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK) else None
 REWRITE_BYTES = 6_000  # auto-aof-rewrite-min-size
-
-
-class StepWorker(Worker):
-    """Carries a job out at once; with `steps` one when the node works."""
-
-    def __init__(self, steps: bool) -> None:
-        super().__init__(ignore)
-        self.steps = steps
-        self.jobs: list[tuple[Work, Then]] = []
-
-    def submit(self, work: Work, then: Then) -> None:
-        self.jobs.append((work, then))
-        while self.jobs and not self.steps:
-            self.step()
-
-    def step(self) -> bool:
-        """Carries out the oldest job. False: there was none."""
-        if not self.jobs:
-            return False
-        work, then = self.jobs.pop(0)
-        carry_out(work, then)
-        return True
-
-    def wait(self) -> None:
-        while self.step():
-            pass
-
-    def close(self) -> None:
-        self.wait()
 
 
 class Watched(Owner):
@@ -167,7 +137,10 @@ class SimLog:
 
     def work(self) -> bool:
         """One job of the other threads. False: there was none."""
-        return self.worker.step()
+        if not self.worker.jobs:
+            return False
+        self.worker.step()
+        return True
 
     def crash(self, kept_permille: int) -> None:
         """The process dies; of what was written but not flushed so much of the beginning stays."""

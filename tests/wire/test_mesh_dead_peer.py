@@ -17,8 +17,8 @@ pytestmark = pytest.mark.wire
 
 CAP_BYTES = 60_000
 BOUNDED = (
-    "--mesh-forget", "yes", "--appendonly", "yes", "--mesh-heartbeat-ms", "100",
-    "--mesh-unstable-max-bytes", str(CAP_BYTES),
+    "--appendonly", "yes",
+    "--mesh-heartbeat-ms", "100", "--mesh-unstable-max-bytes", str(CAP_BYTES),
 )  # fmt: skip
 BATCH = 100  # members written between two looks: 4,900 bytes
 

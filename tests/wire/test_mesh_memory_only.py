@@ -14,13 +14,13 @@ from tests.wire.test_mesh_members import node, states
 
 pytestmark = pytest.mark.wire
 
-FORGETS = ("--mesh-forget", "yes", "--mesh-heartbeat-ms", "200")
+BEATS = ("--mesh-heartbeat-ms", "200")
 
 
 def two(stack: ExitStack) -> tuple[Node, Node]:
     """Two linked nodes, with data that each has written."""
-    a = node(stack, "a", *FORGETS)
-    b = node(stack, "b", *FORGETS, "--replicaof", "127.0.0.1", str(a.port))
+    a = node(stack, "a", *BEATS)
+    b = node(stack, "b", *BEATS, "--replicaof", "127.0.0.1", str(a.port))
     await_links((a, b), 1)
     for each in (a, b):
         each.ask("SADD", "s", *[f"{each.port}:{at}" for at in range(500)])

@@ -16,9 +16,9 @@ from tests.wire.test_mesh_members import await_states, node, peers, saying
 
 pytestmark = pytest.mark.wire
 
-FORGETS = (*SAVES, "--mesh-forget", "yes", "--mesh-heartbeat-ms", "200")
+KEEPS = (*SAVES, "--mesh-heartbeat-ms", "200")
 # A tenth of it is remembered before a node alone begins to forget.
-FORGETS_ALONE = (*FORGETS, "--mesh-unstable-max-bytes", "40kb")
+FORGETS_ALONE = (*KEEPS, "--mesh-unstable-max-bytes", "40kb")
 ANNOUNCED = ("--replica-announce-ip", "127.0.0.1")
 
 
@@ -77,8 +77,8 @@ def test_a_node_that_names_itself_is_a_mesh_of_one() -> None:
 
 def test_an_expelled_member_rejoins_with_what_it_wrote_meanwhile() -> None:
     with ExitStack() as stack:
-        a = node(stack, "a", *FORGETS)
-        b = node(stack, "b", *FORGETS, "--replicaof", "127.0.0.1", str(a.port))
+        a = node(stack, "a", *KEEPS)
+        b = node(stack, "b", *KEEPS, "--replicaof", "127.0.0.1", str(a.port))
         await_links((a, b), 1)
         a.ask("SADD", "s", "x", "gone")
         a.ask("SET", "n", "10")
@@ -105,8 +105,8 @@ def test_an_expelled_member_rejoins_with_what_it_wrote_meanwhile() -> None:
 
 def test_an_old_data_directory_that_is_restored_takes_the_meshs_state() -> None:
     with ExitStack() as stack:
-        a = node(stack, "a", *FORGETS)
-        b = node(stack, "b", *FORGETS, "--replicaof", "127.0.0.1", str(a.port))
+        a = node(stack, "a", *KEEPS)
+        b = node(stack, "b", *KEEPS, "--replicaof", "127.0.0.1", str(a.port))
         await_links((a, b), 1)
         b.ask("SADD", "s", "x", "gone")
         await_equal([a, b])
@@ -172,8 +172,8 @@ def test_two_meshes_of_several_members_are_refused() -> None:
     with ExitStack() as stack:
         pairs = []
         for first, second in (("a", "b"), ("c", "d")):
-            one = node(stack, first, *FORGETS)
-            other = node(stack, second, *FORGETS, "--replicaof", "127.0.0.1", str(one.port))
+            one = node(stack, first, *KEEPS)
+            other = node(stack, second, *KEEPS, "--replicaof", "127.0.0.1", str(one.port))
             await_links((one, other), 1)
             await_states([one, other], **{first: "joined", second: "joined"})
             pairs.append((one, other))

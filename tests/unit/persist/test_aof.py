@@ -9,28 +9,8 @@ from typing import cast
 import pytest
 
 from node.persist.aof import ALWAYS, EVERYSEC, NO, AppendLog, LogFile, LogWatcher
-from node.persist.aof_worker import Then, Work, Worker
-from tests.support.jobs import carry_out
-
-
-class Steps(Worker):
-    """Jobs that run when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda callback: None)
-        self.jobs: list[tuple[Work, Then]] = []
-
-    def submit(self, work: Work, then: Then) -> None:
-        self.jobs.append((work, then))
-
-    def step(self) -> None:
-        """Carries out the oldest job."""
-        work, then = self.jobs.pop(0)
-        carry_out(work, then)
-
-    def wait(self) -> None:
-        while self.jobs:
-            self.step()
+from node.persist.aof_worker import Work, Worker
+from tests.support.jobs import StepWorker
 
 
 class Disk(LogFile):
@@ -97,7 +77,7 @@ class Bench:
 
     def __init__(self, policy: str) -> None:
         self.now_s = 100.0
-        self.worker = Steps()
+        self.worker = StepWorker(steps=True)
         self.told = Told()
         self.disk = Disk()
         self.log = AppendLog(self.worker, lambda: self.now_s, self.told)
