@@ -180,6 +180,7 @@ class Forgetter(Noting):
         db = self.databases[touched.db]
         entry = db.raw(touched.key)
         if entry is None:
+            self.meter.check((int(touched.db), touched.key))
             return
         for value in values_of(entry):
             cursor: i64 = 0
@@ -231,6 +232,7 @@ class Forgetter(Noting):
         entry = self.databases[touched.db].raw(touched.key)
         if entry is None:
             self._again = []
+            self.meter.check((int(touched.db), touched.key))
         else:
             self._forget_key(touched, entry, epoch, seen, cut)
 
@@ -260,6 +262,7 @@ class Forgetter(Noting):
                 self._drop(db, key, entry, epoch)
             else:
                 self._vanished.pop(name, None)
+        self.meter.check(name)
 
     def _forget_places(
         self, touched: Touched, entry: Entry, value: object, names: list[bytes], epoch: Epoch,

@@ -3,7 +3,8 @@
 Places with dots are counted as they are written; who writes one place again and again counts it as
 often. So where that comes to much, all places are counted anew in slices, one by one, and what is
 written after that is added. Lists, streams and strings that are written in place are measured
-themselves, those that were written lately or wait to be forgotten.
+themselves, those that were written lately or wait to be forgotten; and all others by turns, since
+what takes the last of a key away need not be noted anywhere.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ STREAM_END_BYTES: Final = 200  # a stream that is being closed
 RECORD_BYTES: Final = 104  # one of the rare records: a claim, a register, a rival, a delivery
 # Keys whose own metadata is measured in one heartbeat; the others keep what they had.
 MEASURED_MOST: Final = 1000
+# Keys that are measured by turns in one heartbeat though nothing is known to have changed.
+CHECKED_MOST: Final = 100
 # Chunks of a list that are looked at for its runs; of a longer one all spans count as identities.
 CHUNKS_MOST: Final = 10_000
 KEYS_AT_ONCE: Final = 50  # of a count, between two looks at the budget
@@ -56,6 +59,13 @@ class Usage:
             self.dots + self.lists + self.streams + self.strings + self.removals + self.closings
         )
 
+    def add(self, other: Usage, times: i64) -> None:
+        """That of one key too, or, `times` -1, without it."""
+        self.lists += int(times) * other.lists
+        self.streams += int(times) * other.streams
+        self.strings += int(times) * other.strings
+        self.spans += int(times) * other.spans
+
 
 class Meter:
     """Measures one node's usage: `note` and `measure` once a heartbeat, `step` in slices."""
@@ -72,7 +82,9 @@ class Meter:
         self._counted_at: i64 = 0  # `ever` when it began
         self._work: Iterator[None] | None = None
         self._sizes: dict[tuple[int, bytes], Usage] = {}
+        self._sum = Usage()  # of all sizes
         self._due: dict[tuple[int, bytes], None] = {}
+        self._turns: list[tuple[int, bytes]] = []  # known keys that are still to be checked
 
     # --- what is written ------------------------------------------------------------------------
 
@@ -91,6 +103,11 @@ class Meter:
         """A key with metadata of its own was looked at, or some of it forgotten."""
         self._due[int(db), key] = None
 
+    def check(self, name: tuple[int, bytes]) -> None:
+        """A key was looked at, or is not there any more: if it was measured, it is so again."""
+        if name in self._sizes:
+            self._due[name] = None
+
     def wrote(self, places: i64) -> None:
         """So many places were written in a heartbeat."""
         self.places += places
@@ -101,31 +118,41 @@ class Meter:
         self.places -= places
         if everything:
             self.unsure = False
+            for name in self._sizes:  # those that are not there were not looked at
+                self._due[name] = None
 
     # --- measuring ------------------------------------------------------------------------------
 
     def measure(self) -> Usage:
         """The usage of this moment."""
-        found = Usage()
-        for name in list(self._due)[:MEASURED_MOST]:
+        for name in first_of(self._due, MEASURED_MOST):
             del self._due[name]
-            db, key = name
-            entry = self.engine.databases[db].raw(key)
-            size = None if entry is None else size_of(entry)
-            if size is None:
-                self._sizes.pop(name, None)
-            else:
-                self._sizes[name] = size
-        for each in self._sizes.values():
-            found.lists += each.lists
-            found.streams += each.streams
-            found.strings += each.strings
-            found.spans += each.spans
+            self._measure(name)
+        if not self._turns:
+            self._turns = list(self._sizes)
+        for _ in range(min(CHECKED_MOST, len(self._turns))):
+            self._measure(self._turns.pop())
+        found = Usage()
+        found.add(self._sum, 1)
         memory = self.memory
         found.dots = memory.ledger.records() * INCREMENT_BYTES + int(self.dotted()) * PLACE_BYTES
         found.removals = int(memory.removals.count) * REMOVAL_BYTES
         found.closings = self.closing * STREAM_END_BYTES
         return found
+
+    def _measure(self, name: tuple[int, bytes]) -> None:
+        """What is in one key now, and in the sum."""
+        db, key = name
+        entry = self.engine.databases[db].raw(key)
+        size = None if entry is None else size_of(entry)
+        before = self._sizes.get(name)
+        if before is not None:
+            self._sum.add(before, -1)
+        if size is not None:
+            self._sum.add(size, 1)
+            self._sizes[name] = size
+        elif before is not None:
+            del self._sizes[name]
 
     def dotted(self) -> i64:
         """Places that may have a dot: as many as were noted, or as were counted and noted since;
@@ -178,6 +205,16 @@ class Meter:
         self._counted = found
         self._counted_at = began
         self.counts += 1
+
+
+def first_of(names: dict[tuple[int, bytes], None], most: int) -> list[tuple[int, bytes]]:
+    """So many of them at most, the oldest first."""
+    found: list[tuple[int, bytes]] = []
+    for name in names:
+        if len(found) >= most:
+            break
+        found.append(name)
+    return found
 
 
 def dots_in(chunk: dict[bytes, object]) -> i64:
