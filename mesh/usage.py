@@ -41,8 +41,8 @@ KEYS_AT_ONCE: Final = 50  # of a count, between two looks at the budget
 
 
 class Usage:
-    """Bytes by kind. Identity spans of live list elements are never forgotten: they stand
-    apart."""
+    """Bytes by kind. Identity spans of live list elements, and of removed ones that hold them
+    apart, are not forgotten before these are removed: they stand apart."""
 
     def __init__(self) -> None:
         self.dots = 0  # members, fields, scores, increments, claims
@@ -248,7 +248,8 @@ def size_of(entry: Entry) -> Usage | None:
 
 
 def list_size(value: ListValue, found: Usage) -> None:
-    """A list: its spans, of which those of live elements stay; and what is not stable."""
+    """A list: its spans, of which those of live elements stay, and those of removed ones that hold
+    them apart; and what is not stable."""
     order = value.order
     if order is None:
         return
@@ -258,7 +259,8 @@ def list_size(value: ListValue, found: Usage) -> None:
         runs = 0
         for chunk in value.chunks:
             runs += 0 if chunk.runs is None else len(chunk.runs)
-        live = min(spans, runs)
+        if not order.is_settled():
+            live = min(spans, runs)
         found.spans += runs * RUN_BYTES
     found.spans += live * SPAN_BYTES
     found.lists += (spans - live) * SPAN_BYTES

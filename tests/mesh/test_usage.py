@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from mesh.usage import Usage
+from node.store.values.lists import RUN_BYTES, SPAN_BYTES
 from tests.mesh.stories import Mesh
 from tests.mesh.test_bounded import capped
 from tests.mesh.test_stability import hold, left
@@ -111,3 +112,33 @@ def test_a_state_that_was_replaced_is_not_counted_any_more() -> None:
     for _ in range(4):
         hold(mesh, a, b)
     assert 0 < used(a).spans < before // 1000
+
+
+def test_a_removed_element_that_holds_two_others_apart_stays_with_them() -> None:
+    """It is no more under the cap than the identities of those two: nothing more is to be stable
+    that it could go (docs/decisions/0018)."""
+    mesh = uncapped("ab")
+    a, b = mesh.nodes
+    a("RPUSH", "l", "between")
+    mesh.flow()
+    b("LINSERT", "l", "BEFORE", "between", "x")
+    b("LINSERT", "l", "AFTER", "between", "y")
+    mesh.flow()
+    for _ in range(2):
+        hold(mesh, a, b)
+    a("LREM", "l", "1", "between")
+    mesh.flow()
+    a.beat()
+    assert used(a).lists > 0, "not every member is known to have the removal"
+    for _ in range(3):
+        hold(mesh, a, b)
+    for node in mesh.nodes:
+        assert used(node).unstable() == 0, left(node)
+        assert used(node).spans == 3 * SPAN_BYTES + RUN_BYTES
+    a("LPOP", "l")
+    mesh.flow()
+    for _ in range(3):
+        hold(mesh, a, b)
+    for node in mesh.nodes:
+        assert used(node).unstable() == 0, left(node)
+        assert used(node).spans == SPAN_BYTES + RUN_BYTES

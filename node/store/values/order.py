@@ -55,6 +55,12 @@ class Order:
         """Elements were removed, by writes that are applied here: who knows which."""
         self.unclear = self.ranks.beats if self.ranks.beats > 0 else 1
 
+    def is_settled(self) -> bool:
+        """Is no element removed that is still to be forgotten, and none expected? What is there of
+        removed ones then holds living ones apart, and stays as long as they do."""
+        has_parents = self.strangers == 0
+        return has_parents and self.mark is None and self.unclear == 0 and not self.removed
+
     # --- looking up -----------------------------------------------------------------------------
 
     def of(self, origin: i64) -> Numbers:
