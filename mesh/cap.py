@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from mesh.dots import unpack_row
+from mesh.membership import JOINED
 from mesh.stability import has_all
 from mesh.usage import Usage
 from node.gates import IS_OVER_CAP
@@ -199,12 +200,19 @@ class Cap:
             return False
         for each in members:
             silent_s = self.silent_s(each, now_s)
-            LOG.error("member_expelled", member=each.decode(), silent_s=round(silent_s), why=why)
             self.expelled += 1
             self.member.expel(each, f"nothing was heard of it for {silent_s:.0f} s, {why}")
         return True
 
     def _fence_reason(self) -> str:
+        member = self.member
+        own = member.membership.entry(member.member_id)
+        if own is not None and own.state != JOINED:
+            return (
+                f"this node is no member any more ({own.state}), and what it has written since, to"
+                f" bring it along, takes {self.usage.unstable()} bytes of {self.limit_bytes}"
+                " (mesh-unstable-max-bytes): run MESH REJOIN and restart it"
+            )
         return (
             f"{self.usage.unstable()} bytes are remembered for members who are away, of"
             f" {self.limit_bytes} (mesh-unstable-max-bytes), and those who are here are too few to"

@@ -228,8 +228,8 @@ class Link(asyncio.Protocol):
             self.transport.abort()
 
     def failed(self, text: str, state: str) -> None:
-        """Notes why the link is not live."""
-        if text != self.last_error or self.state != state:
+        """Notes why the link is not live; the log says so once, not with each attempt."""
+        if text != self.last_error:
             LOG.warning("link_lost", peer=self.address, reason=text)
         self.last_error = text
         self.become(state)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from mesh.dots import uuid_text
 from mesh.membership import END, JOINED, LEFT, Entry, MembershipError
 from mesh.report import initial_sync_done
@@ -31,7 +29,6 @@ from node.resp.replies import OK, Failure, Map
 if TYPE_CHECKING:
     from mesh.agent import Agent
 
-LOG = structlog.get_logger()
 READING = ADMIN | LOADING | STALE
 CHANGING = ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING | NO_MULTI
 
@@ -130,7 +127,6 @@ class PeersCommands:
         member = self.agent.member
         if entry.member_id == member.member_id:
             raise Failure(b"ERR that is this node itself: MESH LEAVE takes it out of the mesh")
-        LOG.info("member_expelled", member=entry.member_id.decode())
         member.expel(entry.member_id, "MESH FORGET")
         return OK
 

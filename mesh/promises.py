@@ -20,8 +20,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import structlog
+
 from mesh.identity import IdentityError, anew, clear_void, member_id, read_note, write_note
 from mesh.vectors import Vector
+
+LOG = structlog.get_logger()
 
 # Of a node that has lent to so many nobody asks how many more there are; an earlier life older than
 # the last so many was expelled long ago.
@@ -156,6 +160,10 @@ def begin(path: str, forgets: bool) -> tuple[bytes, Promises]:
         return name, promises
     promises.become_another(name)  # before the id is gone: an end must not lose it
     made = anew(path)
+    LOG.warning("new_member", member=made.decode(), earlier=name.decode(), reason=(
+        "what the process before had said it holds was in its memory alone: this node takes all"
+        " from a peer (save points or appendonly let it stay the same member)"
+    ))  # fmt: skip
     clear_void(path)  # what the data file has is another member's now, so it is void anyway
     promises.forget()
     return made, promises

@@ -39,6 +39,7 @@ class Roster:
         self._lacking: dict[str, tuple[float, dict[bytes, int]]] = {}
         self._dialing: dict[bytes, float] = {}
         self._beats_alone = 0
+        self._states: dict[bytes, str] = {}  # what the log has said of the members
         self.membership = agent.member.membership
         self.routes = agent.member.routes
         agent.member.describe = self.describe
@@ -233,6 +234,7 @@ class Roster:
     def members_changed(self) -> None:
         """The membership has changed: who has left or was expelled is linked with no longer."""
         agent = self.agent
+        self._tell_changes()
         for link in list(agent.links):
             refusal = self.membership.refusal(link.peer_member)
             if refusal and link.live:
@@ -247,6 +249,24 @@ class Roster:
         for feed in list(agent.feeds):
             if self.membership.refusal(feed.member_id):
                 feed.close("its member belongs to the mesh no longer")
+
+    def _tell_changes(self) -> None:
+        """The log says who has joined, left and was expelled, on every node; not what was so when
+        this process began, nor what a newcomer is told of those who are gone."""
+        for entry in self.membership.entries():
+            before = self._states.get(entry.member_id)
+            self._states[entry.member_id] = entry.state
+            has_joined = entry.state == JOINED
+            is_news = before != entry.state and (before is not None or has_joined)
+            is_own = entry.member_id == self.agent.member.member_id
+            if not is_news or (is_own and has_joined) or not self.agent.member.started:
+                continue
+            tell = LOG.info if has_joined else LOG.warning
+            words = {"name": entry.name, "address": entry.address, "by": entry.by, "why": entry.why}
+            tell(
+                f"member_{entry.state}", member=entry.member_id.decode(),
+                **{name: word for name, word in words.items() if word},
+            )
 
     def _expel_the_replaced(self) -> None:
         """Who fell silent and whose address a younger member has: it was wiped and started anew."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from mesh.cap import FULL, NEAR, OK
+from mesh.membership import END, LEFT
 from mesh.usage import PLACE_BYTES
 from node.resp.replies import Failure
 from tests.mesh.stories import Mesh
@@ -241,6 +242,19 @@ def test_without_the_directive_time_alone_expels_nobody() -> None:
         mesh.flow()
     assert a.member.cap.away() == [c.member_id]
     assert len(a.member.membership.ids()) == 3
+
+
+def test_who_has_left_and_writes_on_up_to_the_cap_is_told_what_to_do() -> None:
+    mesh = capped("ab")
+    a = mesh.nodes[0]
+    a.member.change_membership([(a.member_id + END, {"state": LEFT, "by": a.member_id.decode()})])
+    mesh.cut_all()
+    write(a, 0, PLACES + 100)
+    for _ in range(8):
+        mesh.time_s += 1.0
+        a.beat()
+    assert "no member any more (left)" in a.member.cap.fenced
+    assert "MESH REJOIN" in a.member.cap.fenced
 
 
 # --- what is measured ---------------------------------------------------------------------------

@@ -206,6 +206,20 @@ def test_a_peer_that_says_nothing_is_taken_for_lost() -> None:
         assert a.ask("GET", "k").text == b"v"
 
 
+def test_the_log_says_once_that_a_peer_is_not_there_and_who_comes_and_goes() -> None:
+    with Node(*ACTIVE, "--node-name", "a") as a:
+        with Node(*ACTIVE, "--node-name", "b", "--replicaof", "127.0.0.1", str(a.port)) as b:
+            await_links((a, b), 1)
+            wait_until(lambda: "member_joined" in a.output(), "it to be told")
+        wait_until(lambda: a.links()[0]["state"] == "down", "its end to be noticed")
+        first = a.links()[0]["reconnects"]
+        wait_until(lambda: a.links()[0]["reconnects"] > first + 4, "some attempts")
+        assert a.output().count("Connection refused") == 1
+        a.ask("MESH", "FORGET", "b")
+        told = [line for line in a.output().splitlines() if "member_expelled" in line]
+        assert len(told) == 1 and "MESH FORGET" in told[0] and "name=b" in told[0]
+
+
 def test_a_node_that_stood_still_itself_does_not_take_its_peers_for_lost() -> None:
     """Their heartbeats wait to be read: it was this node that said and heard nothing."""
     with Mesh(2, "--mesh-heartbeat-ms", "100") as mesh:
