@@ -49,11 +49,12 @@ class Node:
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
         self._socket = socket.create_connection((host, port), ANSWER_S)
         self._replies = ReplyParser()
+        words = ["HELLO", "3"]  # maps come as maps, numbers as numbers
         if password:
-            words = ["AUTH", user, password] if user else ["AUTH", password]
-            reply = self.ask(*words)
-            if isinstance(reply, Failure):
-                raise OSError(text_of(reply))
+            words += ["AUTH", user or "default", password]
+        reply = self.ask(*words)
+        if password and isinstance(reply, Failure):
+            raise OSError(text_of(reply))
 
     def ask(self, *words: str, wait_s: float = ANSWER_S) -> object:
         """One command and its reply."""
@@ -145,7 +146,7 @@ def attempt(
 
 
 def plain(reply: object) -> object:
-    """A reply as JSON takes it. The fields of MESH PEERS and the like are maps in RESP2 too."""
+    """A reply as JSON takes it."""
     if isinstance(reply, bytes):
         return reply.decode("utf-8", "replace")
     if isinstance(reply, Simple | Failure | Verbatim):
@@ -155,20 +156,10 @@ def plain(reply: object) -> object:
     if isinstance(reply, SetReply):
         return [plain(each) for each in reply.items]
     if isinstance(reply, list):
-        items = [plain(each) for each in reply]
-        return pairs(items) if is_map(items) else items
+        return [plain(each) for each in reply]
     if isinstance(reply, Boolean | Double):
         return reply.value
     return reply
-
-
-def is_map(items: Sequence[object]) -> bool:
-    """Does a list look like the pairs of a map, as RESP2 writes one? Names have small letters."""
-    names = items[::2]
-    return len(items) > 2 and len(items) % 2 == 0 and all(
-        isinstance(name, str) and name.replace("-", "_").isidentifier() and name.islower()
-        and len(name) < 24 for name in names
-    ) and any(not isinstance(each, str) for each in items[1::2])  # fmt: skip
 
 
 def pairs(items: Sequence[object]) -> dict[str, object]:

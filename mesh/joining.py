@@ -176,9 +176,12 @@ class Joining:
         except IdentityError as error:
             raise Failure(b"ERR " + str(error).encode()) from error
         LOG.info("rejoin_prepared", member=made.decode())
+        how = b"restart this node"
+        if not agent.keeps():
+            how = b"stop this node by SHUTDOWN SAVE, since it keeps nothing on disk, and start it"
         return Simple(
-            b"OK restart this node: it comes back as member " + made + b", takes the mesh's state,"
-            b" and writes anew what the mesh has not of its own"
+            b"OK " + how + b": it comes back as member " + made + b", takes the mesh's state, and"
+            b" writes anew what the mesh has not of its own"
         )
 
     # --- a file ---------------------------------------------------------------------------------

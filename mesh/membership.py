@@ -276,10 +276,12 @@ class Membership:
         if entry is None or entry.state == JOINED:
             return ""
         what = f"was expelled ({entry.why})" if entry.state == EXPELLED else "has left"
+        name = member_id.decode(errors="replace")
+        if entry.name:
+            name = f"{entry.name} ({name[:8]})"
         return (
-            f"member {member_id.decode(errors='replace')} {what}: to come back, run MESH REJOIN on"
-            " it and restart it: it joins as a new member, takes the mesh's state, and writes anew"
-            " what the mesh has not of its own"
+            f"member {name} {what}: to come back, run MESH REJOIN on it and restart it: it joins as"
+            " a new member"
         )
 
     def find(self, text: bytes) -> Entry:

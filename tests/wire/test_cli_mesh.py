@@ -26,6 +26,9 @@ def test_members_are_shown_expelled_and_awaited(capsys: pytest.CaptureFixture[st
         assert {line.split()[0] for line in lines[1:]} == {"a*", "b"}
         assert cli.main([*at, "--output", "json", "topology"]) == cli_mesh.OK
         assert set(json.loads(capsys.readouterr().out)) == {"shape", "links", "ways"}
+        assert cli.main([*at, "--output", "json", "conflicts"]) == cli_mesh.OK
+        found = json.loads(capsys.readouterr().out)
+        assert found["counts"]["overwrite"] == 0 and found["members"] == {}
         assert cli.main([*at, "pause", "peer", "b"]) == cli_mesh.OK
         assert cli.main([*at, "resume", "peer", "b"]) == cli_mesh.OK
         b.freeze()

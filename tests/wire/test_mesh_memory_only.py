@@ -70,6 +70,22 @@ def test_a_killed_one_comes_back_as_a_new_member_with_all_that_it_had_written() 
         assert sum(b"expelled" in each for each in every) == 2
 
 
+def test_one_that_has_left_is_told_how_to_bring_along_what_it_has_written_since() -> None:
+    with ExitStack() as stack:
+        a, b = two(stack)
+        await_equal((a, b))
+        b.ask("MESH", "LEAVE")
+        b.ask("SADD", "s", "own")
+        assert b.ask("MESH", "REJOIN").text.startswith(b"OK stop this node by SHUTDOWN SAVE")
+        b.ask("CONFIG", "SET", "shutdown-on-sigterm", "save")
+        b.terminate()
+        b.start()
+        await_links((a, b), 1)
+        wait_until(lambda: a.ask("SISMEMBER", "s", "own").text == b"1", "what b wrote", CATCH_UP_S)
+        await_equal((a, b))
+        wait_until(partial(remembers_nothing, a, b), "all to be forgotten again", CATCH_UP_S)
+
+
 def test_one_that_has_saved_all_is_the_member_it_was() -> None:
     with ExitStack() as stack:
         a, b = two(stack)
