@@ -48,6 +48,10 @@ class NodeView(Record):
     maxmemory_bytes: float | None = None
     conflicts: float | None = None
     repairs: int = 0
+    refuses_writes: str = ""
+    """Why it refuses its clients' writes, empty where it does not."""
+    outside: str = ""
+    """Why it is no member of its mesh any more, empty where it is one."""
     unstable_bytes: float | None = None
     limbo_keys: float | None = None
     holds_up_ms: float | None = None
@@ -101,6 +105,8 @@ def node_view(
         maxmemory_bytes=status.maxmemory_bytes if status is not None else None,
         conflicts=sum(kind.count for kind in mesh.conflicts) if mesh is not None else None,
         repairs=mesh.repairs if mesh is not None else 0,
+        refuses_writes=(mesh.over_cap or mesh.clock_fenced) if mesh is not None else "",
+        outside=mesh.outside if mesh is not None else "",
         unstable_bytes=mesh.unstable_bytes if mesh is not None else None,
         limbo_keys=mesh.limbo_keys if mesh is not None else None,
         holds_up_ms=_holds_up_ms(member_id, directory),

@@ -18,11 +18,13 @@ SKEW_WARN_MS: Final = 250
 
 _ORDER: Final = (
     "unreachable",
+    "refuses writes",
     "down",
     "refused",
     "silent",
     "repaired",
     "critical lag",
+    "no member",
     "never",
     "clock skew",
     "syncing",
@@ -51,6 +53,12 @@ def problems_of(nodes: Sequence[NodeView], links: Sequence[LinkView]) -> tuple[P
             found += _of_link(link)
     found += _of_skew(nodes)
     found += [_of_repairs(node) for node in nodes if node.repairs]
+    for node in nodes:
+        if node.refuses_writes:
+            text = f"{node.id} refuses its clients' writes: {node.refuses_writes}"
+            found.append(Problem("refuses writes", "critical", node.id, text))
+        if node.outside:
+            found.append(Problem("no member", "warning", node.id, f"{node.id}: {node.outside}"))
     return tuple(sorted(found, key=lambda problem: _ORDER.index(problem.kind)))
 
 

@@ -171,6 +171,10 @@ class MeshStatus(Record):
     """How often a peer was not followed because its clock is ahead: `mesh-clock-refuse-ms`."""
     clock_fenced: str = ""
     """Why this node refuses its clients' writes: its own clock is ahead. Empty while it is not."""
+    over_cap: str = ""
+    """Why it refuses them for what it remembers: `mesh-unstable-max-bytes`. Empty while not."""
+    outside: str = ""
+    """Why this node is no member of its mesh any more: it has left, say. Empty while it is one."""
     repairs: int = 0
     """How many keys this node wrote anew because a member held them differently without any write
     to explain it: anything but 0 is a defect, of the program or of the machine."""

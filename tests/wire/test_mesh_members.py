@@ -95,6 +95,7 @@ def test_who_leaves_is_told_so_and_keeps_its_data() -> None:
             assert again.kind == "error" and b"no member any more (left)" in again.text
         a.ask("SET", "k", "w")
         assert b.ask("GET", "k").text == b"v"
+        assert "run MESH REJOIN" in b.mesh()["outside"] and a.mesh()["outside"] == ""
 
 
 def test_who_was_expelled_is_refused_until_it_comes_as_a_new_member() -> None:

@@ -252,6 +252,23 @@ def test_a_key_that_was_repaired_is_a_problem() -> None:
     assert "2 keys anew" in view.problems[0].text
 
 
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [("over_cap", "refuses writes"), ("clock_fenced", "refuses writes"), ("outside", "no member")],
+)
+def test_a_node_that_refuses_writes_or_has_left_its_mesh_is_a_problem(
+    field: str, kind: str
+) -> None:
+    mesh = pair()
+    reports = reports_of(mesh)
+    assert reports[1].mesh is not None
+    said = replace(reports[1].mesh, **{field: "because"})  # type: ignore[arg-type]
+    reports[1] = replace(reports[1], mesh=said)
+    view = mesh_view(reports)
+    assert [(each.kind, each.where) for each in view.problems] == [(kind, "b")]
+    assert "because" in view.problems[0].text and view.summary.sentence.endswith("because")
+
+
 def test_problems_are_listed_worst_first_and_links_of_a_lost_node_are_not_repeated() -> None:
     mesh = FakeMesh({"a": 1, "b": 2, "c": 3, "d": 4})
     mesh.change_link("b", "a", apply_lag_ms=2_000)
