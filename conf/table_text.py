@@ -166,7 +166,7 @@ between comparisons of all data with each member; 0 = never
 + mesh-join | listen-address | "" | start | join the mesh of the member that listens there
 + mesh-forget | yes-no | yes | start | forget what all members have on disk; alike on all nodes
 + mesh-staging-memory | memory 0..long | 256mb | runtime | of a snapshot taken in; more goes to dir
-+ mesh-max-unit-bytes | memory 1kb..long | 64mb | runtime | largest replicated unit
++ mesh-max-unit-bytes | memory 1kb..long | 64mb | runtime | larger units are counted in INFO
 + mesh-clock-guard-ms | int 0..max | 500 | runtime | peer clock ahead by more: alarm
 + mesh-clock-refuse-ms | int 0..max | 60000 | runtime | peer clock ahead by more: no link
 + conflict-policy | key-policies | observed-remove | runtime | \

@@ -244,6 +244,7 @@ class Agent(Extension):
     def _set_feed_limit(self) -> None:
         self.feed_limit_bytes = feed_limit(self.config)
         self.member.backlog.pin_limit = self.feed_limit_bytes
+        self.member.backlog.large = self.config.number("mesh-max-unit-bytes")
 
     def _set_heartbeat(self) -> None:
         self._heartbeat_s = self.config.number("mesh-heartbeat-ms") / 1000.0

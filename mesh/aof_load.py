@@ -24,7 +24,7 @@ from mesh.identity import stream_uuid
 from mesh.inbox import FORKED, GAP, OTHER, Control, Inbox
 from mesh.member import Member
 from mesh.merge.resolver import StampResolver
-from mesh.rreplay import FRAME_BYTES_MAX, FrameError, FrameReader, Inner
+from mesh.rreplay import FrameError, FrameReader, Inner
 from node.engine import Engine
 from node.persist.aof_files import MESH, AofError, Folder, Manifest, cut
 from node.persist.loader import Loaded, Loader
@@ -36,6 +36,8 @@ from node.store.entry import Entry
 LOG = structlog.get_logger("aof")
 
 PIECE_BYTES: Final = 1 << 22
+# Of what follows a frame that is no frame: an end that a crash has left is looked at so far.
+TORN_BYTES_MAX: Final = 1 << 27
 REMEDY: Final = (
     "restore the file from a copy; or, giving up what lies beyond, cut it off there:"
     " truncate -s {offset} {path}"
@@ -227,12 +229,13 @@ def replay_file(path: Path, replay: Replay, may_cut: bool, told: Callable[[int],
     rest = b""
     try:
         with path.open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
+            # As much as waits already: a large frame is not joined anew for each small piece.
+            while piece := file.read(max(PIECE_BYTES, len(rest))):
                 data = rest + piece
                 try:
                     used = replay.take(data)
                 except Damaged as error:
-                    tail = data[error.offset :] + file.read(FRAME_BYTES_MAX)
+                    tail = data[error.offset :] + file.read(TORN_BYTES_MAX)
                     offset += error.offset
                     if file.read(1) or not is_torn(tail):
                         raise AofError(damage(path, offset, str(error))) from error

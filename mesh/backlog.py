@@ -94,6 +94,8 @@ class Backlog(Reader):
         self.wake_flush: Callable[[], None] | None = None
         self.log: FrameLog | None = None
         self.vector_moved = True
+        self.large: i64 = 1 << 62  # own units of more bytes are counted: mesh-max-unit-bytes
+        self.large_units: i64 = 0
         self.frames: i64 = 0
         self.wrote = False  # has the own stream said more than what is said of the mesh?
         self._marked: dict[bytes, int] = {}
@@ -139,6 +141,8 @@ class Backlog(Reader):
         start = commit.start
         end = commit.end
         size = end - start
+        if size > self.large:
+            self.large_units += 1
         if 10 <= size < 100:
             tens = size // 10
             write_i32_le(out, i32(TWO_DIGITS + tens + ((size - tens * 10) << 8)))
@@ -183,6 +187,8 @@ class Backlog(Reader):
         if self.vector_moved:
             marks = self._changed_marks()
             self.vector_moved = False
+        if len(inner) > self.large:
+            self.large_units += 1
         self._close()
         self._tick.write(frame_bytes(self.own.text, inner, db, stamp, self.own.seen, marks, flags))
         self._previous_base = -1

@@ -111,6 +111,7 @@ class Feed(Follower):
         """Frames flow from now on: these first."""
         self._count_transfer()
         for part in parts:
+            self._limit += len(part)  # what it lacked is sent at once, however slowly it reads
             self._write(part)
             self.offset += len(part)
         self._sent.append((self.offset, int(self.agent.streams.own.seen)))
@@ -179,13 +180,18 @@ class Feed(Follower):
         self._sent.append((self.offset, int(last)))
         if len(self._sent) > SENT_MAX:
             self._sent.popleft()
-        if self._behind and self.unsent_bytes() > self._limit:
-            self.close("it does not keep up: client-output-buffer-limit replica")
+        self._look_whether_it_keeps_up(len(data))
 
     def relay(self, data: bytes) -> None:
         self._write(data)
         self.offset += len(data)
         self.relayed_bytes += len(data)
+        self._look_whether_it_keeps_up(len(data))
+
+    def _look_whether_it_keeps_up(self, size: int) -> None:
+        """So many bytes were sent as one. One unit may be larger than the limit: it must get there
+        all the same, or it would be sent again and again."""
+        self._limit = max(self._limit, self.agent.feed_limit_bytes + size)
         if self._behind and self.unsent_bytes() > self._limit:
             self.close("it does not keep up: client-output-buffer-limit replica")
 

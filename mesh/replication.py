@@ -369,6 +369,7 @@ class Replication:
             *agent.member.ownership.info(),
             ("mesh_pending_removals", int(agent.member.memory.removals.count)),
             ("mesh_transfers_in", agent.member.transfers),
+            ("mesh_large_units", int(agent.member.backlog.large_units)),
             ("mesh_must_replace", agent.member.void or "no"),
             ("mesh_import", agent.joining.info()),
             *agent.anti_entropy.fields(),

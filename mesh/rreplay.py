@@ -39,8 +39,10 @@ from node.store.effect import (
     Effect,
 )  # fmt: skip
 
-# Longest frame taken from a peer: mesh-max-unit-bytes (64 MB) and its envelope.
-FRAME_BYTES_MAX: Final = 128 * 1024 * 1024
+# Longest frame that is read, from a peer or from the own log: 8 GB, sixteen times the longest
+# argument that clients may send by default. What a node has done it must be able to say: a unit
+# that nobody takes would part the mesh for ever. Nothing is allocated before its bytes have come.
+FRAME_BYTES_MAX: Final[i64] = 8589934592
 # The `MESH.*` commands that say an effect; the others are control commands.
 EFFECT_NAMES: Final = frozenset(
     name
@@ -284,6 +286,7 @@ class Inner:
         parser = self._parser
         if frame.inner_end - frame.inner_start > 1048576:
             parser = Parser()
+            parser.max_bulk = FRAME_BYTES_MAX
         try:
             parser.feed(data[frame.inner_start : frame.inner_end])
             db = frame.db

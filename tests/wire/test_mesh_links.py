@@ -234,3 +234,13 @@ def test_a_node_that_stood_still_itself_does_not_take_its_peers_for_lost() -> No
         b.ask("SADD", "s", "b")
         mesh.await_equal()
         assert a.links()[0]["reconnects"] == attempts, a.output()
+
+
+def test_a_unit_larger_than_what_may_wait_for_a_follower_gets_there_at_once() -> None:
+    with Mesh(2, "--client-output-buffer-limit", "replica 1mb 1mb 60") as mesh:
+        a, b = mesh.nodes
+        attempts = b.links()[0]["reconnects"]
+        a.ask("SET", "k", b"x" * (40 << 20))
+        mesh.await_equal()
+        assert b.ask("STRLEN", "k").text == b"%d" % (40 << 20)
+        assert b.links()[0]["reconnects"] == attempts, a.output()
