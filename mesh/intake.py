@@ -48,8 +48,11 @@ class Intake:
         ranges = self.ranges
         if ranges is not None and not ranges.ended:
             return ranges.progress
-        chosen = self.staging.chosen
-        return None if chosen is None else min(self.staging.records / max(chosen, 1), 1.0)
+        staging = self.staging
+        if not staging.headed:
+            return 0.0
+        most = staging.incoming.keys if staging.chosen is None else staging.chosen
+        return None if most is None else min(staging.records / max(most, 1), 1.0)
 
     def step(self, budget: int) -> bool:
         """A slice of the comparison; False: nothing to do before more comes. StagingError."""

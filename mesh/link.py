@@ -381,6 +381,7 @@ class Link(asyncio.Protocol):
             behind = self.agent.now_ms() - (int(self.inbox.stamp) >> 20)
             self.apply_lag_ms = max(0.0, float(behind))
             self.become(self._live_word())
+            self.resync.lags()
         self.agent.after_frames()
 
     def _take_offers(self, packed: bytes) -> None:

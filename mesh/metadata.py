@@ -59,6 +59,7 @@ class Incoming:
         self.member_id = b""
         self.membership: list[Row] = []
         self.said = Said()
+        self.keys: int | None = None  # that were there when it began, those that show nothing too
 
     def head(self, text: bytes) -> None:
         """Reads the `plexis-mesh` field. ValueError where it is damaged."""
@@ -69,6 +70,7 @@ class Incoming:
         self.origins = [int(self.streams.of(uuid).number) for uuid in uuids]
         self.vector = dict(zip(uuids, fields["vector"], strict=True))
         self.said.read(fields.get("stability", {}))
+        self.keys = int(fields["keys"]) if "keys" in fields else None
         self.members = {
             uuid: name.encode() for uuid, name in zip(uuids, fields["members"], strict=True)
         }
@@ -105,9 +107,10 @@ class Incoming:
 
 def head_field(
     memory: Memory, member_id: bytes, own_row: dict[bytes, int],
-    membership: Sequence[list[object]] = (), stability: Stability | None = None,
+    membership: Sequence[list[object]] = (), stability: Stability | None = None, keys: int = 0,
 ) -> bytes:
-    """The `plexis-mesh` field: everything that belongs to no key, at this very moment."""
+    """The `plexis-mesh` field: everything that belongs to no key, and how many there are, at this
+    very moment."""
     streams = memory.streams
     rows: list[list[int]] = []
     for stream in streams.all:
@@ -131,6 +134,7 @@ def head_field(
         "rows": rows,
         "removals": removals,
         "stability": {} if stability is None else stability.fields(),
+        "keys": keys,
     }
     return json.dumps(fields, separators=(",", ":")).encode()
 
@@ -191,7 +195,8 @@ class MeshMetadata(Metadata):
             return []
         rows = self.membership.rows()
         own = self.row_of_own()
-        return [(HEAD, head_field(self.memory, self.member_id, own, rows, self.stability))]
+        keys = sum(int(db.keys.size) + len(db.hidden) for db in self.databases)
+        return [(HEAD, head_field(self.memory, self.member_id, own, rows, self.stability, keys))]
 
     def key_fields(self, number: int, key: bytes, entry: Entry) -> list[tuple[bytes, bytes]]:
         fields = super().key_fields(number, key, entry)

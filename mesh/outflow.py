@@ -64,7 +64,6 @@ class Outflow(Sink):
         self._head = b""
         self._vector: dict[bytes, int] = {}
         self._pinned = -1  # of the backlog, while a snapshot is sent
-        self._walk: PartialWalk | None = None
         self._begun = False
         self._scheduled = False
 
@@ -94,10 +93,10 @@ class Outflow(Sink):
     @property
     def progress(self) -> float | None:
         """The share done of the phase, 0 to 1; None where it is not known."""
-        walk = self._walk
-        if walk is not None:
-            return walk.progress
-        return None if self.ranges is None else self.ranges.progress
+        ranges = self.ranges
+        if ranges is None or self._begun:
+            return self.snapshots.progress_of(self)
+        return ranges.progress
 
     def _send(self, data: bytes) -> None:
         self.bytes_sent += len(data)
@@ -153,10 +152,9 @@ class Outflow(Sink):
 
     def _chosen_walk(self, writer: Writer, chosen: set[tuple[int, bytes]]) -> SnapshotWalk:
         member = self.member
-        self._walk = PartialWalk(
+        return PartialWalk(
             writer, member.engine.databases, member.metadata, chosen, self.checksum
         )
-        return self._walk
 
     # --- the snapshot ---------------------------------------------------------------------------
 

@@ -348,9 +348,9 @@ class Replication:
         fields.append((f"{prefix}_sync_phase", link.resync.phase.replace(" ", "-")))
         if syncing:
             fields.append((f"{prefix}_sync_read_bytes", link.resync.bytes_taken))
-            progress = link.resync.progress
-            if progress is not None:
-                fields.append((f"{prefix}_sync_progress", f"{progress:.3f}"))
+        progress = link.resync.progress
+        if progress is not None:
+            fields.append((f"{prefix}_sync_progress", f"{progress:.3f}"))
         if not is_up:
             down_s = (agent.now_ms() - link.since_ms) // 1000
             fields.append((f"{prefix}_link_down_since_seconds", down_s))
@@ -383,7 +383,7 @@ class Replication:
             ("mesh_resync_full_sent_bytes", agent.sync_full_bytes),
         ]
         fields += agent.clocks.info()
-        fields += [(kind, counts[kind]) for kind in counts]
+        fields += [(f"mesh_conflict_{kind}", counts[kind]) for kind in counts]
         return fields
 
     def mesh_status(self, ctx: Context, args: list[bytes]) -> object:

@@ -54,6 +54,7 @@ class Resync:
         self._is_range = False  # the last transfer was of what differs
         self._seen = 0  # transfers of this node, when the peer was asked
         self._failures = 0  # of comparisons, one after another
+        self._lag_most_ms = 0.0  # since the link began to lag behind; 0.0 while it does not
 
     @property
     def runs(self) -> bool:
@@ -82,8 +83,17 @@ class Resync:
         """The share done of the phase, 0 to 1; None where it is not known."""
         if self.intake is not None:
             return self.intake.progress
+        state = self.link.state
+        if state == LAGGING and self._lag_most_ms > 0.0:
+            return 1.0 - self.link.apply_lag_ms / self._lag_most_ms
         merging = self.link.agent.member.merging
-        return merging.progress if merging is not None and self.link.state == MERGING else None
+        return merging.progress if merging is not None and state == MERGING else None
+
+    def lags(self) -> None:
+        """Frames were applied: the link's apply lag, and what it is called, are those of now."""
+        lag_ms = self.link.apply_lag_ms
+        most_ms = max(self._lag_most_ms, lag_ms)
+        self._lag_most_ms = most_ms if self.link.state == LAGGING else 0.0
 
     def may_compare(self) -> bool:
         """Is a comparison by digests worth a try?"""

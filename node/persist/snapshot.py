@@ -112,6 +112,12 @@ class SnapshotWalk(BeforeChange):
         self._selected = -1
         self._steps = self._walk()
 
+    @property
+    def progress(self) -> float:
+        """The share of the keys that were met, 0 to 1."""
+        keys = sum(size for size, _ in self._sizes)
+        return 1.0 if self.written else min(self.keys_written / max(keys, 1), 1.0)
+
     # --- the caller's side --------------------------------------------------------------------
 
     def step(self, budget_keys: int) -> list[bytes] | None:
@@ -392,6 +398,11 @@ class Snapshots:
     def running(self) -> bool:
         """Is a walk under way, wanted or not?"""
         return self._walk is not None
+
+    def progress_of(self, sink: Sink) -> float | None:
+        """The share of the keys that this one was given, 0 to 1; None before its walk begins."""
+        walk = self._walk
+        return None if walk is None or sink not in self._served else walk.progress
 
     def request(self, sink: Sink) -> None:
         """The next walk is for this one too; it begins when none runs."""

@@ -339,6 +339,28 @@ def test_who_comes_back_empty_gets_the_whole_state() -> None:
     assert a("DBSIZE") == b("DBSIZE")
 
 
+def test_a_whole_state_tells_how_much_of_it_has_come() -> None:
+    mesh, a, b = apart()
+    a("DEL", "common3")  # what shows nothing travels as well
+    mesh.crash(1, None)
+    b.activate()
+    wire = asks(mesh, 0, 1)
+    told: list[list[float]] = [[], []]
+
+    def noted() -> bool:
+        for told_by, half in zip(told, (wire.outflow, wire.intake), strict=True):
+            if half is not None and half.progress is not None:
+                assert half.phase == TRANSFER
+                told_by.append(half.progress)
+        return wire.staged
+
+    until(mesh, wire, noted)
+    for shares in told:
+        assert shares[0] < 0.1 and shares[-1] > 0.9, shares
+        assert shares == sorted(shares) and len(set(shares)) > 10
+    mesh.heal()
+
+
 def test_of_four_that_restart_at_once_each_takes_one_transfer_at_most() -> None:
     """And none takes one that lacks nothing."""
     mesh = small("abcd")

@@ -31,8 +31,9 @@ def mesh() -> Iterator[Mesh]:
 
 def conflicts(mesh: Mesh) -> list[int]:
     """How often a write met one that it had not seen."""
+    kinds = [kind for kind in KINDS if kind != COUNTER_OVERFLOW]
     infos = [node.info("replication") for node in mesh.nodes]
-    return [sum(int(info[kind]) for kind in KINDS if kind != COUNTER_OVERFLOW) for info in infos]
+    return [sum(int(info[f"mesh_conflict_{kind}"]) for kind in kinds) for info in infos]
 
 
 def test_an_example_of_every_write_command_is_the_same_on_both_nodes(mesh: Mesh) -> None:

@@ -70,7 +70,7 @@ def test_a_value_that_changed_on_disk_is_written_anew_once() -> None:
         wait_until(partial(compared, nodes, rounds + 3), "three rounds more", FOUND_S)
         assert repaired(nodes) == 1
         assert a.ask("GET", "key").text == b.ask("GET", "key").text
-        counted = [int(node.info("replication")["repaired"]) for node in nodes]
+        counted = [int(node.info("replication")["mesh_conflict_repaired"]) for node in nodes]
         assert sorted(counted) == [0, 1]
         writer = nodes[counted.index(1)]
         assert "mesh_key_repaired" in writer.output()

@@ -48,7 +48,7 @@ def write(node: Node, commands: list[list[str]]) -> None:
 def conflicts(node: Node, *kinds: str) -> int:
     """How many conflicts of these kinds INFO counts."""
     fields = node.info("replication")
-    return sum(int(fields[kind]) for kind in kinds)
+    return sum(int(fields[f"mesh_conflict_{kind}"]) for kind in kinds)
 
 
 def join(caller: Node, called: Node) -> None:

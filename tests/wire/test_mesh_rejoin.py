@@ -150,7 +150,7 @@ def test_two_nodes_with_data_become_one_mesh_and_keep_it() -> None:
         assert a.ask("SCARD", "much").text == b"200"
         # The newer one while both stamps are known, else the mesh's.
         assert a.ask("GET", "both").text in (b"a", b"b")
-        assert int(b.info("replication")["import_conflict"]) >= 1
+        assert int(b.info("replication")["mesh_conflict_import_conflict"]) >= 1
         all_forget(a, b)
 
 

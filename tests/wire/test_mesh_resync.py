@@ -162,11 +162,16 @@ def test_progress_is_told_while_two_compare() -> None:
         seen: set[str] = set()
 
         def done() -> bool:
-            seen.add(b.info("replication")["master_sync_phase"])
+            info = b.info("replication")
+            phase = info["master_sync_phase"]
+            seen.add(phase)
+            if phase in ("digest", "transfer"):
+                assert 0.0 <= float(info["master_sync_progress"]) <= 1.0
             return has_compared(b)
 
         wait_until(done, "a comparison", CATCH_UP_S)
-        assert seen & {"connect", "digest", "transfer", "merge"}, seen
+        assert seen <= {"", "connect", "digest", "transfer", "merge", "catch-up"}
+        assert seen & {"digest", "transfer", "merge"}, seen
         mesh.proxies[0, 1].heal()
         mesh.await_equal()
         (link,) = b.links()
