@@ -11,7 +11,7 @@ TABLE_TEXT: Final = """\
 ## Network
 + port | int 0..65535 | 6379 | start | TCP port for clients and peers; 0 = no TCP
 + bind | addresses | * -::* | start | addresses to listen on; a leading - lets one be absent
-- bind-source-addr | text | "" | runtime | local address of outgoing links
++ bind-source-addr | text | "" | runtime | local address of outgoing links
 + protected-mode | yes-no | yes | runtime | refuse remote clients while no password is set
 + tcp-backlog | int 0..max | 511 | start | queue of connections not yet accepted
 + unixsocket | path | "" | start | path of a Unix socket to listen on as well
@@ -61,7 +61,7 @@ TABLE_TEXT: Final = """\
 - crash-memcheck-enabled | yes-no | yes | runtime | test memory after a crash
 - use-exit-on-panic | yes-no | no | hidden | leave without a core file after a failed assertion
 + databases | int 1..max | 16 | start | how many databases SELECT knows
-+ always-show-logo | yes-no | no | start | show the start banner in a log file as well
++ always-show-logo | yes-no | no | start | accepted: there is no banner
 - hide-user-data-from-log | yes-no | no | runtime | keep keys and values out of the log
 - set-proc-title | yes-no | yes | start | show state in the process title
 - proc-title-template | text | "{title} {listen-addr} {server-mode}" | runtime | that title
@@ -78,8 +78,8 @@ TABLE_TEXT: Final = """\
 + io-threads | int 1..128 | 1 | start | accepted: one core serves all clients
 - io-threads-do-reads | yes-no | no | hidden | Redis before 8: read in threads
 + hz | frequency | 10 | runtime | turns of background work a second, 1 to 500
-+ dynamic-hz | yes-no | yes | runtime | more turns when there are many clients
-+ shutdown-timeout | int 0..max | 10 | runtime | seconds to wait for replicas at shutdown
+- dynamic-hz | yes-no | yes | runtime | more turns when there are many clients
+- shutdown-timeout | int 0..max | 10 | runtime | seconds to wait for replicas at shutdown
 + shutdown-on-sigint | signal-options | default | runtime | what SIGINT does
 + shutdown-on-sigterm | signal-options | default | runtime | what SIGTERM does
 
@@ -124,18 +124,19 @@ TABLE_TEXT: Final = """\
 + replicaof slaveof | peers | - | start | follow this node
 + masterauth | text | "" | runtime | password sent to the nodes followed
 + masteruser | text | "" | runtime | user name sent with it
-+ replica-serve-stale-data slave-serve-stale-data | yes-no | yes | runtime | answer with links down
++ replica-serve-stale-data slave-serve-stale-data | yes-no | yes | runtime | accepted: it does
 + replica-read-only slave-read-only | yes-no | yes | runtime | refuse writes on a plain replica
-+ repl-diskless-sync | yes-no | yes | runtime | stream the snapshot to replicas without a file
-+ repl-diskless-sync-delay | int 0..max | 5 | runtime | seconds to wait for more replicas
-+ repl-diskless-sync-max-replicas | int 0..max | 0 | runtime | start at this many; 0 = wait
++ repl-diskless-sync | yes-no | yes | runtime | accepted: snapshots need no file
++ repl-diskless-sync-delay | int 0..max | 5 | runtime | accepted: nobody is waited for
++ repl-diskless-sync-max-replicas | int 0..max | 0 | runtime | accepted: likewise
 - repl-diskless-load | enum disabled on-empty-db swapdb | disabled | runtime | load from the socket
 - repl-rdb-channel | yes-no | no | hidden | send the snapshot on a connection of its own
-+ repl-ping-replica-period repl-ping-slave-period | int 1..max | 10 | runtime | seconds per ping
-+ repl-timeout | int 1..max | 60 | runtime | seconds of silence after which a link is down
++ repl-ping-replica-period repl-ping-slave-period | int 1..max | 10 | runtime | \
+accepted: mesh-heartbeat-ms says how often
++ repl-timeout | int 1..max | 60 | runtime | accepted: five heartbeats of silence, 3 s at least
 - repl-disable-tcp-nodelay | yes-no | no | runtime | fewer, larger packets on links
 + repl-backlog-size | backlog-size | 1mb | runtime | stream kept for links that come back
-+ repl-backlog-ttl | int 0..long | 3600 | runtime | seconds it is kept without replicas; 0 = ever
++ repl-backlog-ttl | int 0..long | 3600 | runtime | accepted: it is always kept
 - replica-full-sync-buffer-limit | memory 0..long | 0 | runtime | stream held during a full sync
 - replica-lazy-flush slave-lazy-flush | yes-no | no | runtime | empty in background before a sync
 - replica-ignore-maxmemory slave-ignore-maxmemory | yes-no | yes | runtime | replicas never evict
@@ -144,13 +145,13 @@ TABLE_TEXT: Final = """\
 - replica-announced | yes-no | yes | runtime | be visible to Sentinel
 + replica-announce-ip slave-announce-ip | text | "" | runtime | address told to the other side
 + replica-announce-port slave-announce-port | int 0..65535 | 0 | runtime | port told; 0 = own port
-+ min-replicas-to-write min-slaves-to-write | int 0..max | 0 | runtime | good replicas a write needs
-+ min-replicas-max-lag min-slaves-max-lag | int 0..max | 10 | runtime | seconds a good one may lag
+- min-replicas-to-write min-slaves-to-write | int 0..max | 0 | runtime | good replicas a write needs
+- min-replicas-max-lag min-slaves-max-lag | int 0..max | 10 | runtime | seconds a good one may lag
 
 ## Mesh
 + active-replica | yes-no | no | runtime | accept writes while following others (KeyDB)
 + multi-master | yes-no | no | start | follow several nodes; needs active-replica (KeyDB)
-+ multi-master-no-forward | yes-no | no | runtime | do not pass on what came from others (KeyDB)
++ multi-master-no-forward | yes-no | no | runtime | accepted: only what is asked for is passed on
 + node-name | node-name | "" | start | name of this node in the admin page and log
 + admin-bind | listen-address | 127.0.0.1:8379 | start | where the admin page listens
 + admin-password | text | "" | start | password of the admin page
@@ -288,9 +289,9 @@ allkeys-lfu allkeys-random noeviction | noeviction | runtime | what is evicted
 
 ## Events and diagnosis
 + notify-keyspace-events | event-classes | "" | runtime | keyspace events to publish
-+ slowlog-log-slower-than | int -1..long | 10000 | runtime | microseconds; 0 = all, -1 = off
-+ slowlog-max-len | int 0..long | 128 | runtime | entries kept by the slow log
-+ latency-tracking | yes-no | yes | runtime | keep latency histograms per command
+- slowlog-log-slower-than | int -1..long | 10000 | runtime | microseconds; 0 = all, -1 = off
+- slowlog-max-len | int 0..long | 128 | runtime | entries kept by the slow log
+- latency-tracking | yes-no | yes | runtime | keep latency histograms per command
 - latency-tracking-info-percentiles | percentiles | 50 99 99.9 | runtime | shown in INFO
 - latency-monitor-threshold | int 0..long | 0 | runtime | milliseconds LATENCY notes; 0 = off
 - busy-reply-threshold lua-time-limit | int 0..long | 5000 | runtime | milliseconds until BUSY

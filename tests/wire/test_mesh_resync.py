@@ -158,6 +158,7 @@ def test_progress_is_told_while_two_compare() -> None:
         mesh.await_equal()
         mesh.cut(0, 1)
         overwrite(a, b"a", 0)
+        mesh.proxies[1, 0].delay(50)  # so that each phase lasts longer than between two looks
         mesh.proxies[1, 0].heal()
         seen: set[str] = set()
 

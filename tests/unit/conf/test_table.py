@@ -238,22 +238,23 @@ FILE_ONLY = ["loadmodule", "rename-command", "sentinel", "user"]
 
 # What this release acts on (or accepts because it has nothing to do).
 BUILT = """
-port bind protected-mode tcp-backlog unixsocket unixsocketperm timeout tcp-keepalive daemonize
+port bind bind-source-addr protected-mode tcp-backlog unixsocket unixsocketperm timeout
+tcp-keepalive daemonize always-show-logo
 pidfile loglevel logfile databases save dbfilename dir stop-writes-on-bgsave-error rdbchecksum
 rdbcompression maxclients requirepass masterauth masteruser replicaof active-replica multi-master
 multi-master-no-forward replica-read-only replica-serve-stale-data replica-announce-ip
 replica-announce-port repl-timeout repl-ping-replica-period repl-backlog-size repl-backlog-ttl
 repl-diskless-sync repl-diskless-sync-delay repl-diskless-sync-max-replicas
-min-replicas-to-write min-replicas-max-lag notify-keyspace-events proto-max-bulk-len
-client-query-buffer-limit client-output-buffer-limit hz dynamic-hz hash-max-listpack-entries
+notify-keyspace-events proto-max-bulk-len
+client-query-buffer-limit client-output-buffer-limit hz hash-max-listpack-entries
 hash-max-listpack-value set-max-intset-entries set-max-listpack-entries set-max-listpack-value
 zset-max-listpack-entries zset-max-listpack-value list-max-listpack-size list-compress-depth
 hll-sparse-max-bytes stream-node-max-bytes stream-node-max-entries lfu-log-factor lfu-decay-time
 rdb-version sanitize-dump-payload
 lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del
-lazyfree-lazy-user-flush shutdown-timeout shutdown-on-sigint shutdown-on-sigterm latency-tracking
-slowlog-log-slower-than slowlog-max-len enable-debug-command enable-protected-configs
-always-show-logo crash-log-enabled server-threads io-threads admin-bind admin-password
+lazyfree-lazy-user-flush shutdown-on-sigint shutdown-on-sigterm
+enable-debug-command enable-protected-configs
+crash-log-enabled server-threads io-threads admin-bind admin-password
 appendonly appendfilename appenddirname appendfsync no-appendfsync-on-rewrite
 auto-aof-rewrite-percentage auto-aof-rewrite-min-size aof-load-truncated
 mesh-dial-back mesh-join mesh-unstable-max-bytes mesh-peer-expel-after mesh-expel-quorum
@@ -281,6 +282,22 @@ def test_the_directives_of_keydb_and_of_files_are_known(name: str) -> None:
 
 def test_what_is_built_is_what_the_release_promises() -> None:
     assert sorted(name for name, entry in TABLE.items() if entry.built) == sorted(BUILT.split())
+
+
+def test_what_is_built_is_read_somewhere() -> None:
+    """Else it must say so: that it has no effect, or why the value is only accepted."""
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for package in ("node", "mesh", "conf", "admin_ui")
+        for path in (ROOT / package).rglob("*.py") if path.name != "table_text.py"
+    )
+    idle = {
+        entry.name for entry in TABLE.values()
+        if entry.built and not entry.help.startswith("accepted: ")
+        and not any(f'"{name}"' in code for name in (entry.name, *entry.aliases))
+    }
+    # Read by a name that is put together; and one with a single value.
+    assert idle == {"shutdown-on-sigint", "shutdown-on-sigterm", "mesh-eviction"}
 
 
 def test_save_port_and_dir_have_the_defaults_of_redis() -> None:
