@@ -103,7 +103,6 @@ _LINK_METRICS: Final = (
     ("mesh_link_backlog_bytes", "gauge", "backlog_bytes", 1, "Still to be sent"),
     ("mesh_link_backlog_ops", "gauge", "backlog_ops", 1, "Still to be sent"),
     ("mesh_clock_skew_seconds", "gauge", "clock_skew_ms", 0.001, "Peer's clock minus this one's"),
-    ("mesh_ops_sent_total", "counter", "ops_sent", 1, "Writes sent"),
     ("mesh_ops_applied_total", "counter", "ops_applied", 1, "Writes applied"),
     (
         "mesh_ops_ignored_total",
@@ -116,7 +115,7 @@ _LINK_METRICS: Final = (
     ("mesh_bytes_received_total", "counter", "bytes_received", 1, "Bytes received"),
     ("mesh_full_syncs_total", "counter", "resync_full", 1, "Full syncs"),
     ("mesh_partial_syncs_total", "counter", "resync_partial", 1, "Partial syncs"),
-    ("mesh_partial_syncs_refused_total", "counter", "resync_partial_refused", 1, "Refused ones"),
+    ("mesh_range_syncs_total", "counter", "resync_range", 1, "Syncs of what differed alone"),
     ("mesh_reconnects_total", "counter", "reconnects", 1, "Connections after the first"),
     ("mesh_sync_progress_ratio", "gauge", "progress", 1, "Share done of the running sync"),
 )
@@ -287,8 +286,8 @@ def _add_mesh(out: Exposition, node: NodeStatus, mesh: MeshStatus, stream_count:
     gauges: list[tuple[str, str, float]] = [
         ("mesh_initial_sync_done", "1 once the node needs no first sync", synced),
         ("mesh_unstable_bytes", "Held for writes not everybody has", mesh.unstable_bytes),
-        ("mesh_limbo_keys", "Keys whose removal waits for writes", mesh.limbo_keys),
-        ("mesh_tombstones", "Removals that are remembered", mesh.tombstones),
+        ("mesh_limbo_keys", "Keys that show nothing, remembered", mesh.limbo_keys),
+        ("mesh_tombstones", "Removals that wait for late writes", mesh.tombstones),
         ("mesh_unconfigured_peers", "Peers not in the configuration", unconfigured),
         ("mesh_admin_sse_clients", "Open event streams of the admin page", stream_count),
         ("mesh_event_loop_lag_seconds", "Delay of the event loop", node.event_loop_lag_ms / 1000),

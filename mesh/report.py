@@ -67,6 +67,7 @@ def mesh_status(agent: Agent) -> MeshStatus:
         repairs=agent.anti_entropy.totals.repaired,
         unstable_bytes=agent.unstable_bytes(),
         limbo_keys=agent.limbo_keys(),
+        tombstones=int(memory.removals.count),
         stable_age_ms=float(agent.member.cap.held_up_ms(agent.now_ms())),
         held_up_by=agent.member.cap.held_up_by().decode(),
         vector=tuple(

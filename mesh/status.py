@@ -91,11 +91,9 @@ class LinkStatus(Record):
     resync_partial: int = 0
     resync_full_bytes: int = 0
     resync_range_bytes: int = 0
-    resync_partial_refused: int = 0
     reconnects: int = 0
     ops_applied: int = 0
     ops_ignored: int = 0
-    ops_sent: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
     offset: int = 0
@@ -182,8 +180,9 @@ class MeshStatus(Record):
     """Memory held for writes that not every member is known to have (semantics: the unstable
     window); it is bounded by `mesh-unstable-max-bytes`."""
     limbo_keys: int = 0
-    """Keys whose removal waits for writes not seen yet."""
+    """Keys that show nothing and are remembered: deleted or expired ones, until all have heard."""
     tombstones: int = 0
+    """Removals that wait for writes which they had seen and which are not here yet."""
     stable_age_ms: float | None = None
     """How far behind now the oldest stamp lies that every member is known to have."""
     held_up_by: str = ""

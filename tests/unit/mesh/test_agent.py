@@ -7,9 +7,10 @@ from pathlib import Path
 import conf
 from mesh.agent import Agent
 from mesh.clock import HybridClock
-from mesh.dots import Streams
+from mesh.dots import Streams, row_of
 from mesh.link import Link
 from mesh.merge.resolver import StampResolver
+from mesh.removals import KEY, Pending
 from node.commands.table import load
 from node.engine import Engine
 
@@ -37,3 +38,11 @@ def test_a_link_asks_for_nothing_while_a_snapshot_is_taken_in(tmp_path: Path) ->
     found.member.abandon()
     found.staging_ended()
     assert found.may_resume(link) and found.may_resume(other)
+
+
+def test_the_status_counts_removals_that_wait(tmp_path: Path) -> None:
+    found = agent(tmp_path)
+    found.member.activate()
+    assert found.status().tombstones == 0
+    found.member.memory.removals.add(0, b"k", Pending(50, 0, row_of([7, 8]), [(KEY, b"")]))
+    assert found.status().tombstones == 1
