@@ -32,8 +32,9 @@ who wrote.
 
 A *member* is named by its id, its `node-name` or `host:port`, as `MESH PEERS` shows them. A wait
 is never longer than `mesh-wait-max-ms`, which also stands for a timeout of 0; inside MULTI and
-scripts the answer is that of the moment. To read on another node what was written here: `MESH
-TOKEN` here, and `MESH WAITFOR token timeout` there before the read.
+scripts the answer is that of the moment. A member that follows this node through others counts as
+well, and says how far it is with its heartbeats: up to two of them later. To read on another node
+what was written here: `MESH TOKEN` here, and `MESH WAITFOR token timeout` there before the read.
 
 `MESH CONFLICTS` and `MESH EXPLAIN` tell what this node remembers: run them on each node to compare.
 They show data, so they are for administrators, and so are the first `mesh-conflicts-value-bytes` of

@@ -103,7 +103,7 @@ class Explainer:
             newest = newest_of(state.registers, self.streams)
             fields["registers"] = [
                 self._register(each, each is newest and slot == STRING_SLOT)
-                for each in by_newest(state.registers)[:LISTED_MAX]
+                for each in by_newest(state.registers, self.streams)[:LISTED_MAX]
             ]
         if state.increments:
             fields["increments"] = self._increments(state.increments)
@@ -128,7 +128,9 @@ class Explainer:
         else:
             contested = [self._rivals(state, name) for name in list(state.rivals)[:LISTED_MAX]]
             for value in state.opaque.values():
-                contested += contested_places(value, LISTED_MAX, self._register, pairs)
+                contested += contested_places(
+                    value, LISTED_MAX, self.streams, self._register, pairs
+                )
             if contested:
                 fields["contested"] = contested
         return fields
@@ -179,11 +181,13 @@ class Explainer:
         fields: dict[str, object] = {"name": place}
         dots = state.member_dots(place)
         if dots:
-            fields["member"] = [self._register(each, True) for each in by_newest(dots)]
+            newest = by_newest(dots, self.streams)
+            fields["member"] = [self._register(each, True) for each in newest]
         field = state.field_state(place)
         if field.registers or field.increments:
             fields["field"] = [
-                self._register(each, at == 0) for at, each in enumerate(by_newest(field.registers))
+                self._register(each, at == 0)
+                for at, each in enumerate(by_newest(field.registers, self.streams))
             ]
             if field.increments:
                 fields["increments"] = self._increments(field.increments)
@@ -202,7 +206,7 @@ class Explainer:
             "kind": kind, "name": self.memory.conflicts.cut(place),
             "dots": [
                 self._register(each, at == 0)
-                for at, each in enumerate(by_newest(dots)[:LISTED_MAX])
+                for at, each in enumerate(by_newest(dots, self.streams)[:LISTED_MAX])
             ],
         })  # fmt: skip
 
@@ -247,9 +251,13 @@ class Explainer:
         })  # fmt: skip
 
 
-def by_newest(registers: list[Register]) -> list[Register]:
-    """The newest first, by stamp."""
-    return sorted(registers, key=lambda each: int(each.stamp), reverse=True)
+def by_newest(registers: list[Register], streams: Streams) -> list[Register]:
+    """The newest first: by stamp, then by the stream's uuid."""
+    return sorted(
+        registers,
+        key=lambda each: (int(each.stamp), streams.all[each.origin].uuid),
+        reverse=True,
+    )
 
 
 def held_slots(state: KeyState) -> set[int]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from mesh.conflicts import NAME_BYTES
 from mesh.dots import Streams
 from mesh.merge.kinds.zset_members import registers_of
 from node.resp.replies import Map
 from node.store.entry import Register
 from node.store.values.lists import ListValue
-from node.store.values.scored import Scored, SpelledScore, score_in
+from node.store.values.scored import SpelledScore, score_in, shown_register
 from node.store.values.scores import score_text
 from node.store.values.streams import StreamValue
 from node.store.values.value import Value
@@ -22,6 +23,8 @@ from node.store.values.zsets import ZSetValue
 
 # Members of a sorted set that are looked at for contested ones: some 10 ms.
 LOOKED_MAX: Final = 100_000
+# Of a number of 64 bits: no index and no part of an ID is longer.
+DIGITS_MOST: Final = 20
 
 Pairs = Callable[[dict[str, object]], Map]
 Told = Callable[[Register, bool], Map]
@@ -40,14 +43,17 @@ def told_place(
     return {}
 
 
-def contested_places(value: Value | None, most: int, told: Told, pairs: Pairs) -> list[object]:
+def contested_places(
+    value: Value | None, most: int, streams: Streams, told: Told, pairs: Pairs
+) -> list[object]:
     """Places with registers or increments that had not seen one another, at most so many."""
     found: list[object] = []
     if isinstance(value, ListValue):
         for (origin, number), registers in (value.registers or {}).items():
             if len(registers) > 1 and len(found) < most:
                 found.append(pairs({
-                    "kind": "element", "name": b"%d of stream %d" % (number, origin),
+                    "kind": "element",
+                    "name": b"%d of stream %b" % (number, streams.all[origin].text),
                     "dots": told_registers(registers, told),
                 }))  # fmt: skip
     elif isinstance(value, ZSetValue):
@@ -59,8 +65,8 @@ def contested_places(value: Value | None, most: int, told: Told, pairs: Pairs) -
                     return found
                 if isinstance(slot, SpelledScore) and len(slot.registers) > 1:
                     found.append(pairs({
-                        "kind": "member", "name": member,
-                        "dots": [told(each, at == 0) for at, each in enumerate(scores_of(slot))],
+                        "kind": "member", "name": member[:NAME_BYTES],
+                        "dots": scores_of(slot, told),
                     }))  # fmt: skip
     return found
 
@@ -70,20 +76,22 @@ def told_member(value: ZSetValue, member: bytes, told: Told, pairs: Pairs) -> di
     slot = value.slot(member)
     if slot is None:
         return {}
-    shown_stamp = int(slot.stamp) if isinstance(slot, Scored) else 0
     fields: dict[str, object] = {
-        "score": score_text(score_in(slot)),
-        "scores": [told(each, int(each.stamp) == shown_stamp) for each in scores_of(slot)],
-    }
+        "score": score_text(score_in(slot)), "scores": scores_of(slot, told),
+    }  # fmt: skip
     if isinstance(slot, SpelledScore) and slot.streams:
         fields["score-increments"] = sum(len(each.steps) for each in slot.streams)
     return fields
 
 
-def scores_of(slot: object) -> list[Register]:
-    """A member's registers with their scores as text."""
+def scores_of(slot: object, told: Told) -> list[object]:
+    """A member's registers, the newest first. Which of them shows is not always the first: of
+    those of ZADD GT it is the greatest."""
+    registers = registers_of(slot)
+    shown = shown_register(registers)
     return [
-        Register(each.stamp, each.origin, score_text(each.score)) for each in registers_of(slot)
+        told(Register(each.stamp, each.origin, score_text(each.score)), each is shown)
+        for each in registers
     ]
 
 
@@ -94,7 +102,8 @@ def told_registers(registers: list[Register], told: Told) -> list[object]:
 
 def told_element(value: ListValue, place: bytes, streams: Streams, told: Told) -> dict[str, object]:
     """An element's identity, and who assigned its value."""
-    index = int(place) if place.removeprefix(b"-").isdigit() else value.length
+    digits = place.removeprefix(b"-")
+    index = int(place) if digits.isdigit() and len(digits) <= DIGITS_MOST else value.length
     position = index + value.length if index < 0 else index
     if not 0 <= position < value.length:
         return {}
@@ -114,7 +123,7 @@ def told_element(value: ListValue, place: bytes, streams: Streams, told: Told) -
 def told_entry(value: StreamValue, place: bytes, told: Told) -> dict[str, object]:
     """Who added an entry."""
     ms, _, sequence = place.partition(b"-")
-    if not (ms.isdigit() and sequence.isdigit()):
+    if not (ms.isdigit() and sequence.isdigit()) or len(place) > 2 * DIGITS_MOST + 1:
         return {}
     number = int(ms) << 64 | int(sequence)
     if not value.has(number):

@@ -120,7 +120,8 @@ class Waits:
         done = self.reached(stamp)
         if done >= needed or ctx.services.nested > 0:
             return done
-        until_ms = self._until(timeout_ms or self._most_ms())
+        self._until(timeout_ms)  # Redis's error where the sum is beyond 64 bits
+        until_ms = self._until(min(timeout_ms or self._most_ms(), self._most_ms()))
         return self._ask_and_park(ForSome(self, until_ms, stamp, needed))
 
     def mesh_wait(self, ctx: Context, args: list[bytes]) -> object:
@@ -168,10 +169,15 @@ class Waits:
     # --- who has what ---------------------------------------------------------------------------
 
     def reached(self, stamp: int) -> int:
-        """How many members are known to have applied our stream up to `stamp`."""
-        return sum(
-            1 for feed in self.agent.feeds if feed.state == IN_SYNC and feed.acked_stamp >= stamp
-        )
+        """How many members are known to have applied our stream up to `stamp`, be it through
+        another; of who wrote nothing (0), how many have applied anything."""
+        members = {
+            feed.member_id for feed in self.agent.feeds
+            if feed.state == IN_SYNC and feed.acked_stamp >= stamp
+        }  # fmt: skip
+        refusal = self.agent.member.membership.refusal
+        members |= {member for member in self._marked(max(stamp, 1)) if not refusal(member)}
+        return len(members)
 
     def has_applied(self, member: bytes, stamp: int) -> bool:
         """Is this member known to have applied our stream up to `stamp`? It says so by ACK where it
@@ -181,11 +187,18 @@ class Waits:
         for feed in self.agent.feeds:
             if feed.member_id == member and feed.acked_stamp >= stamp:
                 return True
+        return member in self._marked(stamp)
+
+    def _marked(self, stamp: int) -> set[bytes]:
+        """The other members whose marks say that they have applied our stream up to `stamp`. What a
+        process had that has ended says nothing: the next one may have lost it."""
         own = int(self.streams.own.number) << 3
-        return any(
-            stream.member == member and read_i64_le(stream.row, own) >= stamp
-            for stream in self.streams.all
-        )
+        return {
+            stream.member for stream in self.streams.all
+            if stream.member and stream.member != self.agent.member.member_id
+            and not (stream.closing or stream.ended)
+            and read_i64_le(stream.row, own) >= stamp
+        }  # fmt: skip
 
     def acked(self) -> None:
         """A follower has said how far it is: who waited for that?"""
@@ -214,8 +227,7 @@ class Waits:
     def _ask_and_park(self, parked: Waiting) -> Waiting:
         """The followers are asked at once, not only with their next heartbeat."""
         self.for_acks[parked] = None
-        if isinstance(parked, ForMembers):
-            self.for_frames[parked] = None  # marks say how far members are that do not follow us
+        self.for_frames[parked] = None  # marks say how far members are that do not follow us
         self.agent.member.backlog.flush()
         for feed in self.agent.feeds:
             feed.ask_ack()
@@ -291,9 +303,12 @@ def vector_of(token: bytes) -> dict[bytes, int]:
     if not token.startswith(TOKEN_HEAD) or len(token) > 3 + 32 * TOKEN_STREAMS_MAX:
         raise BAD_TOKEN
     try:
-        return unpack_marks(base64.b64decode(token[3:], altchars=b"-_", validate=True))
+        vector = unpack_marks(base64.b64decode(token[3:], altchars=b"-_", validate=True))
     except (ValueError, binascii.Error) as error:
         raise BAD_TOKEN from error
+    if any(stamp >= 1 << 63 for stamp in vector.values()):
+        raise BAD_TOKEN
+    return vector
 
 
 def covers(streams: Streams, vector: dict[bytes, int]) -> bool:

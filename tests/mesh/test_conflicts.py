@@ -9,7 +9,7 @@ from mesh.conflicts import Conflict, Conflicts
 from mesh.dots import Streams, row_of
 from mesh.explain import Explainer, conflict_map
 from mesh.removals import MEMBER, Pending
-from node.resp.replies import Boolean, Map
+from node.resp.replies import Boolean, Double, Map
 from tests.mesh.all_commands import AllTypes
 from tests.mesh.stories import Mesh, conflicts, pair, trio
 from tests.support.simnode import SimNode
@@ -494,3 +494,66 @@ def test_explain_knows_every_type_and_changes_nothing(seed: int) -> None:
         kept = node.member.memory.conflicts
         for conflict in kept.last:
             assert fields_of(conflict_map(conflict, kept, node.streams))["rule"]
+
+
+def test_explain_tells_the_same_winner_as_the_key_where_two_stamps_are_equal() -> None:
+    """Of equal stamps the stream's uuid decides, also in what is told of a place."""
+    for turn in range(2):
+        mesh = Mesh("ab")
+        a, b = mesh.nodes
+        first, second = (a, b) if turn else (b, a)
+        mesh.cut_all()
+        mesh.at(1000)
+        first("HSET", "h", "f", "first")
+        second("HSET", "h", "f", "second")
+        mesh.heal()
+        shown = mesh.both("HGET", "h", "f")
+        for node in mesh.nodes:
+            (contested,) = listed(told_of(node, "h"), "contested")
+            dots = listed(contested, "dots")
+            assert dots[0]["stamp"] == dots[1]["stamp"]
+            assert [each["value"] for each in dots if each["shown"]] == [shown]
+            field = listed(fields_of(told_of(node, "h", "f")["place"]), "field")
+            assert [each["value"] for each in field if each["shown"]] == [shown]
+
+
+def test_explain_tells_which_score_shows_where_it_is_not_the_newest() -> None:
+    """Of scores of ZADD GT that had not seen one another the greatest shows."""
+    mesh, a, b = pair()
+    a("ZADD", "z", "1", "x")
+    mesh.heal()
+    mesh.cut_all()
+    mesh.at(1000)
+    a("ZADD", "z", "GT", "7", "x")
+    mesh.at(1001)
+    b("ZADD", "z", "GT", "5", "x")
+    mesh.heal()
+    for node in mesh.nodes:
+        score = node("ZSCORE", "z", "x")
+        assert isinstance(score, Double) and score.value == 7.0
+    for node in mesh.nodes:
+        (contested,) = listed(told_of(node, "z"), "contested")
+        dots = listed(contested, "dots")
+        assert [(each["value"], each["shown"]) for each in dots] == [(b"5", False), (b"7", True)]
+        scores = listed(fields_of(told_of(node, "z", "x")["place"]), "scores")
+        assert [each["value"] for each in scores if each["shown"]] == [b"7"]
+
+
+def test_explain_names_an_element_alike_on_all_nodes() -> None:
+    mesh, a, b = pair()
+    b("RPUSH", "l", "x")
+    mesh.heal()
+    mesh.cut_all()
+    mesh.at(1000)
+    a("LSET", "l", "0", "from a")
+    mesh.at(1001)
+    b("LSET", "l", "0", "from b")
+    mesh.heal()
+    assert mesh.both("LINDEX", "l", "0") == b"from b"
+    told = [listed(told_of(node, "l"), "contested") for node in mesh.nodes]
+    assert told[0][0]["name"] == told[1][0]["name"]
+    for (contested,) in told:
+        dots = listed(contested, "dots")
+        assert [(each["value"], each["shown"]) for each in dots] == [
+            (b"from b", True), (b"from a", False),
+        ]  # fmt: skip

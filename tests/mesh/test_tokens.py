@@ -26,6 +26,7 @@ from tests.support.local import Inbox
 from tests.support.simulation import World
 
 PEER = b"\x02" * 16
+STAMP_OF_64 = b"v1." + b"_" * 32  # stamps have 63 bits
 MEMBERS = (b"b" * 32, b"c" * 32, b"d" * 32)
 
 
@@ -91,7 +92,8 @@ def test_an_ended_stream_counts_as_reached() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"v1", b"v2.AAAA", b"v1.?", b"v1.AAAA", b"v1." + b"A" * (32 * 2048 + 32)]
+    "text",
+    [b"", b"v1", b"v2.AAAA", b"v1.?", b"v1.AAAA", b"v1." + b"A" * (32 * 2048 + 32), STAMP_OF_64],
 )
 def test_what_is_no_token_is_refused(text: bytes) -> None:
     with pytest.raises(Failure, match="no token"):
@@ -180,7 +182,9 @@ def test_waitfor_gives_up_after_its_time(lone: Lone) -> None:
 def test_no_wait_is_longer_than_the_directive_says(lone: Lone, timeout: str) -> None:
     lone.agent.config.set("mesh-wait-max-ms", ["5000"])
     lone("SET", "k", "v")
-    for words in (["MESH", "WAITFOR", token_of({PEER: 7})], ["MESH", "WAIT", "all"]):
+    for words in (
+        ["MESH", "WAITFOR", token_of({PEER: 7})], ["MESH", "WAIT", "all"], ["WAIT", "3"],
+    ):  # fmt: skip
         lone(*words, timeout)
         lone.engine.time_out(1_700_000_004.9)
         assert not lone.outlet.resumed
@@ -274,6 +278,48 @@ def test_a_member_that_is_reached_through_another_says_so_by_its_marks(lone: Lon
     assert lone.agent.waits.has_applied(MEMBERS[2], int(lone.client.last_write))
     lone.agent.after_frames()
     assert lone.outlet.resumed == [1]
+
+
+def test_wait_counts_members_that_are_reached_through_another(lone: Lone) -> None:
+    lone("SET", "k", "v")
+    lone.agent.feeds.remove(lone.feeds.pop())
+    stream = lone.agent.streams.of(b"\x09" * 16)
+    stream.member = MEMBERS[2]
+    lone("WAIT", "3", "1000")
+    lone.acks(0, 1)
+    assert not lone.outlet.resumed
+    own = lone.agent.streams.own
+    lone.agent.streams.add_marks(stream, pack_marks({own.uuid: int(own.seen)}))
+    lone.agent.after_frames()
+    assert lone.outlet.resumed == [3]
+
+
+def test_what_a_process_had_that_has_ended_counts_no_more(lone: Lone) -> None:
+    """Who has started again says itself what it has: the end of it may be lost."""
+    lone("SET", "k", "v")
+    lone.agent.feeds.clear()
+    own = lone.agent.streams.own
+    stream = lone.agent.streams.of(b"\x09" * 16)
+    stream.member = MEMBERS[2]
+    lone.agent.streams.add_marks(stream, pack_marks({own.uuid: int(own.seen)}))
+    stamp = int(lone.client.last_write)
+    assert lone.agent.waits.reached(stamp) == 1
+    assert lone.agent.waits.has_applied(MEMBERS[2], stamp)
+    stream.closing = True
+    assert lone.agent.waits.reached(stamp) == 0
+    assert not lone.agent.waits.has_applied(MEMBERS[2], stamp)
+
+
+def test_who_is_expelled_counts_no_more(lone: Lone) -> None:
+    lone("SET", "k", "v")
+    lone.agent.feeds.clear()
+    own = lone.agent.streams.own
+    stream = lone.agent.streams.of(b"\x09" * 16)
+    stream.member = MEMBERS[2]
+    lone.agent.streams.add_marks(stream, pack_marks({own.uuid: int(own.seen)}))
+    said: dict[str, object] = {"state": "expelled", "by": "", "why": "a test"}
+    lone.agent.member.change_membership([(MEMBERS[2] + b".end", said)])
+    assert lone.agent.waits.reached(int(lone.client.last_write)) == 0
 
 
 def test_a_link_that_never_came_up_is_waited_for_in_vain(lone: Lone) -> None:
@@ -371,6 +417,18 @@ def test_explain_takes_a_database_and_a_place(lone: Lone) -> None:
     assert kind("h", "0", "PLACE", "f") == (b"hash", True)
     for words in (("h", "9"), ("h", "x"), ("h", "PLACE"), ("h", "0", "f")):
         assert isinstance(lone("MESH", "EXPLAIN", *words), Failure), words
+
+
+@pytest.mark.parametrize("place", ["9" * 5000, "-" + "9" * 5000, "9" * 5000 + "-1", "-", "--1"])
+def test_explain_of_a_place_that_cannot_be_tells_of_none(lone: Lone, place: str) -> None:
+    lone("RPUSH", "l", "x")
+    lone("XADD", "x", "5-1", "f", "v")
+    for key in ("l", "x"):
+        reply = lone("MESH", "EXPLAIN", key, "PLACE", place)
+        assert isinstance(reply, Map)
+        fields = dict(zip(reply.items[::2], reply.items[1::2], strict=True))
+        told = fields[b"place"]
+        assert isinstance(told, Map) and told.items == [b"name", place.encode()]
 
 
 def test_digests_by_range_are_of_what_shows_and_of_no_order(lone: Lone) -> None:
