@@ -34,6 +34,12 @@ TRIP_MAX_US: Final = 10_000_000
 # The own clock was set back where it has moved by more than this against the loop's within a
 # heartbeat. Forward is no sign: so it looks as well when the machine has slept.
 STEP_MS: Final = 100.0
+# The peer's clock may be right by now. No number, so that the log tells it once for each link.
+STAMPS_AHEAD: Final = (
+    "the peer's newest stamps are farther ahead of our clock than mesh-clock-refuse-ms allows: its"
+    " clock was, or still is; it is followed once they are past (mesh_clock_stamps_ahead_ms in its"
+    " INFO replication)"
+)
 # A member that was not measured for so long says nothing about our clock any more.
 MEASURE_KEPT_S: Final = 3600.0
 
@@ -142,7 +148,10 @@ class ClockGuard:
         self._skews[member] = Skew(skew_ms, error_ms, loop_s)
         if skew_ms - error_ms > self.refuse_ms:
             self.refusals += 1
-            return self._refusal(skew_ms)
+            return (
+                f"the peer's clock is {skew_ms / 1000:.0f} s ahead of ours, more than"
+                " mesh-clock-refuse-ms: set its clock"
+            )
         wrong = abs(skew_ms) - error_ms > self.alarm_ms
         self._alarm(member, wrong, f"its clock differs by {skew_ms:.0f} ms")
         return ""
@@ -151,7 +160,7 @@ class ClockGuard:
         """A peer's stamp is so far ahead of our clock. Why it is refused, or ""."""
         if ahead_ms > self.refuse_ms:
             self.refusals += 1
-            return self._refusal(ahead_ms)
+            return STAMPS_AHEAD
         if ahead_ms > self.alarm_ms:
             self._alarm(b"", True, f"a peer's stamp is {ahead_ms:.0f} ms ahead of our clock")
         return ""
@@ -175,12 +184,6 @@ class ClockGuard:
     def alarm(self) -> bool:
         """Is a clock farther off than `mesh-clock-guard-ms` now?"""
         return bool(self._alarmed)
-
-    def _refusal(self, ahead_ms: float) -> str:
-        return (
-            f"the peer's clock is {ahead_ms / 1000:.0f} s ahead of ours, more than"
-            f" mesh-clock-refuse-ms: set its clock"
-        )
 
     def _alarm(self, member: bytes, wrong: bool, reason: str) -> None:
         if not wrong:

@@ -120,6 +120,14 @@ def test_a_peer_beyond_the_limit_is_refused_with_a_reason() -> None:
     assert guard.measured(CAROL, float(-HOUR_MS), 1.0) == "", "a slow clock poisons nothing"
 
 
+def test_a_peer_whose_stamps_alone_are_ahead_is_not_told_to_set_its_clock() -> None:
+    """Its clock was ahead and is right by now. Each attempt says the same: it is logged once."""
+    guard = Told().guard
+    refusal = guard.frame(3_600_000.0)
+    assert "newest stamps" in refusal and "set its clock" not in refusal
+    assert guard.frame(3_595_000.0) == refusal
+
+
 def test_what_is_in_doubt_counts_for_nothing() -> None:
     """An answer took 2 s on a link that stalls: the clock may be right all the same."""
     told = Told()
