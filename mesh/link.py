@@ -228,7 +228,8 @@ class Link(asyncio.Protocol):
             self.transport.abort()
 
     def failed(self, text: str, state: str) -> None:
-        """Notes why the link is not live; the log says so once, not with each attempt."""
+        """Notes why the link is not live. The log is told each reason once, and not again at each
+        attempt: `last_error` is empty again when the link is live."""
         if text != self.last_error:
             LOG.warning("link_lost", peer=self.address, reason=text)
         self.last_error = text

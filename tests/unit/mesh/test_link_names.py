@@ -1,4 +1,5 @@
-"""A link asks for its host name anew at each attempt, and tries all addresses it is given."""
+"""A link asks for its host name anew at each attempt, tries all addresses it is given, and says in
+the log once what is wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +7,11 @@ import asyncio
 import socket
 from typing import Any, cast
 
+import pytest
+
+import mesh.link
 from mesh.link import Link
+from mesh.status import CONNECTING, DOWN
 
 Found = list[tuple[Any, Any, int, str, tuple[str, int]]]
 
@@ -84,3 +89,27 @@ def test_a_name_is_resolved_anew_and_every_address_is_tried() -> None:
         second.close()
 
     asyncio.run(story())
+
+
+class Heard:
+    """What a log was told."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def warning(self, event: str, **fields: str) -> None:
+        assert event == "link_lost"
+        self.reasons.append(fields["reason"])
+
+
+def test_a_peer_that_stays_away_is_logged_once_and_not_at_each_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = Heard()
+    monkeypatch.setattr(mesh.link, "LOG", heard)
+    link = Link(cast(Any, Nobody()), "member.example", 7000, True)
+    for text in ("closed", "refused", "refused", "refused", "another reason", "refused"):
+        link.become(CONNECTING)
+        link.failed(text, DOWN)
+    assert heard.reasons == ["closed", "refused", "another reason", "refused"]
+    assert link.last_error == "refused" and link.state == DOWN
