@@ -4,11 +4,12 @@
 Kinds: `overwrite` (two concurrent values of one place, the newer shows), `type_clash` (a key has
 two types), `removed_unseen` (a removal left what it had not seen), `import_conflict` (two data sets
 joined that differ here), `counter_overflow` (a sum beyond 64 bits, shown clipped),
-`removed_twice` (an element of a list or a member was removed by two: both clients may have been
-given it), `stream_dup_id` (two entries of a stream were given one ID), `stream_late_entry` (an
-entry came behind what a group has delivered already: `>` will not give it), `rejoin_dropped` (a
-node that was out of the mesh brings an older write of a place: it is not written anew), `repaired`
-(two members held a key differently though no write explains it: anti-entropy wrote it anew).
+`removed_twice` (an element of a list or a member was removed by two, or an entry of a stream given
+to two consumers: both clients may have been given it), `stream_dup_id` (two entries of a stream
+were given one ID), `stream_late_entry` (an entry came behind what a group has delivered already:
+`>` will not give it), `rejoin_dropped` (a node that was out of the mesh brings an older write of a
+place: it is not written anew), `repaired` (two members held a key differently though no write
+explains it: anti-entropy wrote it anew).
 
 A write without conflict never comes here. What is remembered has two limits: so many conflicts
 (`mesh-conflicts-max`, the oldest goes first), and so many bytes of each value
@@ -52,7 +53,7 @@ RULES: Final[dict[str, str]] = {
     REMOVED_UNSEEN: "a removal takes only what its writer had seen",
     IMPORT_CONFLICT: "of two values that had not met the one with the highest stamp shows",
     COUNTER_OVERFLOW: "every increment counts, a sum beyond 64 bits is shown clipped",
-    REMOVED_TWICE: "an element is removed once, but two clients may have been given it",
+    REMOVED_TWICE: "it is removed, or pending, once, but two clients may have been given it",
     STREAM_DUP_ID: "of two entries with one ID the one with the highest stamp shows",
     REPAIRED: "two members held the key differently without a write to explain it: written anew",
     REJOIN_DROPPED: "what the mesh wrote meanwhile stays, unless the own write is newer",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from mesh.conflicts import REMOVED_TWICE
 from mesh.merge.streams import Scope, StreamRule
 from mesh.removals import PLACE
 from node.store.effect import Effect
@@ -13,6 +14,7 @@ from node.store.values.group_changes import (
     acknowledge,
     change_group,
     deliver,
+    deliveries_of,
     group_memory,
     pending_name,
     place_name,
@@ -28,6 +30,7 @@ from node.store.values.groups import (
     GroupChange,
 )
 from node.store.values.stream_dots import Sight
+from node.store.values.stream_ids import id_text
 from node.store.values.streams import StreamValue
 
 
@@ -73,7 +76,21 @@ class Deliveries(StreamRule):
         return [(PLACE, pending_name(name, number)) for number, _, _ in delivered.deliveries]
 
     def carry_out(self, value: StreamValue, effect: Effect, dot: Dot, sight: Sight) -> None:
-        deliver(value, cast(Delivered, effect.value), dot, sight)
+        delivered = cast(Delivered, effect.value)
+        group = value.groups.get(delivered.group)
+        twice: list[int] = []
+        if group is not None:
+            for number, _, _ in delivered.deliveries:
+                if was_given(group, number, sight) and not sight.gone(
+                    [pending_name(delivered.group, number)]
+                ):
+                    twice.append(number)
+        deliver(value, delivered, dot, sight)
+        for number in twice:
+            assert group is not None
+            known = group.pending.get(number)
+            shows = known is not None and known.stamp == dot.stamp and known.origin == dot.origin
+            self.memory.conflicts.notice(REMOVED_TWICE, effect, id_text(number), shows)
 
 
 class Acknowledgements(StreamRule):
@@ -91,6 +108,17 @@ class Acknowledgements(StreamRule):
 
     def carry_out(self, value: StreamValue, effect: Effect, dot: Dot, sight: Sight) -> None:
         acknowledge(value, cast(Acknowledged, effect.value), dot, sight)
+
+
+def was_given(group: Group, number: int, sight: Sight) -> bool:
+    """Was an entry given to somebody, or acknowledged, by a write that another had not seen?"""
+    for each in deliveries_of(group, number):
+        if not sight.has(each.stamp, each.origin):
+            return True
+    for ack in group_memory(group).acks.get(number, []):
+        if not sight.has(ack.stamp, ack.origin):
+            return True
+    return False
 
 
 def sees_places(group: Group, numbers: list[int], sight: Sight) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from librt.strings import read_i64_le
 from mypy_extensions import i64
 
-from mesh.conflicts import OVERWRITE, Conflicts
+from mesh.conflicts import OVERWRITE, Conflicts, Side
 from mesh.dots import Streams
 from mesh.merge.covers import Cover
 from mesh.merge.increments import Ledger
@@ -81,7 +81,8 @@ class Locations:
         if last.is_at(location.db, location.key, location.origin, location.number):
             return True
         if not self._is_newer(location, last):
-            self.conflicts.count(OVERWRITE, location.origin)
+            if seen is not None:
+                self._met(last, location, location.origin)
             return False
         self.table[name] = location
         if seen is not None and (
@@ -89,6 +90,8 @@ class Locations:
             or last.stamp <= read_i64_le(seen.row, last.origin << 3)
         ):
             return True  # it takes the element out of where it was by itself
+        if seen is not None:
+            self._met(location, last, location.origin)
         removed = Removed([])
         removed.runs = [Run(last.origin, last.number, 1, 1)]
         removed.elsewhere = True
@@ -99,6 +102,17 @@ class Locations:
             )
         )  # fmt: skip
         return True
+
+    def _met(self, winner: Location, loser: Location, origin: i64) -> None:
+        """Two moves that had not seen each other, the later of them here of this origin: told
+        under the list where the element is, with both lists as values."""
+        conflicts = self.conflicts
+        conflicts.count(OVERWRITE, origin)
+        conflicts.remember(
+            OVERWRITE, winner.db, winner.key, b"",
+            Side(winner.stamp, winner.origin, conflicts.cut(winner.key)),
+            Side(loser.stamp, loser.origin, conflicts.cut(loser.key)),
+        )
 
     def _is_newer(self, one: Location, other: Location) -> bool:
         if one.stamp == other.stamp and one.origin == other.origin:

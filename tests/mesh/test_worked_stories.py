@@ -32,7 +32,7 @@ IDS: Final = frozenset({
 # Where a test of its own shows it.
 SHOWN_BY: Final = {
     "C5": "tests.mesh.test_worked_stories.test_a_crash_loses_no_acknowledged_increment",
-    "K1:explained": "tests.mesh.test_conflicts.test_explain_tells_what_a_type_hides",
+    "K1:explained": "tests.mesh.test_explain.test_explain_tells_what_a_type_hides",
     "SE6": "tests.mesh.test_collections.test_a_removal_waits_while_only_its_own_stream_flows",
     "L10": "tests.mesh.test_worked_stories.test_a_stream_that_is_sent_again_adds_nothing",
     "T3": "tests.mesh.test_expiry."
