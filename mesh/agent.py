@@ -380,7 +380,7 @@ class Agent(Extension):
         self._staging_link = link
         for other in self.links:
             if other is not link:
-                other.pause(True)
+                other.stand_back()
 
     def staging_ended(self) -> None:
         """Done or broken: the others go on."""

@@ -58,6 +58,7 @@ class Handshake:
         self.salt = b""  # of a comparison by digests, which the peer has begun
         self.leaves = 0
         self.done = False
+        self.asked = False  # PSYNC was sent
         self._steps: list[tuple[bytes, Callable[[object], bytes]]] = []
         self._mesh = False
         self.now_us: Callable[[], int] | None = None  # set by who wants clocks to be compared
@@ -184,6 +185,7 @@ class Handshake:
             words += [b"", REPLACE]
         elif elsewhere:
             words.append(b"".join(sorted(elsewhere)))
+        self.asked = True
         return self._ask(words, self._synced)
 
     def _synced(self, reply: object) -> bytes:

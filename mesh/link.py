@@ -435,6 +435,18 @@ class Link(asyncio.Protocol):
             and not self.resync.runs
         )
 
+    def stand_back(self) -> None:
+        """Another link brings a transfer: this one is not read until it is staged and counts.
+
+        A peer that was asked already hears at once that nobody reads its answer: who compares for a
+        follower that says nothing holds up its own switch, and three nodes in a ring one another.
+        """
+        if self._handshake is not None and self._handshake.asked:
+            self.failed("another peer's transfer began before this one had answered", DOWN)
+            self.drop("another transfer runs")
+        else:
+            self.pause(True)
+
     def pause(self, paused: bool) -> None:
         """While a snapshot is staged other links are not read: what they send comes again."""
         transport = self.transport

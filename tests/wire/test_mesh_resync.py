@@ -10,7 +10,17 @@ import pytest
 
 from tests.support.servers import Client, wait_until
 from tests.wire.mesh_load import base
-from tests.wire.mesh_support import CATCH_UP_S, SAVES, Mesh, Node, await_equal, run_all, scaled
+from tests.wire.mesh_peers import Master
+from tests.wire.mesh_support import (
+    ACTIVE,
+    CATCH_UP_S,
+    SAVES,
+    Mesh,
+    Node,
+    await_equal,
+    run_all,
+    scaled,
+)
 
 pytestmark = pytest.mark.wire
 
@@ -203,3 +213,18 @@ def test_four_that_restart_at_once_take_one_transfer_each_at_most() -> None:
         await_equal(mesh.nodes)
         taken = [node.transfers()[1] for node in mesh.nodes]
         assert taken[0] == 0 and max(taken) <= 1, taken
+
+
+def test_a_peer_that_was_asked_is_not_kept_waiting_while_another_ones_transfer_comes() -> None:
+    """Its answer would not be read, and a comparison holds the one place for walks: three nodes
+    that waited so for one another stood still until a comparison was given up, 15 s later."""
+    with Master() as asked, Master() as sends:
+        peers = [word for each in (asked, sends)
+                 for word in ("--replicaof", "127.0.0.1", str(each.port))]  # fmt: skip
+        options = (*ACTIVE, "--mesh-dial-back", "no", "--multi-master", "yes", *peers)
+        with Node(*options) as node, asked.accept(b"") as waiting:
+            with sends.accept(b"+FULLRESYNC %b 0\r\n$EOF:%b\r\n" % (b"0" * 40, b"1" * 40)):
+                assert waiting.await_end()
+                assert [each["state"] for each in node.links()][1] == "syncing"
+                with asked.listener.accept()[0]:  # it comes back, and asks when its turn has come
+                    assert node.ask("PING").text == b"PONG"
