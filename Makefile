@@ -117,10 +117,11 @@ pure: $(STAMP)  ## remove what `make build` left, so that pure Python runs witho
 bench: build  ## measure speed and memory (docs/benchmarks.md); BENCH='ratios --quick' chooses
 	$(BIN)/python -m bench $(BENCH)
 
-soak: build  ## the simulated mesh with many seeds (SEEDS=100000), the differential test with many commands
+soak: build  ## many seeds of the simulated mesh (SEEDS=100000), 20 rounds on real nodes, many commands beside Redis
 	$(BIN)/python -m tests.support.soak --seeds $(SOAKED) --jobs $(JOBS)
 	PLEXIS_SEEDS=$(SOAKED) $(PYTEST) -n $(JOBS) tests/mesh --ignore=tests/mesh/test_mesh_seeds.py \
 	    $(PYTEST_ARGS)
+	PLEXIS_ROUNDS=20 PLEXIS_ROUND_WRITES=1700 $(PYTEST) tests/wire/test_mesh_rounds.py $(PYTEST_ARGS)
 	PLEXIS_COMMANDS=$(SOAK_COMMANDS) $(PYTEST) tests/commands/test_differential.py $(PYTEST_ARGS)
 
 docs: $(STAMP)  ## make what is made in docs/ and conf/examples/ anew from the tables of directives and commands
