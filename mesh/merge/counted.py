@@ -58,6 +58,7 @@ class Counted:
         self.now = Generation(1)
         self.mark: i16 = self.now.mark
         self.sealed: Generation | None = None
+        self.top: i64 = 0  # its highest stamp; 0: there is none, or it is looked at
         self.folding: i16 = 0  # while the sealed one is looked at: what marks an entry as done
         self.floor: i64 = 0  # its number
         self.records: i64 = 0  # of the present one, when it was last asked whether it is due
@@ -72,6 +73,24 @@ class Counted:
         now.dbs.append(db)
         now.keys.append(key)
         now.entries.append(entry)
+
+    def note_late(self, db: i64, key: bytes, entry: Entry) -> i64:
+        """A key is counted up with a stamp of the sealed generation, which is its number.
+
+        What folds of a key is what has a stamp up to some bound, on every node, so that of two
+        nodes' sums one is always a part of the other.
+        """
+        sealed = self.sealed
+        if sealed is None:
+            return self.now.number
+        newest = entry.flags & COUNT_MARK
+        if newest != sealed.mark:
+            if newest != self.mark:
+                entry.flags = entry.flags & ~(COUNT_MARK | COUNT_FOLDED) | sealed.mark
+            sealed.dbs.append(db)
+            sealed.keys.append(key)
+            sealed.entries.append(entry)
+        return sealed.number
 
     def see(self, db: i64, key: bytes) -> None:
         """A key has increments of which its entry's flags do not tell enough."""
@@ -94,6 +113,7 @@ class Counted:
         """The present generation ends; `top` is its highest stamp. There is no sealed one."""
         sealed = self.now
         sealed.top = top
+        self.top = top
         self.records = 0
         self.sealed = sealed
         self.now = Generation(sealed.number + 1)
@@ -103,12 +123,14 @@ class Counted:
         """The sealed generation is looked at from now on."""
         sealed = self.sealed
         if sealed is not None:
+            self.top = 0  # everything up to there is here
             self.folding = sealed.folded
             self.floor = sealed.number
 
     def end(self) -> None:
         """Nothing is left of the sealed generation."""
         self.sealed = None
+        self.top = 0
         self.folding = 0
         self.floor = 0
 

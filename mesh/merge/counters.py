@@ -59,6 +59,10 @@ class Counters(Rule):
             self._db = effect.db
         counted = ledger.counted
         decimal = effect.value
+        if effect.stamp <= counted.top and decimal is None:
+            late = counted.note_late(effect.db, effect.key, entry)
+            log.append_late(effect.key, effect.stamp, effect.number, over, late)
+            return
         if entry.flags & COUNT_MARK != counted.mark:
             counted.note(effect.db, effect.key, entry)
         if isinstance(decimal, bytes):

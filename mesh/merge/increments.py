@@ -70,6 +70,21 @@ class Chunk:
         self._index: dict[bytes, list[int]] = {}
         self._indexed = 0
 
+    def append(self, place: bytes, stamp: i64, delta: i64, over: i64) -> None:
+        """One more record."""
+        if stamp > self.top:
+            self.top = stamp
+        self.places.append(place)
+        packed = self.packed
+        write_i64_le(packed, stamp)
+        write_i64_le(packed, delta)
+        write_i64_le(packed, over)
+
+    def freeze(self) -> None:
+        """It has no more records."""
+        self.frozen = self.packed.getvalue()
+        self.packed = BytesWriter()
+
     def find(self, place: bytes) -> list[int]:
         """The records of a place. The index is built while somebody searches."""
         places = self.places
@@ -126,6 +141,7 @@ class Log:
         self.generation: i64 = generation
         self.chunks: list[Chunk] = [Chunk(generation)]
         self.newest = self.chunks[0]
+        self.late: Chunk | None = None  # of the generation before: what came behind its end
         self.records: i64 = 0
 
     def take(self) -> Log:
@@ -135,6 +151,7 @@ class Log:
         taken.chunks = self.chunks
         taken.newest = self.newest
         taken.records = self.records
+        self.late = None
         self.newest = Chunk(self.generation)
         self.chunks = [self.newest]
         self.records = 0
@@ -145,13 +162,19 @@ class Log:
         chunk = self.newest
         if len(chunk.places) >= CHUNK_RECORDS:
             chunk = self._turn()
-        if stamp > chunk.top:
-            chunk.top = stamp
-        chunk.places.append(place)
-        packed = chunk.packed
-        write_i64_le(packed, stamp)
-        write_i64_le(packed, delta)
-        write_i64_le(packed, over)
+        chunk.append(place, stamp, delta, over)
+        self.records += 1
+
+    def append_late(self, place: bytes, stamp: i64, delta: i64, over: i64, generation: i64) -> None:
+        """One more increment, of a generation that has ended."""
+        chunk = self.late
+        if chunk is None or chunk.generation != generation or len(chunk.places) >= CHUNK_RECORDS:
+            if chunk is not None:
+                chunk.freeze()
+            chunk = Chunk(generation)
+            self.late = chunk
+            self.chunks.insert(0, chunk)
+        chunk.append(place, stamp, delta, over)
         self.records += 1
 
     def append_decimal(self, place: bytes, stamp: i64, decimal: bytes, over: i64) -> None:
@@ -171,6 +194,8 @@ class Log:
         if chunk is self.newest:
             self.newest = Chunk(self.generation)
             self.chunks.append(self.newest)
+        if chunk is self.late:
+            self.late = None
 
     def begin(self, generation: i64) -> None:
         """What is appended from now on belongs to this generation."""
@@ -189,9 +214,7 @@ class Log:
         return True
 
     def _turn(self) -> Chunk:
-        full = self.newest
-        full.frozen = full.packed.getvalue()
-        full.packed = BytesWriter()
+        self.newest.freeze()
         self.newest = Chunk(self.generation)
         self.chunks.append(self.newest)
         return self.newest

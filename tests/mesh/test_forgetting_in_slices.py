@@ -6,11 +6,13 @@ from __future__ import annotations
 import pytest
 
 from mesh.merge.counted import Counted
+from mesh.merge.increments import CHUNK_RECORDS, Ledger
 from mesh.touched import PUT_OFF_MOST
 from node.digest import digest_of
 from node.store.entry import Entry
 from node.store.values.sets import SetValue
 from tests.mesh.stories import Mesh
+from tests.mesh.test_stability import no_log
 from tests.support.remembered import remembered
 from tests.support.simnode import SimNode
 
@@ -171,6 +173,62 @@ def test_what_is_taken_from_a_counter_that_is_being_folded_is_exact(count: int) 
     assert [mesh.both("GET", name) for name in ("deleted", "float", "large", "late")] == shown
     assert len({digest_of(node.engine.databases) for node in mesh.nodes}) == 1
     assert left(a) == left(b) == {}
+
+
+@pytest.mark.parametrize("lost", ["a", "b", "ab"])
+def test_two_that_seal_their_generations_apart_fold_no_increment_the_other_lacks(lost: str) -> None:
+    """What folds has a stamp up to some bound: else each of two sums had something that the other
+    had not, and a transfer left some of them out."""
+    mesh, a, b = pair()
+    a("INCR", "n")
+    hold(mesh)
+    mesh.cut_all()
+    for node in (a, b):
+        for _ in range(3):
+            node("INCR", "n")
+        node("INCR", f"of-{node.name}")
+        sealed(node)
+    mesh.settle()
+    say(mesh)
+    mesh.time_s += 1.0
+    a("INCR", "n")
+    mesh.flow()
+    for node in (a, b):
+        node.forget_now()
+        assert node.member.memory.ledger.records() == 1
+    mesh.cut_all()
+    for node in (a, b):
+        node("INCR", "n")
+        if node.name in lost:
+            no_log(node)
+    mesh.heal()
+    assert mesh.counts["resync"] > 0
+    assert mesh.both("GET", "n") == b"10"
+    hold(mesh)
+    assert mesh.both("GET", "n") == b"10"
+    assert left(a) == left(b) == {}
+
+
+def test_increments_that_come_late_to_their_generation_are_found_and_go_with_it() -> None:
+    ledger = Ledger()
+    log = ledger.string_log(0, 0)
+    log.append(b"n", 10, 1, 7)
+    ledger.seal()
+    log.append(b"n", 20, 2, 7)
+    counted = ledger.counted
+    entry = Entry(1, 1, 0)
+    for number in range(CHUNK_RECORDS + 1):
+        late = counted.note_late(0, b"n" if number == 0 else b"m", entry)
+        log.append_late(b"n" if number == 0 else b"m", 5, 3, 7, late)
+    assert sorted(int(each.delta) for each in ledger.of_string(0, b"n", 7, 0)) == [1, 2, 3]
+    assert len(ledger.of_string(0, b"m", 7, 0)) == CHUNK_RECORDS
+    assert ledger.records() == CHUNK_RECORDS + 3
+    assert counted.sealed is not None
+    assert counted.sealed.keys == [b"n"]
+    while log.drop_one(counted.sealed.number):
+        pass
+    assert [int(each.delta) for each in ledger.of_string(0, b"n", 7, 0)] == [2]
+    assert log.late is None and ledger.records() == 1
 
 
 def test_a_counter_is_noted_once_in_a_generation() -> None:
