@@ -172,7 +172,7 @@ def _holds_up_ms(member_id: str, directory: Directory) -> float | None:
 
 def is_configured(name: str, directory: Directory) -> bool:
     told = directory.peers.get(name, [])
-    return name == directory.names[0] or any(peer.configured for peer in told)
+    return name == directory.names[0] or any(peer.configured or peer.joined for peer in told)
 
 
 def worst(numbers: Sequence[float | None]) -> float | None:

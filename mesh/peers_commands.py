@@ -103,9 +103,11 @@ class PeersCommands:
         agent = self.agent
         if not initial_sync_done(agent):
             raise Failure(b"NOTREADY this node is still taking in its first data")
-        missing = [link.address for link in agent.links if link.state not in (IN_SYNC, LAGGING)]
+        missing = [link for link in agent.links if link.state not in (IN_SYNC, LAGGING)]
         if agent.links and len(missing) == len(agent.links):
-            raise Failure(b"NOTREADY no link carries frames: " + ", ".join(missing).encode())
+            why = [f"{link.address} ({link.last_error or link.state})" for link in missing]
+            text = " ".join(f"NOTREADY no link carries frames: {', '.join(why)}".split())
+            raise Failure(text.encode("utf-8", "backslashreplace"))
         return OK
 
     # --- what is changed ------------------------------------------------------------------------

@@ -31,19 +31,22 @@ def mesh_status(agent: Agent) -> MeshStatus:
     """One node's view: every configured peer and link is in it, also those that never connected."""
     own = agent.name()
     joined = [each for each in agent.member.membership.entries() if each.state == JOINED]
+    members = {each.member_id for each in joined}
     memory = agent.member.memory
     peers: dict[str, PeerStatus] = {}
     for link in agent.links:
         peers[link.address] = PeerStatus(
             name=link.address, address=link.address, member_id=link.peer_member.decode(),
-            configured=link.configured, last_seen_age_ms=age_ms(agent, link.last_io_s),
+            configured=link.configured, joined=link.peer_member in members,
+            last_seen_age_ms=age_ms(agent, link.last_io_s),
         )  # fmt: skip
     known = {link.peer_member for link in agent.links}
     for feed in agent.feeds:
         if feed.member_id not in known and feed.address not in peers:
             peers[feed.address] = PeerStatus(
                 name=feed.address, address=feed.address, member_id=feed.member_id.decode(),
-                configured=False, last_seen_age_ms=age_ms(agent, feed.last_ack_s),
+                configured=False, joined=feed.member_id in members,
+                last_seen_age_ms=age_ms(agent, feed.last_ack_s),
             )  # fmt: skip
     links = [follower_view(agent, link, own) for link in agent.links]
     links += [sender_view(agent, feed, own) for feed in agent.feeds]

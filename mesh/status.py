@@ -104,6 +104,8 @@ class LinkStatus(Record):
 class PeerStatus(Record):
     """Another node of the mesh: one that is configured, or one that was seen without being so.
 
+    `configured`: it stands in this node's configuration; `joined`: it is a member of the mesh, as
+    one that was called back is, or has joined by naming another member.
     `address` is "host:port" as this node dials it. `member_id` is empty until the first handshake.
     `node` holds the peer's own numbers when somebody has asked it, else None.
     """
@@ -116,6 +118,7 @@ class PeerStatus(Record):
     kind: str = "plexis"
     """"plexis", or "keydb" for a real KeyDB, which has no MESH STATUS to ask for."""
     configured: bool = True
+    joined: bool = False
     last_seen_age_ms: float | None = None
     node: NodeStatus | None = None
 

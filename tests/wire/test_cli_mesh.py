@@ -9,6 +9,7 @@ import pytest
 
 from admin_ui import cli, cli_mesh
 from tests.support.ports import free_port
+from tests.support.servers import wait_until
 from tests.wire.test_mesh_members import states, two
 
 pytestmark = pytest.mark.wire
@@ -20,6 +21,10 @@ def test_members_are_shown_expelled_and_awaited(capsys: pytest.CaptureFixture[st
         at = ["mesh", "--port", str(a.port)]
         assert cli.main([*at, "--wait", "20", "ready"]) == cli_mesh.OK
         assert capsys.readouterr().out == "OK\n"
+        # That b follows a is configured at b; a has called it back.
+        status = ["status", "--port", str(a.port)]
+        wait_until(lambda: cli.main(status) == cli.OK, "no problem", 20.0)
+        assert "not in config" not in capsys.readouterr().out
         assert cli.main([*at, "peers"]) == cli_mesh.OK
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].split() == ["NAME", "ADDRESS", "STATE", "LINK", "FEED", "SLOT", "ID"]

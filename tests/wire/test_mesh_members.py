@@ -185,7 +185,8 @@ def test_a_paused_link_carries_nothing_and_catches_up_when_it_goes_on() -> None:
         b.ask("SET", "m", "b")
         assert b.ask("GET", "k").kind == "nil"
         with b.client() as client:
-            assert client.call("MESH", "READY").text.startswith(b"NOTREADY no link carries")
+            ready = client.call("MESH", "READY").text
+            assert ready.startswith(b"NOTREADY no link carries") and b"by MESH PAUSE" in ready
         assert b.ask("MESH", "RESUME", "PEER", "a").text == b"OK"
         await_links((a, b), 1)
         await_equal([a, b])
