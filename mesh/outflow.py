@@ -16,7 +16,8 @@ from mesh.range_server import SNAPSHOT, RangeError, RangeServer
 from mesh.status import CONNECT, DIGEST, TRANSFER
 from mesh.vectors import covers
 from node.persist.partial import PartialWalk
-from node.persist.snapshot import Sink, Snapshots, SnapshotWalk
+from node.persist.sinks import Sink
+from node.persist.snapshot import Snapshots, SnapshotWalk
 from node.store.writer import BeforeChange, Writer
 
 # Keys that are looked at in one slice of a comparison: about a millisecond.

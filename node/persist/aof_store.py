@@ -20,7 +20,8 @@ from node.persist.aof_files import AofError, Folder, Manifest
 from node.persist.aof_worker import Worker
 from node.persist.rdb_codes import RdbError
 from node.persist.saver import InThread, RdbFile
-from node.persist.snapshot import Sink, Snapshots
+from node.persist.sinks import Sink
+from node.persist.snapshot import Snapshots
 
 # As in Redis: after a failed rewrite the next one waits, ever longer.
 RETRY_FIRST_S: Final = 60.0

@@ -16,6 +16,8 @@ from mypy_extensions import i64, mypyc_attr
 from node.persist import rdb_codes as codes
 from node.persist.rdb_codes import RdbError
 
+# A unit of more bytes that is still to come is counted into the checksum piece by piece.
+LARGE_UNIT: Final[i64] = 262_144
 DAMAGED: Final = "the data is damaged: take another copy, or sync again from a peer"
 
 
@@ -41,6 +43,7 @@ class RdbInput:
         self._waiting: list[bytes] = []
         self._waiting_bytes: i64 = 0
         self._need: i64 = 1
+        self.counted: i64 = 0  # bytes behind the mark that `crc` has counted already
         self._raw: list[bytes] = []
         self._raw_from: i64 = -1
 
@@ -49,9 +52,26 @@ class RdbInput:
         self._waiting.append(piece)
         self._waiting_bytes += len(piece)
         if self._waiting_bytes < self._need:
+            if self._need > LARGE_UNIT:
+                self._count(piece)
             return False
         self.open(self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting))
         return True
+
+    def _count(self, piece: bytes) -> None:
+        """All that waits, the piece that came last included, is of one unit, whatever follows: its
+        checksum is taken now and not in one go when the unit is whole."""
+        at: i64 = self._waiting_bytes - len(piece)
+        if self.counted == at:
+            self.crc = codes.crc64_update(piece, 0, len(piece), self.crc)
+        else:
+            at = 0
+            for each in self._waiting:
+                start = max(self.counted - at, 0)
+                if start < len(each):
+                    self.crc = codes.crc64_update(each, start, len(each), self.crc)
+                at += len(each)
+        self.counted = self._waiting_bytes
 
     def open(self, buf: bytes) -> None:
         """Puts the window on buf."""
@@ -67,7 +87,10 @@ class RdbInput:
         if self._raw_from >= 0:
             self._raw.append(buf[self._raw_from : mark])
             self._raw_from = 0
-        self.crc = codes.crc64_update(buf, 0, mark, self.crc)
+        if mark > self.counted:
+            self.crc = codes.crc64_update(buf, self.counted, mark, self.crc)
+            self.counted = mark
+        self.counted -= mark
         left = buf[mark:]
         self.base += mark
         self.open(b"")

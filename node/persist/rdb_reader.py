@@ -208,7 +208,7 @@ class RdbReader:
         source = self._in
         stop = source.pos
         checksum: i64 = source.ms() if self.version >= codes.VERSION_CHECKSUM else 0
-        crc = codes.crc64_update(source.buf, 0, stop, source.crc)
+        crc = codes.crc64_update(source.buf, source.counted, stop, source.crc)
         self.checksum_ok = checksum == 0 or checksum == crc
         if self._verify and not self.checksum_ok:
             raise source.error(

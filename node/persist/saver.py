@@ -14,7 +14,8 @@ from typing import BinaryIO, Final
 
 from conf import Config
 from node.persist.rdb_codes import RdbError
-from node.persist.snapshot import Sink, Snapshots
+from node.persist.sinks import Sink
+from node.persist.snapshot import Snapshots
 from node.store.writer import Writer
 
 # As in Redis: after a background save failed, save points wait so long.

@@ -22,6 +22,7 @@ from node.persist.contents import Reading, content_of, large_content_of, member_
 from node.persist.cron_jobs import job_fields, keydb_fields
 from node.persist.rdb_put import Thresholds
 from node.persist.rdb_writer import RdbWriter
+from node.persist.sinks import Sink
 from node.ports import LaterFields, Metadata
 from node.store.entry import HELD, Entry
 from node.store.keyspace import Database
@@ -36,6 +37,9 @@ LARGE: Final = 2000
 PIECE_KEYS: Final = 250
 # What the early saves of one step may add to it, so that they do not wait for long.
 EARLY_PER_STEP: Final = 4096
+# Bytes given in one step, a millisecond of checksum: a long string is encoded as a whole, but it
+# goes out in slices.
+SLICE_BYTES: Final = 262_144
 
 
 class Large:
@@ -88,7 +92,9 @@ class SnapshotWalk(BeforeChange):
         self._checksum = checksum
         self._crc: i64 = 0
         self._quiet = False
-        self._is_sealed = False
+        self._ended = False  # its last byte was made, the checksum apart
+        self._data = b""  # made, and given from `_given` on
+        self._given = 0
         self._small = RdbWriter(i64(version), Thresholds(), False)
         self._slow = RdbWriter(i64(version), Thresholds(), False)
         self._chunks = [self._small.header([*head, *metadata.file_fields()])]
@@ -125,6 +131,8 @@ class SnapshotWalk(BeforeChange):
 
         An error ends the output (`error` says why), but not the walk: it must be stepped on.
         """
+        if self._given < len(self._data):
+            return self._slice()
         if self.done:
             return None
         chunks = self._chunks
@@ -143,6 +151,8 @@ class SnapshotWalk(BeforeChange):
     def abandon(self) -> None:
         """Nobody wants the bytes any more: the walk must be stepped to its end all the same."""
         self._quiet = True
+        self.written = self.written or self._ended
+        self._data = b""
         self._early.clear()
         self._large.clear()
         self._pieces = None
@@ -308,8 +318,9 @@ class SnapshotWalk(BeforeChange):
 
     def _finish(self) -> None:
         """Nothing more is written but the end of the file."""
-        if not self.written:
-            self.written = True
+        if not self._ended:
+            self._ended = True
+            self.written = self._quiet
             self._chunks.append(bytes([codes.OP_EOF]))
 
     def _end(self, chunks: list[bytes]) -> None:
@@ -328,43 +339,28 @@ class SnapshotWalk(BeforeChange):
                 writer.trash.append(hidden)
 
     def _sealed(self, chunks: list[bytes]) -> list[bytes]:
-        """The chunks as one, the file's end behind them, counted into the checksum, which follows
-        the last."""
-        data = b"".join([*chunks, *self._chunks])
+        """The first slice of these chunks, the file's end behind them."""
+        self._data = b"".join([*chunks, *self._chunks])
+        self._given = 0
         self._chunks = []
+        return self._slice()
+
+    def _slice(self) -> list[bytes]:
+        """The next bytes, counted into the checksum, which follows the last."""
+        data = self._data
+        end = min(len(data), self._given + SLICE_BYTES)
+        piece = data[self._given : end]
+        self._given = end
         if self._checksum:
-            self._crc = codes.crc64_update(data, 0, len(data), self._crc)
-        if self.written and not self._is_sealed:
-            self._is_sealed = True
-            crc = int(self._crc) & codes.MASK_64
-            data += crc.to_bytes(8, "little")
-        return [data] if data else []
-
-
-class Sink:
-    """Somebody who wants a snapshot; one walk may have several. The defaults do nothing."""
-
-    version = codes.VERSION_SET_LISTPACK
-    checksum = True
-    holds = False  # it does not want all that is here: `hold` is called when it is its turn
-
-    def hold(self) -> BeforeChange:
-        """From now on what is returned is shown what changes, as the only one, until this one calls
-        `Snapshots.choose` or `cancel`."""
-        return BeforeChange()
-
-    def begin(self) -> None:
-        """The walk begins at this very moment: what is written from now on is not in it."""
-
-    def ready(self) -> bool:
-        """May more bytes come? Who says False calls `Snapshots.go_on` when it is."""
-        return True
-
-    def write(self, data: bytes) -> None:
-        """The next bytes of the file."""
-
-    def end(self, error: str) -> None:
-        """The last byte was written, or, with an error, there will be none."""
+            self._crc = codes.crc64_update(piece, 0, len(piece), self._crc)
+        if end == len(data):
+            self._data = b""
+            self._given = 0
+            if self._ended and not self.written:
+                self.written = True
+                crc = int(self._crc) & codes.MASK_64
+                piece += crc.to_bytes(8, "little")
+        return [piece] if piece else []
 
 
 class Snapshots:

@@ -25,7 +25,8 @@ from node.engine import Engine
 from node.persist.contents import value_of
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord
-from node.persist.snapshot import Sink, Snapshots
+from node.persist.sinks import Sink
+from node.persist.snapshot import Snapshots
 from node.resp.client import command as encoded
 from node.resp.parser import Parser
 from node.session import Session

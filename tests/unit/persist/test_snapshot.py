@@ -9,7 +9,8 @@ from mypy_extensions import i64
 from node.persist.contents import value_of
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord, Record
-from node.persist.snapshot import LARGE, Sink, Snapshots, SnapshotWalk
+from node.persist.sinks import Sink
+from node.persist.snapshot import LARGE, Snapshots, SnapshotWalk
 from node.ports import Metadata, Resolver
 from node.store.effect import Effect
 from node.store.entry import Entry
