@@ -52,6 +52,7 @@ class NodeView(Record):
     """Why it refuses its clients' writes, empty where it does not."""
     outside: str = ""
     """Why it is no member of its mesh any more, empty where it is one."""
+    not_heard_by: str = ""
     unstable_bytes: float | None = None
     limbo_keys: float | None = None
     holds_up_ms: float | None = None
@@ -107,6 +108,7 @@ def node_view(
         repairs=mesh.repairs if mesh is not None else 0,
         refuses_writes=(mesh.over_cap or mesh.clock_fenced) if mesh is not None else "",
         outside=mesh.outside if mesh is not None else "",
+        not_heard_by=mesh.not_heard_by if mesh is not None else "",
         unstable_bytes=mesh.unstable_bytes if mesh is not None else None,
         limbo_keys=mesh.limbo_keys if mesh is not None else None,
         holds_up_ms=_holds_up_ms(member_id, directory),

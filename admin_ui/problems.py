@@ -23,6 +23,7 @@ _ORDER: Final = (
     "refused",
     "silent",
     "repaired",
+    "one way",
     "critical lag",
     "no member",
     "never",
@@ -59,6 +60,7 @@ def problems_of(nodes: Sequence[NodeView], links: Sequence[LinkView]) -> tuple[P
             found.append(Problem("refuses writes", "critical", node.id, text))
         if node.outside:
             found.append(Problem("no member", "warning", node.id, f"{node.id}: {node.outside}"))
+    found += [_of_one_way(node) for node in nodes if node.not_heard_by]
     return tuple(sorted(found, key=lambda problem: _ORDER.index(problem.kind)))
 
 
@@ -107,6 +109,14 @@ def _of_repairs(node: NodeView) -> Problem:
         " held differently without any write to explain it: see MESH CONFLICTS KIND repaired there"
     )
     return Problem("repaired", "critical", node.id, text)
+
+
+def _of_one_way(node: NodeView) -> Problem:
+    text = (
+        f"{node.id} follows {node.not_heard_by.replace(',', ', ')}, where nothing of what it writes"
+        " arrives: it is no member there"
+    )
+    return Problem("one way", "warning", node.id, text)
 
 
 def _of_skew(nodes: Sequence[NodeView]) -> list[Problem]:

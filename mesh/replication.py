@@ -371,6 +371,7 @@ class Replication:
             ("mesh_transfers_in", agent.member.transfers),
             ("mesh_large_units", int(agent.member.backlog.large_units)),
             ("mesh_must_replace", agent.member.void or "no"),
+            ("mesh_not_heard_by", agent.roster.not_heard_by()),
             ("mesh_import", agent.joining.info()),
             *agent.anti_entropy.fields(),
             ("mesh_resync_partial", sum(link.resync.partial for link in agent.links)),

@@ -73,6 +73,7 @@ def mesh_status(agent: Agent) -> MeshStatus:
         tombstones=int(memory.removals.count),
         stable_age_ms=float(agent.member.cap.held_up_ms(agent.now_ms())),
         held_up_by=agent.member.cap.held_up_by().decode(),
+        not_heard_by=agent.roster.not_heard_by(),
         vector=tuple(
             StreamStatus(stream=uuid_text(each.uuid).decode(), stamp=int(each.seen))
             for each in agent.streams.all if each.seen and not each.retired

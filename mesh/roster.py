@@ -202,6 +202,18 @@ class Roster:
             return True
         return any(link.peer_member in (b"", member) for link in agent.links)
 
+    def not_heard_by(self) -> str:
+        """The addresses of peers that we follow and that take nothing of what we write, separated
+        by commas: to them this node is no member (semantics.md 7)."""
+        agent = self.agent
+        # By then it has called us back, and has said that it has something of ours.
+        before_ms = agent.now_ms() - int(2000 * agent.silence_s)
+        return ",".join(
+            link.address for link in agent.links
+            if link.live and link.since_ms < before_ms
+            and not agent.waits.has_applied(link.peer_member, 1)
+        )
+
     def _admit_the_heard(self) -> None:
         """A follower whose stream came by no way at first comes by one now: it is a member."""
         for feed in self.agent.feeds:

@@ -191,6 +191,9 @@ class MeshStatus(Record):
     held_up_by: str = ""
     """Member id of the one whose report of what its disk has is the oldest: for its sake is
     remembered what is. Empty where nothing is."""
+    not_heard_by: str = ""
+    """Addresses of peers that this node follows and that take nothing of what it writes, separated
+    by commas: it is no member of their mesh. Empty where there are none."""
     vector: tuple[StreamStatus, ...] = ()
 
 

@@ -208,6 +208,24 @@ def test_who_only_follows_is_no_member() -> None:
             assert [each.items[3].text for each in a.ask("MESH", "PEERS").items] == [b"a"]
 
 
+def test_who_is_not_heard_by_those_it_follows_says_so() -> None:
+    with ExitStack() as stack:
+        a = node(stack, "a", "--mesh-dial-back", "no")
+        b = node(stack, "b", "--mesh-dial-back", "no", "--replicaof", "127.0.0.1", str(a.port))
+        await_links((b,), 1)
+        address = f"127.0.0.1:{a.port}"
+        wait_until(lambda: not_heard_by(b) == address, "b to say that it only follows", 30.0)
+        assert not_heard_by(a) == "" and b.mesh()["not_heard_by"] == address
+        a.ask("REPLICAOF", "127.0.0.1", str(b.port))
+        wait_until(lambda: not_heard_by(b) == "", "b to be a member", 30.0)
+        assert states(a)["b"] == "joined"
+
+
+def not_heard_by(asked: Node) -> str:
+    """Whom it follows without being heard there."""
+    return asked.info("replication")["mesh_not_heard_by"]
+
+
 def test_what_names_no_member_or_link_is_an_error() -> None:
     with ExitStack() as stack:
         a = node(stack, "a", port=free_port())

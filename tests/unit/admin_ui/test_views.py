@@ -269,6 +269,16 @@ def test_a_node_that_refuses_writes_or_has_left_its_mesh_is_a_problem(
     assert "because" in view.problems[0].text and view.summary.sentence.endswith("because")
 
 
+def test_a_node_that_only_follows_is_a_problem() -> None:
+    reports = reports_of(pair())
+    assert reports[1].mesh is not None
+    lonely = replace(reports[1].mesh, not_heard_by="h:1,h:2")
+    reports[1] = replace(reports[1], mesh=lonely)
+    view = mesh_view(reports)
+    assert [(each.kind, each.where) for each in view.problems] == [("one way", "b")]
+    assert "b follows h:1, h:2, where nothing" in view.problems[0].text
+
+
 def test_problems_are_listed_worst_first_and_links_of_a_lost_node_are_not_repeated() -> None:
     mesh = FakeMesh({"a": 1, "b": 2, "c": 3, "d": 4})
     mesh.change_link("b", "a", apply_lag_ms=2_000)
