@@ -123,7 +123,7 @@ class Noting(Reader):
         count = (len(arguments) - at) // NAME_STEP[op]
         last = self._last
         if last.key != effect.key or last.db != effect.db:
-            if self._is_noted_whole(effect):
+            if self._note_collection(effect, op):
                 self._now.places += count
                 return True
             found = self._noted_last(effect)
@@ -171,14 +171,28 @@ class Noting(Reader):
             self._now.places += 1
         return last.whole
 
-    def _is_noted_whole(self, effect: Effect) -> bool:
-        """Was the key's collection noted as a whole in this heartbeat? Its value says so: it was
-        just written, while what was noted may be far from the processor by now."""
-        entry = self.databases[effect.db].keys.get(effect.key)
-        if entry is None:
+    def _note_collection(self, effect: Effect, op: i64) -> bool:
+        """Notes a small collection as a whole, or sees that it was noted in this heartbeat: its
+        value says so. It was just written, while what was noted may be far from the processor."""
+        db = self.databases[effect.db]
+        entry = db.keys.get(effect.key)
+        value = None if entry is None else entry.value
+        if entry is None or not isinstance(value, Container):
             return False
-        value = entry.value
-        return isinstance(value, Container) and value.noted == self._now.number
+        now = self._now
+        if value.noted == now.number:
+            return True
+        dots = entry.dots
+        if value.size() > SMALL or now.everything or (dots is not None and dots.hidden is not None):
+            return False
+        value.noted = now.number
+        touched = Touched(op, effect.db, effect.key, [], True)
+        now.last[effect.key] = touched
+        now.touched.append(touched)
+        self.noted += 1
+        if self.noted > self.noted_max:
+            self._collapse()
+        return True
 
     def _noted_last(self, effect: Effect) -> Touched | None:
         """What was noted of this key in this heartbeat; None: nothing."""
@@ -229,11 +243,6 @@ class Noting(Reader):
             names = [step.place for step in cast(Outcome, value).steps]
         if not MEASURED[op]:  # what is measured itself is not counted here
             self._now.places += len(names) if names or NAME_STEP[op] != 0 else 1
-            small = None if whole else small_at(db, effect.key)
-            if small is not None and not self.places.active:
-                small.noted = self._now.number
-                whole = True
-                names = []
         self._touch(op, effect.db, effect.key, names, whole)
 
     def _touch(self, op: i64, db: i64, key: bytes, names: list[bytes], whole: bool) -> None:
@@ -298,16 +307,3 @@ class Noting(Reader):
         self._last = self._nobody
         self._now = Epoch(now.number + 1)
         self.streams.beats = self._now.number
-
-
-def small_at(db: Database, key: bytes) -> Container | None:
-    """The collection of a key, where it has so few places that one pass over them is less than to
-    note which were written."""
-    entry = db.raw(key)
-    if entry is None:
-        return None
-    dots = entry.dots
-    value = entry.value
-    if not isinstance(value, Container) or (dots is not None and dots.hidden is not None):
-        return None
-    return value if value.size() <= SMALL else None

@@ -18,6 +18,7 @@ from mesh.fold import values_of
 from mesh.merge.rule import Memory
 from mesh.touched import MEASURED, Touched
 from node.engine import Engine
+from node.store.effect import PUT
 from node.store.entry import COUNTED, Dot, Entry, Field
 from node.store.shards import SHARDS
 from node.store.values.container import Container
@@ -96,7 +97,7 @@ class Meter:
             if each.key != last or each.db != last_db:
                 last = each.key
                 last_db = each.db
-                if MEASURED[each.op] or each.whole:
+                if MEASURED[each.op] or each.op == PUT:
                     self._due[int(each.db), each.key] = None
 
     def see(self, db: i64, key: bytes) -> None:

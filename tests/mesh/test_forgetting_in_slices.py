@@ -332,3 +332,23 @@ def test_a_generation_is_worth_its_looks() -> None:
     counted.records = 0
     counted.now.beats = 4
     assert counted.is_due(20_000)
+
+
+@pytest.mark.parametrize("then", ["RENAME h g", "COPY h g", "DEL h", "MOVE h 1", "HSET h f0 again"])
+def test_a_small_collection_is_noted_once_wherever_it_goes(then: str) -> None:
+    mesh, a, b = pair()
+    noted = a.member.forgetter.noted
+    for number in range(50):
+        a("HSET", "h", f"f{number % 5}", f"v{number}")
+        a("HSET", "other", f"f{number % 3}", "v")
+    assert a.member.forgetter.noted - noted < 10
+    a(*then.split())
+    a("HSET", "h", "f1", "after", "f2", "after")
+    a("HSET", "g", "f3", "after")
+    hold(mesh)
+    assert left(a) == left(b) == {}
+    assert mesh.both("HGET", "h", "f1") == b"after"
+    a("HSET", "h", "f4", "of the next heartbeat")
+    b("SADD", "s", "m")
+    hold(mesh)
+    assert left(a) == left(b) == {}
