@@ -348,7 +348,7 @@ def test_a_stamp_of_an_hour_ahead_is_refused(target: Target) -> None:
         connection.send(ahead.frame(["SREM", "fuzzed", "a"]).encoded())
         assert connection.await_end()
     target.check("a frame from an hour ahead")
-    assert "clock is 3600 s ahead" in node.last_errors() or "clock is 3599 s" in node.last_errors()
+    assert "newest stamps are farther ahead of our clock" in node.last_errors()
     node.ask("SET", "clock", "v")
     with Follower(node.port, node.vector()) as follower:
         stamp_ms = follower.frame().stamp >> 20
@@ -417,7 +417,7 @@ def test_a_snapshot_from_an_hour_ahead_is_refused(target: Target, snapshot: byte
         assert connection.await_end()
     assert node.transfers() == before
     target.check("a snapshot from an hour ahead")
-    assert "ahead of ours" in node.last_errors()
+    assert "newest stamps are farther ahead of our clock" in node.last_errors()
     target.finish()
 
 
