@@ -10,6 +10,7 @@ what takes the last of a key away need not be noted anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, cast
 
 from mypy_extensions import i64
@@ -126,7 +127,7 @@ class Meter:
 
     def measure(self) -> Usage:
         """The usage of this moment."""
-        for name in first_of(self._due, MEASURED_MOST):
+        for name in list(islice(self._due, MEASURED_MOST)):
             del self._due[name]
             self._measure(name)
         if not self._turns:
@@ -206,16 +207,6 @@ class Meter:
         self._counted = found
         self._counted_at = began
         self.counts += 1
-
-
-def first_of(names: dict[tuple[int, bytes], None], most: int) -> list[tuple[int, bytes]]:
-    """So many of them at most, the oldest first."""
-    found: list[tuple[int, bytes]] = []
-    for name in names:
-        if len(found) >= most:
-            break
-        found.append(name)
-    return found
 
 
 def dots_in(chunk: dict[bytes, object]) -> i64:

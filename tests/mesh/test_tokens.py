@@ -10,7 +10,7 @@ import conf
 from mesh.agent import Agent
 from mesh.clock import HybridClock
 from mesh.digest import RANGES, range_digests, range_of
-from mesh.dots import Streams, pack_marks
+from mesh.dots import Stream, Streams, pack_marks
 from mesh.feed import Feed
 from mesh.merge.resolver import StampResolver
 from mesh.status import IN_SYNC
@@ -143,6 +143,14 @@ class Lone:
         for number in numbers:
             self.feeds[number].acked_stamp = int(self.client.last_write)
         self.agent.acked()
+
+    def marked(self) -> Stream:
+        """A stream of the last member, whose marks say that it has all of ours."""
+        streams = self.agent.streams
+        stream = streams.of(b"\x09" * 16)
+        stream.member = MEMBERS[2]
+        streams.add_marks(stream, pack_marks({streams.own.uuid: int(streams.own.seen)}))
+        return stream
 
 
 @pytest.fixture
@@ -298,10 +306,7 @@ def test_what_a_process_had_that_has_ended_counts_no_more(lone: Lone) -> None:
     """Who has started again says itself what it has: the end of it may be lost."""
     lone("SET", "k", "v")
     lone.agent.feeds.clear()
-    own = lone.agent.streams.own
-    stream = lone.agent.streams.of(b"\x09" * 16)
-    stream.member = MEMBERS[2]
-    lone.agent.streams.add_marks(stream, pack_marks({own.uuid: int(own.seen)}))
+    stream = lone.marked()
     stamp = int(lone.client.last_write)
     assert lone.agent.waits.reached(stamp) == 1
     assert lone.agent.waits.has_applied(MEMBERS[2], stamp)
@@ -313,10 +318,7 @@ def test_what_a_process_had_that_has_ended_counts_no_more(lone: Lone) -> None:
 def test_who_is_expelled_counts_no_more(lone: Lone) -> None:
     lone("SET", "k", "v")
     lone.agent.feeds.clear()
-    own = lone.agent.streams.own
-    stream = lone.agent.streams.of(b"\x09" * 16)
-    stream.member = MEMBERS[2]
-    lone.agent.streams.add_marks(stream, pack_marks({own.uuid: int(own.seen)}))
+    lone.marked()
     said: dict[str, object] = {"state": "expelled", "by": "", "why": "a test"}
     lone.agent.member.change_membership([(MEMBERS[2] + b".end", said)])
     assert lone.agent.waits.reached(int(lone.client.last_write)) == 0
