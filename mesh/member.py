@@ -210,8 +210,7 @@ class Member(Seat):
                 self.membership.apply(words[1:], int(stamp), stream.uuid)
             except MembershipError as error:
                 raise FrameError(str(error)) from error
-            seen = {**self.streams.row_marks(stream), stream.uuid: int(stamp)}
-            self._count_members(words[1:], seen)
+            self._count_members(words[1:])
         elif words[0] == LEASE and len(words) == 2:
             self.ownership.hear(stream, words[1])
 
@@ -312,6 +311,7 @@ class Member(Seat):
             self._said = {}
             self.is_anew = True
             self._begin_stream()
+            self.ownership.begin_anew()
             self.replaced(staging.incoming.vector)
             self.reissues.append(Reissue(self.engine, self.memory, source))
             self.say_ends(source.ends)

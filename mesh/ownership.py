@@ -105,6 +105,11 @@ class Ownership(Owners):
             self._covers, lambda: int(member.engine.clock.last) >> 20,
         )  # fmt: skip
 
+    def begin_anew(self) -> None:
+        """The own stream is another one: what was claimed and promised in the former is void, as
+        after a restart."""
+        self.leases = self._new_leases()
+
     def _covers(self, vector: Vector) -> bool:
         streams = self.member.streams
         return not any(streams.of(uuid).lacks(stamp) for uuid, stamp in vector.items())

@@ -163,16 +163,16 @@ class Seat(Control):
         stamp = self.engine.clock.next()
         self.backlog.control(words, stamp)
         self.membership.apply(words[1:], int(stamp), self.streams.own.uuid)
-        self._count_members(words[1:], self.vector())
+        self._count_members(words[1:])
 
-    def _count_members(self, words: list[bytes], seen: dict[bytes, int]) -> None:
-        """Who takes its sponsor's state holds what that had seen then. Of who comes with a state
+    def _count_members(self, words: list[bytes]) -> None:
+        """Who takes a sponsor's state will hold all that is stable now. Of who comes with a state
         that becomes one with the mesh's nothing is known before it reports."""
         for name in words[::2]:
             member, dot, kind = name.rpartition(b".")
             entry = self.membership.entry(member)
             if dot + kind == JOIN and (entry is None or not entry.by_dots):
-                self.stability.joined(member, seen)
+                self.stability.joined(member)
 
     def _may_say(self) -> bool:
         """May this node say what it holds? Alone it waits until it is worth it, and while a link

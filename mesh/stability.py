@@ -38,7 +38,7 @@ class Stability(Holding):
         self.active = False
         self.announce: Callable[[list[bytes]], None] = silent  # a frame of the own stream
         self.rows: dict[bytes, Vector] = {}  # what each member holds, as far as it counts
-        self.sponsored: set[bytes] = set()  # members whose row is their sponsor's: none came yet
+        self.sponsored: set[bytes] = set()  # members that are given a state, and were not heard yet
         self.waiting: dict[bytes, Vector] = {}  # reports that do not count yet, by stream
         self.closers: dict[bytes, bytes] = {}  # streams that are being closed, and by which member
         self.cut: Vector = {}
@@ -278,10 +278,11 @@ class Stability(Holding):
         stream = self.streams.of(uuid)
         return stamp <= stream.seen or (stream.member != b"" and stream.member != member)
 
-    def joined(self, member: bytes, vector: Vector) -> None:
-        """A new member starts with what its sponsor had then."""
+    def joined(self, member: bytes) -> None:
+        """A new member takes a sponsor's state. It counts as holding nothing before it says what it
+        has taken: several may let it in at once, each with more than another one gives it."""
         if member not in self.rows:
-            self.rows[member] = dict(vector)
+            self.rows[member] = {}
             self.sponsored.add(member)
 
     def unsponsor(self) -> None:

@@ -9,6 +9,9 @@ import pytest
 from node.resp.replies import Failure
 from node.session import Outlet
 from tests.mesh.stories import Mesh
+from tests.mesh.test_departures import introduce, meshed
+from tests.mesh.test_rejoin import come_back
+from tests.mesh.test_stability import hold
 from tests.support.simnode import SimNode
 
 HASH = ("q:*", "hash")
@@ -297,6 +300,53 @@ def test_the_majority_goes_on_where_the_owner_is_cut_off_and_with_what_it_had_to
     pass_time(mesh, 8)
     assert holder(mesh) is owner
     assert owner("LPOP", "q:l") == b"z"
+    mesh.heal()
+
+
+def test_who_is_replaced_by_the_meshs_state_has_its_seat_again() -> None:
+    # Its stream begins anew while it runs: what it claims and is promised is of that one.
+    mesh = meshed("abc")
+    own(mesh, *HASH)
+    pass_time(mesh, READY_BEATS)
+    owner = holder(mesh)
+    assert owner is not None
+    at = mesh.nodes.index(owner)
+    owner.save()
+    old = owner.saves[-1]
+    mesh.nodes[at - 1]("RPUSH", "q:l", "x", "y", "z")
+    mesh.flow()
+    assert owner("LPOP", "q:l") == b"x"
+    hold(mesh, *mesh.nodes)
+    hold(mesh, *mesh.nodes)
+    node = come_back(mesh, at, old, other_id=False)
+    began = node.streams.own.uuid
+    pass_time(mesh, 2)
+    introduce(mesh)
+    pass_time(mesh, READY_BEATS)
+    assert node.streams.own.uuid != began
+    assert holder(mesh) is node
+    assert node("LPOP", "q:l") == b"y"
+    mesh.heal()
+
+
+def test_a_named_owner_that_is_replaced_acts_again() -> None:
+    mesh = meshed("ab")
+    own(mesh, "q:*", mesh.nodes[0].member_id.decode())
+    pass_time(mesh, 4)
+    a, b = mesh.nodes
+    a.save()
+    old = a.saves[-1]
+    b("RPUSH", "q:l", "x", "y")
+    mesh.flow()
+    assert a("LPOP", "q:l") == b"x"
+    hold(mesh, a, b)
+    hold(mesh, a, b)
+    node = come_back(mesh, 0, old, other_id=False)
+    pass_time(mesh, 2)
+    introduce(mesh)
+    pass_time(mesh, 4)
+    assert node.member.is_anew
+    assert node("LPOP", "q:l") == b"y"
     mesh.heal()
 
 

@@ -4,7 +4,7 @@ mesh's state, and writes anew what the mesh has not of its own (semantics.md 7).
 from __future__ import annotations
 
 from mesh.membership import END, EXPELLED
-from mesh.rejoin import JOIN, STAY, WAIT, Card, stays, unpack_card, verdict
+from mesh.rejoin import JOIN, STAY, WAIT, Card, has_lost, stays, unpack_card, verdict
 from mesh.seat import JOINING_BEATS
 from tests.mesh.stories import Mesh, conflicts
 from tests.mesh.test_departures import gone, introduce, meshed
@@ -282,6 +282,38 @@ def test_nothing_is_known_of_what_a_member_holds_that_kept_its_state() -> None:
     assert mesh.both("SMEMBERS", "s") == frozenset({b"a", b"b"})
     assert conflicts(a, "import_conflict") == conflicts(b, "import_conflict") == 0
     assert not a.member.memory.cut.violations + b.member.memory.cut.violations
+
+
+def test_who_is_let_in_by_two_and_takes_the_state_of_one_is_replaced_by_neither() -> None:
+    # The other had counted it as holding what itself had; stable there was what it never got.
+    mesh = meshed("ab")
+    a, b = mesh.nodes
+    a("SADD", "s", "x")
+    hold(mesh, a, b)
+    c = mesh.add("c")
+    by_membership(c)
+    for pair in ((0, 2), (2, 0), (1, 2), (2, 1)):
+        mesh.down.add(pair)
+    first, second = mesh.wires[0, 2], mesh.wires[1, 2]
+    a.member.admit(c.member_id, "", 0, lambda member: True)
+    assert first.connect()
+    first.answer()
+    b("SADD", "s", "y")
+    b.member.admit(c.member_id, "", 0, lambda member: True)
+    assert second.connect()
+    second.cut()
+    while not c.member.transfers or c.incoming is not None:
+        first.deliver(lambda size: size)
+        a.work()
+        c.work()
+    first.cut()
+    assert c("SISMEMBER", "s", "x") == 1
+    hold(mesh, a, b)
+    assert not c.member.meet(b.member.card(c.member_id).pack())[0] and not c.member.void
+    assert not has_lost(b.member, c.member_id, c.member.vector())
+    equal(mesh)
+    assert not c.member.is_anew
+    assert mesh.both("SMEMBERS", "s") == frozenset({b"x", b"y"})
 
 
 def test_of_void_nodes_the_one_with_the_smallest_id_stays_and_no_other() -> None:

@@ -274,9 +274,7 @@ def test_a_node_dies_midway_and_no_job_is_done_twice_or_lost() -> None:
 
 def test_the_owner_dies_midway_and_a_stand_in_goes_on() -> None:
     """By hash on three nodes: jobs given twice were given by the owner just before its end."""
-    # Without forgetting: with it a newcomer of three is replaced at its start now and then, and its
-    # seat finds no holder for half a minute (docs/decisions/0030).
-    with Mesh(3, *QUICK, "--mesh-forget", "no") as mesh:
+    with Mesh(3, *QUICK) as mesh:
         own(mesh.nodes, "q:* hash")
         for node in mesh.nodes:
             wait_until(lambda node=node: pops(node), "somebody to own q:none", CATCH_UP_S)  # type: ignore[misc]
