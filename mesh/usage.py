@@ -44,7 +44,8 @@ KEYS_AT_ONCE: Final = 50  # of a count, between two looks at the budget
 
 class Usage:
     """Bytes by kind. Identity spans of live list elements, and of removed ones that hold them
-    apart, are not forgotten before these are removed: they stand apart."""
+    apart, and which other list they came from, are not forgotten before these are removed: they
+    stand apart."""
 
     def __init__(self) -> None:
         self.dots = 0  # members, fields, scores, increments, claims
@@ -241,7 +242,7 @@ def size_of(entry: Entry) -> Usage | None:
 
 def list_size(value: ListValue, found: Usage) -> None:
     """A list: its spans, of which those of live elements stay, and those of removed ones that hold
-    them apart; and what is not stable."""
+    them apart, and where live ones came from; and what is not stable."""
     order = value.order
     if order is None:
         return
@@ -258,9 +259,14 @@ def list_size(value: ListValue, found: Usage) -> None:
     found.lists += (spans - live) * SPAN_BYTES
     for numbers in order.numbers.values():
         found.lists += BIRTH_BYTES * len(numbers.births)
-    for table in (value.registers, value.moved):
-        if table is not None:
-            found.lists += RECORD_BYTES * len(cast("dict[tuple[int, int], object]", table))
+    registers = value.registers
+    if registers is not None:
+        found.lists += RECORD_BYTES * len(cast("dict[tuple[int, int], object]", registers))
+    moved = value.moved
+    if moved is not None:
+        gone = len(moved) if order.unclear != 0 else min(len(order.gone), len(moved))
+        found.lists += RECORD_BYTES * gone
+        found.spans += RECORD_BYTES * (len(moved) - gone)
 
 
 def stream_size(value: StreamValue) -> int:

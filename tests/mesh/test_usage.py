@@ -142,3 +142,26 @@ def test_a_removed_element_that_holds_two_others_apart_stays_with_them() -> None
     for node in mesh.nodes:
         assert used(node).unstable() == 0, left(node)
         assert used(node).spans == SPAN_BYTES + RUN_BYTES
+
+
+def test_where_living_elements_came_from_is_nothing_to_be_forgotten() -> None:
+    """It stays as long as they do: counted as unstable it would fill the cap for good."""
+    mesh = uncapped("ab")
+    a, b = mesh.nodes
+    a("RPUSH", "from", "x", "y", "z")
+    for _ in range(3):
+        a("LMOVE", "from", "to", "LEFT", "RIGHT")
+    mesh.flow()
+    for _ in range(3):
+        hold(mesh, a, b)
+    for node in mesh.nodes:
+        assert left(node) == {}
+        assert used(node).unstable() == 0 and used(node).spans > 0
+    b("DEL", "to")
+    mesh.flow()
+    a.beat()
+    assert used(a).unstable() > 0
+    for _ in range(3):
+        hold(mesh, a, b)
+    for node in mesh.nodes:
+        assert used(node).unstable() == used(node).spans == 0
