@@ -14,7 +14,7 @@ from typing import Final
 from librt.strings import BytesWriter, read_i32_le, write_i16_le, write_i32_le, write_i64_le
 from mypy_extensions import i32, i64, mypyc_attr
 
-from mesh.dots import Streams, pack_marks
+from mesh.dots import SAYINGS, Streams, pack_marks
 from mesh.frames import FRAME_HEAD
 from mesh.rreplay import control, flags_of, frame_bytes, inner_of, letters, stamps_of
 from mesh.tags import has_tag
@@ -134,6 +134,7 @@ class Backlog(Reader):
             inner = inner_of(commit)
             if inner:
                 self.write(inner, first.db, stamp, flags_of(commit, self.streams))
+                self.own.wrote = stamp
             return
         out = self._tick
         out.write(self._joint if self._open else self._head)
@@ -180,6 +181,7 @@ class Backlog(Reader):
             out.write(b"\r\n$0\r\n\r\n")
             put_bulk(out, letters(first, self.streams))
         self._wrote(stamp)
+        self.own.wrote = stamp
 
     def write(self, inner: bytes, db: i64, stamp: i64, flags: bytes) -> None:
         """One frame of the own stream, spelled out, with the marks that have changed."""
@@ -203,6 +205,8 @@ class Backlog(Reader):
     def control(self, words: list[bytes], stamp: i64) -> None:
         """A frame around a `MESH.*` command."""
         self.write(control(words), 0, stamp, b"")
+        if words[0] not in SAYINGS:
+            self.own.wrote = stamp
 
     def heartbeat(self, stamp: i64) -> None:
         """A frame around PING: an idle stream says so, and its stamp moves."""

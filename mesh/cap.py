@@ -180,12 +180,12 @@ class Cap:
 
     def _save(self, now_s: float) -> None:
         """Our own disk holds the cut up, perhaps: only a save makes our report move on."""
-        epochs = self.member.forgetter.epochs
-        if not epochs or now_s - self._saved_s < AGAIN_S:
+        row = self.member.forgetter.waiting_row()
+        if not row or now_s - self._saved_s < AGAIN_S:
             return
         held = self.member.stability.holds()
         streams = self.member.streams.all
-        for number, stamp in enumerate(unpack_row(epochs[0].row)):
+        for number, stamp in enumerate(unpack_row(row)):
             if number < len(streams) and stamp > held.get(streams[number].uuid, 0):
                 self._saved_s = now_s
                 self.saves += 1
@@ -233,13 +233,13 @@ class Cap:
 
     def held_up_by(self) -> bytes:
         """The member that holds the cut up; b"" where nothing is to be forgotten."""
-        if not self.member.forgetter.epochs:
+        if not self.member.forgetter.waiting_row():
             return b""
         return self.member.stability.laggard()
 
     def held_up_ms(self, now_ms: int) -> int:
         """How old the oldest stamp is that not every member is known to have; 0: none is."""
-        if not self.member.forgetter.epochs:
+        if not self.member.forgetter.waiting_row():
             return 0
         stability = self.member.stability
         stamps = [

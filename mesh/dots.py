@@ -16,6 +16,8 @@ from node.ports import Seen
 from node.store.values.order import Ranks
 
 MARK_BYTES: Final = 24
+# Frames that write nothing, beside PING: what a member holds, and whose turn it is to own what.
+SAYINGS: Final = (b"MESH.REPORT", b"MESH.LEASE")
 # Rows grow by this many places at a time.
 ROW_STEP: Final = 16
 
@@ -29,6 +31,7 @@ class Stream(Seen):
         self.text = uuid_text(uuid)
         self.number: i64 = number
         self.seen: i64 = 0
+        self.wrote: i64 = 0  # the newest of its frames here that is more than a sign of life
         self.member = b""
         self.uncovered = False  # its context names writes that are not here yet
         self.checked: i64 = 0  # for which move of the stable cut its context was looked at
@@ -79,6 +82,7 @@ class Streams(Ranks):
         own.uuid = uuid
         own.text = uuid_text(uuid)
         own.seen = 0
+        own.wrote = 0
         own.row = bytes(8 * self.width)
         self._numbers[uuid] = own
         return former
@@ -113,6 +117,13 @@ class Streams(Ranks):
     def vector_row(self) -> bytes:
         """This node's version vector as a row."""
         numbers = [int(stream.seen) for stream in self.all]
+        numbers += [0] * (self.width - len(numbers))
+        return row_of(numbers)
+
+    def write_row(self) -> bytes:
+        """The same without what was only said since the last write of each stream: heartbeats and
+        reports are on no disk that is saved now and then, and nothing here came of them."""
+        numbers = [int(stream.wrote) for stream in self.all]
         numbers += [0] * (self.width - len(numbers))
         return row_of(numbers)
 

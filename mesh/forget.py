@@ -70,7 +70,11 @@ class Forgetter(Noting):
         self.forgotten: i64 = 0  # places looked at whose dots went
         self._moves: i64 = 0
         self._work: Iterator[None] | None = None
-        self._again: list[bytes] = []  # places that the cut, or the time, has not passed yet
+        self._again: list[bytes] = []  # places that are to be looked at once more, soon
+        self._later: list[bytes] = []  # places that the cut, or the time, has not passed yet
+        # What can go once the cut has moved: it is noted again then, lest it is looked at in vain.
+        self._late: list[Touched] = []
+        self._late_moves: i64 = 0
         self.counters = CounterForgetter(engine, memory)
 
     # --- forgetting -----------------------------------------------------------------------------
@@ -81,7 +85,13 @@ class Forgetter(Noting):
             self._vanished.clear()
         for _, log in self.memory.ledger.field_logs():
             log.turn(CHUNK_LEAST)
+        cut = self.memory.cut
+        if self._late and self._late_moves != cut.moves:
+            self._now.touched += self._late
+            self._late = []
         self.end_epoch()
+        if self.epochs and cut.has_row(self.epochs[0].row):
+            self._moves = 0  # all that was written then was stable when it ended
 
     def step(self, budget: int) -> bool:
         """A slice of about so many places; True: nothing is to be done now.
@@ -195,7 +205,7 @@ class Forgetter(Noting):
                 chunk, cursor = value.do_chunk_from(cursor)
                 dots = entry.dots
                 rivals = None if dots is None else dots.rivals
-                self.forgotten += sweep(value, chunk, rivals, cut, self._again)
+                self.forgotten += sweep(value, chunk, rivals, cut, self._later)
                 for _ in range(len(chunk) // SWEPT_AT_ONCE + 1):
                     yield None
                 if not holds(db, touched.key, entry, value):
@@ -208,6 +218,7 @@ class Forgetter(Noting):
         """A value was taken away while it was looked at, and is being freed: if the key is there
         it is for the next time."""
         self._again = []
+        self._later = []
         db = self.databases[touched.db]
         if db.raw(touched.key) is not None and not self._now.everything:
             self._touch(PUT, touched.db, touched.key, [], True)
@@ -232,6 +243,7 @@ class Forgetter(Noting):
         entry = self.databases[touched.db].raw(touched.key)
         if entry is None:
             self._again = []
+            self._later = []
             self.meter.check((int(touched.db), touched.key))
         else:
             self._forget_key(touched, entry, epoch, seen, cut)
@@ -243,11 +255,13 @@ class Forgetter(Noting):
         """What is known of the key as a whole: once for all that touched it in an epoch."""
         db = self.databases[touched.db]
         key = touched.key
-        if self._again:
-            self.noted += 1 + len(self._again)
-            self._now.places += len(self._again)
-            self._now.touched.append(Touched(ZINCR, touched.db, key, self._again, False))
+        again = self._again
+        if again:
+            self._now.touched.append(self._again_of(touched.db, key, again))
             self._again = []
+        if self._later:
+            self._wait(self._again_of(touched.db, key, self._later))
+            self._later = []
         name = (int(touched.db), key)
         if name not in seen or self.places.dropped:
             seen[name] = True
@@ -264,6 +278,18 @@ class Forgetter(Noting):
                 self._vanished.pop(name, None)
         self.meter.check(name)
 
+    def _again_of(self, db: i64, key: bytes, names: list[bytes]) -> Touched:
+        """These places of a key are to be looked at again."""
+        self.noted += 1 + len(names)
+        self._now.places += len(names)
+        return Touched(ZINCR, db, key, names, False)
+
+    def _wait(self, touched: Touched) -> None:
+        """This is to be looked at again once the cut has moved."""
+        if not self._late:
+            self._late_moves = self.memory.cut.moves
+        self._late.append(touched)
+
     def _forget_places(
         self, touched: Touched, entry: Entry, value: object, names: list[bytes], epoch: Epoch,
         cut: Cut,
@@ -278,7 +304,7 @@ class Forgetter(Noting):
         unparked.park(self.databases[touched.db].now.ms)
         self._again += self.places.forget(
             touched.db, touched.key, entry, value, names, cut, self.oldest_ms(),
-            int(epoch.number), int(self._now.number),
+            int(epoch.number), int(self._now.number), self._later,
         )  # fmt: skip
 
     def _forget_names(
@@ -292,7 +318,7 @@ class Forgetter(Noting):
         elif isinstance(value, HashValue):
             self.forgotten += forget_fields(value, names, rivals, cut)
         elif isinstance(value, ZSetValue):
-            self.forgotten += forget_scores(value, names, cut, self._again)
+            self.forgotten += forget_scores(value, names, cut, self._later)
 
     def _forget_header(self, db: Database, key: bytes, entry: Entry, cut: Cut) -> None:
         """What is remembered of the key as a whole, and of contested places."""
@@ -322,7 +348,7 @@ class Forgetter(Noting):
         fold_key(self.memory, self.engine.writer.trash, db, key, entry)
         dots = entry.dots
         if dots is not None and dots.patches is not None:  # later than what folds in one order
-            self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
+            self._wait(Touched(LAPSE, db.number, key, [], False))
 
     # --- keys that show nothing -----------------------------------------------------------------
 
@@ -334,11 +360,11 @@ class Forgetter(Noting):
         if 0 < entry.deadline < db.now.ms:
             if entry.deadline >= self.oldest_ms():
                 self._vanished[name] = int(self._now.number)
-                self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
+                self._wait(Touched(LAPSE, db.number, key, [], False))
                 return
         elif not is_forgotten(self.memory, int(db.number), key, entry):
             if entry.flags & COUNTED:  # increments fold later than what is stable by stream
-                self._now.touched.append(Touched(LAPSE, db.number, key, [], False))
+                self._wait(Touched(LAPSE, db.number, key, [], False))
             return
         self._vanished.pop(name, None)
         del db.hidden[key]
@@ -346,7 +372,8 @@ class Forgetter(Noting):
         self.forgotten += 1
 
     def oldest_ms(self) -> i64:
-        """The time that every live stream's writes here have passed: no older one can come."""
+        """The time that every live stream's writes here have passed, and that each member's disk
+        has: no older one can come, be it of a process that starts again with its clock set back."""
         oldest: i64 = 0
         for stream in self.streams.all:
             if stream.is_over() or stream.seen == 0:
@@ -354,7 +381,16 @@ class Forgetter(Noting):
             passed = stream.seen >> 20
             if oldest == 0 or passed < oldest:
                 oldest = passed
-        return oldest
+        newest = self.memory.cut.newest >> 20
+        return newest if newest < oldest else oldest
+
+    def waiting_row(self) -> bytes:
+        """What must be on all disks before more can be forgotten; b"" where nothing waits."""
+        if self.epochs:
+            return self.epochs[0].row
+        if self._late or self.memory.ledger.records() > 0:
+            return self.streams.vector_row()
+        return b""
 
 
 def holds(db: Database, key: bytes, entry: Entry, value: object) -> bool:

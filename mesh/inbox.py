@@ -13,7 +13,7 @@ from typing import Final
 from mypy_extensions import i64, mypyc_attr
 
 from mesh.backlog import Backlog
-from mesh.dots import Stream, Streams, uuid_bytes
+from mesh.dots import SAYINGS, Stream, Streams, uuid_bytes
 from mesh.frames import Frame
 from mesh.merge.rule import Memory
 from mesh.rreplay import FrameError, FrameReader, Inner, StampError
@@ -174,11 +174,15 @@ class Inbox:
             engine.now.ms = hybrid
         memory.uncovered = stream.uncovered
         if effect is not None:
+            stream.wrote = stamp
             engine.replay_one(frame.db, effect, stream)
         elif effects is not None and effects:
+            stream.wrote = stamp
             engine.replay(frame.db, effects, stream)
         memory.uncovered = False
         if inner.control is not None:
+            if inner.control[0] not in SAYINGS:
+                stream.wrote = stamp
             self.agent.control(stream, stamp, inner.control)
         stream.seen = stamp
         self.stamp = stamp

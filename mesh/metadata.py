@@ -260,6 +260,7 @@ class MeshMetadata(Metadata):
         for uuid, stamp in incoming.vector.items():
             stream = streams.of(uuid)
             stream.seen = stamp
+            stream.wrote = stamp
             stream.member = incoming.members.get(uuid, b"")
         for uuid, row in incoming.rows.items():
             streams.join_row(streams.of(uuid), row)

@@ -302,7 +302,7 @@ class Noting(Reader):
         self.meter.note(now.touched)
         self.meter.wrote(now.places)
         if now.touched or now.everything:
-            now.row = self.streams.vector_row()
+            now.row = self.streams.write_row()
             self.epochs.append(now)
         self._last = self._nobody
         self._now = Epoch(now.number + 1)

@@ -247,6 +247,7 @@ def put_aside(member: Seat, incoming: Incoming) -> Source:
     for stream in streams.all:
         if stream.number != 0:
             stream.seen = 0
+            stream.wrote = 0
         stream.row = nothing  # sums of marks that are to come again
     former = int(streams.renew(member.make_stream()).number)
     incoming.renumber(former)

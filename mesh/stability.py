@@ -254,11 +254,13 @@ class Stability(Holding):
     def take_cut(self, cut: Vector) -> bool:
         """All members hold this; True: the cut has moved."""
         joined = join(self.cut, cut)
-        if joined == self.cut:
+        before = self.settled(joined)
+        if joined == self.cut and before <= self.memory.cut.before:
             return False
+        if joined != self.cut:
+            self.advanced += 1
         self.cut = joined
-        self.advanced += 1
-        self.memory.cut.move(cut_row(self.streams, joined), self.oldest(joined))
+        self.memory.cut.move(cut_row(self.streams, joined), before)
         return True
 
     def _count_reports(self) -> None:
@@ -316,6 +318,26 @@ class Stability(Holding):
             row.get(each.uuid, 0) for each in self.streams.all
             if (each.seen != 0 or each.ended) and not has_all(row, each)
         ]  # fmt: skip
+        return min(stamps, default=0)
+
+    def settled(self, cut: Vector) -> int:
+        """Up to which stamp a cut has every stream's writes, and no older one can come.
+
+        Of a stream whose last write it has it has all up to the newest frame here: heartbeats
+        behind that are on nobody's disk. But not beyond the newest stamp that it has of any: who
+        starts again from its disk, with a clock that was set back, has seen no later one.
+        """
+        newest = max(cut.values(), default=0)
+        stamps: list[int] = []
+        for each in self.streams.all:
+            if (each.seen == 0 and not each.ended) or has_all(cut, each):
+                continue
+            stamp = cut.get(each.uuid, 0)
+            if stamp >= each.wrote:
+                if each.is_over():
+                    continue
+                stamp = max(stamp, min(int(each.seen), newest))
+            stamps.append(stamp)
         return min(stamps, default=0)
 
     # --- transfers ------------------------------------------------------------------------------

@@ -203,6 +203,7 @@ class Staging:
             stream = streams.of(uuid)
             if stamp > stream.seen:
                 stream.seen = stamp
+                stream.wrote = stamp
                 self.backlog.hole(stream.number, stamp)
             if incoming.members.get(uuid):
                 stream.member = incoming.members[uuid]

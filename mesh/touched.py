@@ -90,7 +90,7 @@ class Touched:
 
 
 class Epoch:
-    """What was written between two heartbeats; `row` is what was applied at its end."""
+    """What was written between two heartbeats; `row` is what writes were applied at its end."""
 
     def __init__(self, number: i64) -> None:
         self.number: i64 = number

@@ -78,12 +78,14 @@ class Cut(Cover):
     """The stable cut: covers what every member has on disk (mesh/stability.py).
 
     `before`: every stream's writes up to this stamp are in it. A counter folds up to there alone,
-    so that of two nodes' sums one is always a part of the other.
+    so that of two nodes' sums one is always a part of the other. `newest`: the highest stamp in
+    it. Whoever starts again from its disk has seen that, so it writes nothing older.
     """
 
     def __init__(self) -> None:
         super().__init__(b"", -1)
         self.before: i64 = 0
+        self.newest: i64 = 0
         self.moves: i64 = 1
         self.violations: i64 = 0
 
@@ -91,6 +93,7 @@ class Cut(Cover):
         """More is stable."""
         self.row = row
         self.before = before
+        self.newest = newest_in(row)
         self.moves += 1
 
     def until(self, origin: i64) -> i64:
@@ -108,6 +111,19 @@ class Cut(Cover):
         if place + 8 > len(self.row):
             return False
         return stamp <= read_i64_le(self.row, place)
+
+
+def newest_in(row: bytes) -> i64:
+    """The highest stamp of a row."""
+    newest: i64 = 0
+    place: i64 = 0
+    n: i64 = len(row)
+    while place < n:
+        stamp = read_i64_le(row, place)
+        if stamp > newest:
+            newest = stamp
+        place += 8
+    return newest
 
 
 def members_are_covered(value: SetValue, cover: Cover) -> bool:

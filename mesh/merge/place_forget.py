@@ -69,9 +69,10 @@ class PlaceForgetter:
 
     def forget(
         self, db: i64, key: bytes, entry: Entry, value: Container, names: list[bytes],
-        cut: Cut, oldest_ms: i64, visited: int, epoch: int,
+        cut: Cut, oldest_ms: i64, visited: int, epoch: int, late: list[bytes],
     ) -> list[bytes]:  # fmt: skip
-        """What is stable of these places; those that must be looked at again with `epoch`.
+        """What is stable of these places; those that must be looked at again with `epoch`. Those
+        that must be once the cut has moved are added to `late`.
 
         `visited` is the epoch that has become stable. All dots of the places were folded before.
         """
@@ -84,7 +85,7 @@ class PlaceForgetter:
                 return again
             if name in deadlines.parked:
                 if not self._drop(entry, value, deadlines, name, cut, oldest_ms):
-                    again.append(name)
+                    late.append(name)
             elif name in deadlines.claims and not value.has(name):
                 at = (int(db), key, slot, name)
                 if self._forget_taken(at, value, deadlines.claims[name], cut, visited, epoch):

@@ -109,7 +109,7 @@ def forget_moves(value: ListValue, order: Order) -> None:
 def marked(value: ListValue, order: Order) -> Mark:
     """The spans without living elements."""
     living = Living(value.chunks, True)
-    mark = Mark(order.ranks.vector_row())
+    mark = Mark(order.ranks.write_row())
     at = order.head
     while at >= 0:
         span = order.spans[at]

@@ -29,8 +29,8 @@ class Ranks:
         """Does the first stream come before the second?"""
         return one < other
 
-    def vector_row(self) -> bytes:
-        """What this node has applied by now: eight bytes of stamp for each stream."""
+    def write_row(self) -> bytes:
+        """What writes this node has applied by now: eight bytes of stamp for each stream."""
         return b""
 
     def is_lost(self, origin: i64) -> bool:

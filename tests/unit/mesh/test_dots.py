@@ -92,6 +92,8 @@ def test_the_vector_names_what_was_applied() -> None:
     streams.of(uuid(3)).seen = 7
     assert unpack_marks(streams.marks()) == {uuid(1): 5, uuid(3): 7}
     assert unpack_row(streams.vector_row())[:3] == [5, 0, 7]
+    streams.of(uuid(3)).wrote = 6
+    assert unpack_row(streams.write_row())[:3] == [0, 0, 6]
 
 
 def test_uuids_are_36_characters_on_the_wire() -> None:

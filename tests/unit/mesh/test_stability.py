@@ -26,8 +26,8 @@ def member() -> tuple[Stability, Stream]:
     stability.held = lambda: {A: 10, B: 20}
     peer = memory.streams.of(B)
     peer.member = b"two"
-    peer.seen = 30
-    memory.streams.own.seen = 10
+    peer.seen = peer.wrote = 30
+    memory.streams.own.seen = memory.streams.own.wrote = 10
     memory.streams.own.member = b"one"
     return stability, peer
 
@@ -58,7 +58,7 @@ def test_an_ended_stream_holds_the_cut_s_stamp_down_until_all_of_it_is_stable() 
     stability, peer = member()
     older = stability.streams.of(OLD)
     older.member = b"two"
-    older.seen = 9
+    older.seen = older.wrote = 9
     stability.held = lambda: {A: 10, B: 20, OLD: 9}
     stability.ended({OLD: 9})
     stability.reported(peer, pack_marks({A: 10, B: 25, OLD: 5}), [])
@@ -68,6 +68,46 @@ def test_an_ended_stream_holds_the_cut_s_stamp_down_until_all_of_it_is_stable() 
     stability.reported(peer, pack_marks({OLD: 9}), [])
     assert stability.advance()
     assert stability.memory.cut.before == 10
+
+
+def test_what_is_settled_goes_on_where_nothing_more_was_written() -> None:
+    stability, peer = member()
+    own = stability.streams.own
+    own.wrote, peer.wrote = 4, 17
+    own.seen, peer.seen = 40, 30
+    stability.held = lambda: {A: 7, B: 20}
+    stability.reported(peer, pack_marks({A: 9, B: 18}), [])
+    assert stability.advance()
+    # All writes of both are in it: none is older than what the oldest of all disks knows of any.
+    assert (stability.cut, stability.memory.cut.before) == ({A: 7, B: 18}, 18)
+    assert stability.memory.cut.newest == 18
+    peer.wrote = 19
+    own.wrote = 8
+    stability.held = lambda: {A: 9, B: 18}
+    assert stability.advance()
+    assert (stability.cut, stability.memory.cut.before) == ({A: 9, B: 18}, 18)
+    own.wrote = 41
+    stability.held = lambda: {A: 9, B: 30}
+    stability.reported(peer, pack_marks({B: 30}), [])
+    assert stability.advance()
+    assert (stability.cut, stability.memory.cut.before) == ({A: 9, B: 30}, 9)
+
+
+def test_what_is_settled_moves_with_what_is_heard_though_no_disk_does() -> None:
+    stability, peer = member()
+    third = stability.streams.of(OLD)
+    third.seen, third.wrote = 5, 4
+    stability.streams.own.seen = 40
+    stability.held = lambda: {A: 10, B: 20, OLD: 5}
+    stability.reported(peer, pack_marks({A: 10, B: 25, OLD: 4}), [])
+    assert stability.advance()
+    assert stability.memory.cut.before == 5  # more may come of the third stream
+    moves = stability.memory.cut.moves
+    third.seen = 15
+    assert stability.advance()
+    assert (stability.memory.cut.before, stability.memory.cut.moves) == (15, moves + 1)
+    assert not stability.advance()
+    assert stability.cut == {A: 10, B: 20, OLD: 4}
 
 
 def test_a_report_counts_once_its_members_older_streams_are_here() -> None:
