@@ -40,6 +40,7 @@ from mesh.roster import Roster
 from mesh.spill import FileSpill
 from mesh.staging import StagingError
 from mesh.status import IN_SYNC, LAGGING, MeshStatus
+from mesh.sync_counts import SyncCounts
 from mesh.waiting import Waits
 from node.commands.command import Command
 from node.engine import Engine
@@ -85,11 +86,8 @@ class Agent(Extension):
         self.snapshots: Snapshots
         self.links: list[Link] = []
         self.feeds: list[Feed] = []
-        self.sync_full = 0
-        self.sync_range = 0
-        self.sync_full_bytes = 0
-        self.sync_range_bytes = 0
-        self.sync_partial_ok = 0
+        self.given = SyncCounts()  # to followers
+        self.taken = SyncCounts()  # of peers
         self.replication_id = os.urandom(20).hex().encode()
         self.timeout_s = 5.0
         self.warn_lag_ms = WARN_LAG_MS

@@ -85,10 +85,12 @@ class Feed(Follower):
         if not whole:
             parts = agent.member.backlog.resume(vector, self.stream, elsewhere)
         if parts is not None:
-            agent.sync_partial_ok += 1
+            agent.given.partial += 1
             self._write(b"+CONTINUE\r\n")
             self.go_live(parts, vector, elsewhere)
             return
+        if not whole and any(uuid != self.stream for uuid in vector):
+            agent.given.refused += 1  # it had followed before
         mark = os.urandom(20).hex().encode()
         outflow = Outflow(
             agent.member, agent.snapshots, self, self.stream, agent.call_soon, mark
@@ -96,11 +98,11 @@ class Feed(Follower):
         self.outflow = outflow
         head = b"%s %d" % (agent.replication_id, agent.member.backlog.offset)
         if self.compares and not whole and can_compare(agent.member, vector):
-            agent.sync_range += 1
+            agent.given.range += 1
             LOG.info("comparison_began", follower=self.address)
             outflow.by_digest(head, os.urandom(SALT_BYTES))
             return
-        agent.sync_full += 1
+        agent.given.full += 1
         self.full = True
         LOG.info("transfer_sent", follower=self.address)
         outflow.whole(head)
@@ -168,9 +170,9 @@ class Feed(Follower):
             return
         outflow.cancel()
         if outflow.ranges is None:
-            self.agent.sync_full_bytes += outflow.bytes_sent
+            self.agent.given.full_bytes += outflow.bytes_sent
         else:
-            self.agent.sync_range_bytes += outflow.bytes_sent
+            self.agent.given.range_bytes += outflow.bytes_sent
 
     # --- the stream -----------------------------------------------------------------------------
 

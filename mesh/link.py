@@ -288,6 +288,7 @@ class Link(asyncio.Protocol):
             self.resync.begin(handshake, rest)
             return
         self.resync.partial += 1
+        self.agent.taken.partial += 1
         self._became_live()
         self._take_frames(rest)
 

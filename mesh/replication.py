@@ -7,6 +7,7 @@ one master, with it it adds; REMOVE takes one away; NO ONE all.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mesh.backlog import NOWHERE
@@ -44,6 +45,7 @@ from node.commands.command import (
 from node.commands.context import Context
 from node.resp.replies import NO_REPLY, OK, Failure, Simple
 from node.session import FOLLOWER
+from node.status import NodeStatus
 
 if TYPE_CHECKING:
     from mesh.agent import Agent
@@ -331,6 +333,20 @@ class Replication:
         ]
         return fields + self._mesh_fields()
 
+    def with_followers(self, status: NodeStatus) -> NodeStatus:
+        """The same for metrics and the admin page."""
+        agent = self.agent
+        backlog = agent.member.backlog
+        return replace(
+            status, connected_followers=len(agent.feeds), replication_offset=int(backlog.offset),
+            replication_id=agent.replication_id.decode(), backlog_active=agent.member.started,
+            backlog_size_bytes=int(backlog.limit),
+            backlog_first_offset=int(backlog.offset - backlog.held),
+            backlog_history_bytes=int(backlog.held),
+            resyncs_full=agent.given.full, resyncs_partial_accepted=agent.given.partial,
+            resyncs_partial_refused=agent.given.refused,
+        )  # fmt: skip
+
     def _link_fields(self, prefix: str, link: Link) -> list[tuple[str, object]]:
         agent = self.agent
         idle = int(agent.loop_s() - link.last_io_s) if link.last_io_s else -1
@@ -374,14 +390,14 @@ class Replication:
             ("mesh_not_heard_by", agent.roster.not_heard_by()),
             ("mesh_import", agent.joining.info()),
             *agent.anti_entropy.fields(),
-            ("mesh_resync_partial", sum(link.resync.partial for link in agent.links)),
-            ("mesh_resync_range", sum(link.resync.range for link in agent.links)),
-            ("mesh_resync_full", sum(link.resync.full for link in agent.links)),
-            ("mesh_resync_range_bytes", sum(link.resync.range_bytes for link in agent.links)),
-            ("mesh_resync_full_bytes", sum(link.resync.full_bytes for link in agent.links)),
-            ("mesh_resync_range_sent", agent.sync_range),
-            ("mesh_resync_range_sent_bytes", agent.sync_range_bytes),
-            ("mesh_resync_full_sent_bytes", agent.sync_full_bytes),
+            ("mesh_resync_partial", agent.taken.partial),
+            ("mesh_resync_range", agent.taken.range),
+            ("mesh_resync_full", agent.taken.full),
+            ("mesh_resync_range_bytes", agent.taken.range_bytes),
+            ("mesh_resync_full_bytes", agent.taken.full_bytes),
+            ("mesh_resync_range_sent", agent.given.range),
+            ("mesh_resync_range_sent_bytes", agent.given.range_bytes),
+            ("mesh_resync_full_sent_bytes", agent.given.full_bytes),
         ]
         fields += agent.clocks.info()
         fields += [(f"mesh_conflict_{kind}", counts[kind]) for kind in counts]

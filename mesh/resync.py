@@ -38,7 +38,7 @@ FAILURES_MOST = 3
 
 
 class Resync:
-    """The transfers of one link. Counts are since the node started."""
+    """The transfers of one link, with counts of its own; those of all links are the agent's."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -161,11 +161,14 @@ class Resync:
 
     def _count(self, intake: Intake) -> None:
         self._is_range = intake.ranges is not None
+        taken = self.link.agent.taken
         if self._is_range:
             self._failures = 0
             self.range_bytes += intake.bytes_taken
+            taken.range_bytes += intake.bytes_taken
         else:
             self.full_bytes += intake.bytes_taken
+            taken.full_bytes += intake.bytes_taken
 
     def broke(self) -> None:
         """The connection is lost: nothing of a transfer that was still coming stays."""
@@ -182,7 +185,9 @@ class Resync:
         self.switching = False
         if self._is_range:
             self.range += 1
+            self.link.agent.taken.range += 1
         else:
             self.full += 1
+            self.link.agent.taken.full += 1
         rest, self._rest = self._rest, b""
         return rest

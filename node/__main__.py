@@ -303,6 +303,7 @@ class Node(Outside):
 
     def reset_counters(self) -> None:
         self.server.reset_counters()
+        self.mesh.given.reset()
 
     def log_state(self) -> tuple[bool, bool, int]:
         store = self.aof.store
@@ -314,11 +315,15 @@ class Node(Outside):
         if section == "replication":
             return self.mesh.replication.info()
         if section == "stats":
+            given = self.mesh.given
             return [
-                ("sync_full", self.mesh.sync_full),
-                ("sync_partial_ok", self.mesh.sync_partial_ok),
-            ]
+                ("sync_full", given.full), ("sync_partial_ok", given.partial),
+                ("sync_partial_err", given.refused),
+            ]  # fmt: skip
         return []
+
+    def with_followers(self, status: NodeStatus) -> NodeStatus:
+        return self.mesh.replication.with_followers(status)
 
     def mesh_role(self) -> list[object] | None:
         return self.mesh.replication.role()

@@ -83,6 +83,10 @@ class Outside:
         """What the mesh adds to a section of INFO."""
         return []
 
+    def with_followers(self, status: NodeStatus) -> NodeStatus:
+        """The status with what the mesh knows of those who follow this node."""
+        return status
+
     def log_state(self) -> tuple[bool, bool, int]:
         """The append-only file: is there one, did the last write work, its bytes."""
         return False, True, 0
@@ -334,7 +338,7 @@ class NodeShell(Shell):
             if db.keys.size
         )
         sessions = list(engine.sessions.values())
-        return NodeStatus(
+        status = NodeStatus(
             name=outside.name or f"{outside.host}:{outside.port}",
             member_id=outside.member_id,
             stream=outside.stream,
@@ -384,9 +388,9 @@ class NodeShell(Shell):
             rdb_last_bgsave_ok=saver.last_ok,
             rdb_last_bgsave_seconds=int(saver.last_duration_s),
             aof_enabled=log_on, aof_last_write_ok=log_ok, aof_current_size_bytes=log_bytes,
-            cpu_user_seconds=cpu.ru_utime,
-            cpu_system_seconds=cpu.ru_stime,
+            cpu_user_seconds=cpu.ru_utime, cpu_system_seconds=cpu.ru_stime,
         )
+        return outside.with_followers(status)
 
 
 def command_statuses() -> tuple[CommandStatus, ...]:

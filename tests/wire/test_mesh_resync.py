@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from functools import partial
@@ -188,6 +189,39 @@ def test_progress_is_told_while_two_compare() -> None:
         (link,) = b.links()
         assert link["resync_range"] == 1 and link["resync_range_bytes"] > 0
         assert link["resync_full"] == 0 and link["phase"] in ("", "catch up", "merge")
+
+
+def test_status_says_what_info_says_and_no_count_goes_with_its_link() -> None:
+    with Mesh(2, *SMALL) as mesh:
+        a, b = mesh.nodes
+        fill(a, scaled(500))
+        mesh.await_equal()
+        mesh.cut(0, 1)
+        overwrite(a, b"a", 0)
+        mesh.heal(0, 1)
+        wait_until(lambda: has_compared(b), "a comparison", CATCH_UP_S)
+        mesh.await_links()
+        mesh.await_equal()
+        for node in mesh.nodes:
+            stats, replication = node.info("stats"), node.info("replication")
+            told = json.loads(node.ask("MESH", "STATUS").text)["node"]
+            assert told["resyncs_full"] == int(stats["sync_full"])
+            assert told["resyncs_partial_accepted"] == int(stats["sync_partial_ok"]) > 0
+            assert told["resyncs_partial_refused"] == int(stats["sync_partial_err"])
+            assert told["connected_followers"] == int(replication["connected_slaves"]) == 1
+            assert told["replication_id"] == replication["master_replid"]
+            assert told["backlog_active"] and replication["repl_backlog_active"] == "1"
+            assert told["backlog_size_bytes"] == int(replication["repl_backlog_size"]) > 0
+        assert int(a.info("stats")["sync_partial_err"]) > 0
+        before = counts(b)
+        assert before["range"] > 0
+        host, port = b.links()[0]["source"].rsplit(":", 1)
+        b.ask("REPLICAOF", "REMOVE", host, port)
+        assert b.links() == []
+        assert counts(b) == before
+        a.ask("CONFIG", "RESETSTAT")
+        stats = a.info("stats")
+        assert stats["sync_partial_err"] == stats["sync_partial_ok"] == "0"
 
 
 def test_four_that_restart_at_once_take_one_transfer_each_at_most() -> None:
