@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mesh.backlog import NOWHERE
 from mesh.clock_guard import CLOCK
 from mesh.dots import pack_marks, uuid_bytes
-from mesh.membership import ID_BYTES_MOST
+from mesh.membership import EXPELLED, ID_BYTES_MOST, LEFT
 from node.resp.client import command
 from node.resp.replies import Failure, Simple
 
@@ -26,11 +26,15 @@ COMPARED = b"mesh-compared"  # REPLCONF option: a message of the comparison
 
 
 class HandshakeError(Exception):
-    """The peer cannot be followed; `final` says that trying again at once is of no use."""
+    """The peer cannot be followed; `final` says that trying again at once is of no use.
 
-    def __init__(self, text: str, final: bool = False) -> None:
+    `state`: to the peer this node is no member any more, but one that has left or was expelled.
+    """
+
+    def __init__(self, text: str, final: bool = False, state: str = "") -> None:
         super().__init__(text)
         self.final = final
+        self.state = state
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,12 @@ class Handshake:
     def _member(self, reply: object) -> bytes:
         if not isinstance(reply, Simple):
             final = not (isinstance(reply, Failure) and reply.text.startswith(TAKEN_PREFIX))
-            raise HandshakeError(f"refused this member: {text_of(reply)}", final)
+            why = text_of(reply)
+            state = why.partition(" ")[0].lower()
+            if state in (EXPELLED, LEFT):
+                why = why.partition(" ")[2]
+                raise HandshakeError(f"refused this member: {why}", True, state)
+            raise HandshakeError(f"refused this member: {why}", final)
         if not 0 < len(reply.text) <= ID_BYTES_MOST or not reply.text.isalnum():
             raise HandshakeError(f"has no member id: {text_of(reply)}", True)
         self.peer_member = reply.text
@@ -233,5 +242,5 @@ def no_objection(member: bytes, asked_us: int, peer_us: int) -> str:
 def text_of(reply: object) -> str:
     """A reply in words, for errors."""
     if isinstance(reply, Simple | Failure):
-        return reply.text[:200].decode("utf-8", "backslashreplace")
+        return reply.text[:300].decode("utf-8", "backslashreplace")
     return repr(reply)[:200]

@@ -198,6 +198,8 @@ class Link(asyncio.Protocol):
                 self._take_frames(data)
         except HandshakeError as error:
             self.failed(str(error), REFUSED if error.final else DOWN)
+            if error.state:
+                self.agent.roster.told(self.address, error.state, str(error))
             self.drop("handshake")
         except (StampError, ClockError) as error:
             self.refuse(str(error))

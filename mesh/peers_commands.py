@@ -65,15 +65,17 @@ class PeersCommands:
 
     def _peer(self, entry: Entry) -> Map:
         agent = self.agent
+        is_self = entry.member_id == agent.member.member_id
+        state, why = agent.roster.standing() if is_self else (entry.state, entry.why)
         link = agent.link_of(entry.member_id)
         feed = next((each for each in agent.feeds if each.member_id == entry.member_id), None)
         return Map([
             b"id", entry.member_id,
             b"name", entry.name.encode(),
             b"address", entry.address.encode(),
-            b"state", entry.state.encode(),
-            b"why", entry.why.encode(),
-            b"self", 1 if entry.member_id == agent.member.member_id else 0,
+            b"state", state.encode(),
+            b"why", why.encode(),
+            b"self", 1 if is_self else 0,
             b"slot", agent.member.membership.slot(entry.member_id),
             b"since_ms", entry.since >> 20,
             b"link", b"none" if link is None else link.state.encode(),

@@ -215,9 +215,12 @@ class Replication:
                     b"ERR that is this node's own member id: one of the two data directories is a"
                     b" copy"
                 )
-            refusal = agent.roster.outside() or agent.member.membership.refusal(value)
-            if refusal:
-                raise Failure(b"ERR " + refusal.encode())
+            if agent.roster.outside():
+                raise Failure(b"ERR " + agent.roster.outside().encode())
+            refusal = agent.member.membership.refusal(value)
+            entry = agent.member.membership.entry(value)
+            if refusal and entry is not None:  # the code tells it what it is to us
+                raise Failure(entry.state.upper().encode() + b" " + refusal.encode())
             if not 0 < len(value) <= ID_BYTES_MOST or not value.isalnum():
                 raise Failure(b"ERR a member id has 32 hexadecimal digits")
             if agent.roster.is_taken(value, info.stream):

@@ -66,7 +66,7 @@ def mesh_status(agent: Agent) -> MeshStatus:
         clock_refusals=agent.clocks.guard.refusals,
         clock_fenced=agent.clocks.guard.fenced,
         over_cap=agent.member.cap.fenced,
-        outside=agent.roster.outside(),
+        outside=agent.roster.warning(),
         repairs=agent.anti_entropy.totals.repaired,
         unstable_bytes=agent.unstable_bytes(),
         limbo_keys=agent.limbo_keys(),

@@ -39,6 +39,9 @@ class Roster:
         self._lacking: dict[str, tuple[float, dict[bytes, int]]] = {}
         self._dialing: dict[bytes, float] = {}
         self._beats_alone = 0
+        # What we are to peers who refuse us, and why, by address: who was away when it was expelled
+        # hears of it in no frame.
+        self._told: dict[str, tuple[str, str]] = {}
         self._states: dict[bytes, str] = {}  # what the log has said of the members
         self.membership = agent.member.membership
         self.routes = agent.member.routes
@@ -51,6 +54,9 @@ class Roster:
 
     def beat(self) -> None:
         """Once a heartbeat."""
+        for link in self.agent.links:
+            if link.live:
+                self._told.pop(link.address, None)
         self.settle_routes()
         self._ask_for_what_is_lacked()
         self._dial_back()
@@ -309,6 +315,25 @@ class Roster:
         for feed in agent.feeds:
             if feed.transport is not None:
                 feed.transport.close()
+
+    def told(self, address: str, state: str, why: str) -> None:
+        """A peer at this address says that this node is no member any more."""
+        self._told[address] = state, why
+
+    def standing(self) -> tuple[str, str]:
+        """What this node is in its mesh as far as it knows, and why: "joined" unless it has heard
+        otherwise."""
+        own = self.membership.entry(self.agent.member.member_id)
+        if own is not None and own.state != JOINED:
+            return own.state, own.why
+        for address, (state, why) in self._told.items():
+            return state, f"{address} {why}"
+        return JOINED, ""
+
+    def warning(self) -> str:
+        """What an operator must know of that; "" for nothing."""
+        state, why = self.standing()
+        return self.outside() or ("" if state == JOINED else f"this node was {state}: {why}")
 
     def outside(self) -> str:
         """Why this node may not be linked with anybody; "" where it may."""

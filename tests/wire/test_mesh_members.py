@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from admin_ui import cli
 from tests.support.ports import free_port
 from tests.support.servers import wait_until
 from tests.support.transcript import Shown
@@ -98,7 +99,9 @@ def test_who_leaves_is_told_so_and_keeps_its_data() -> None:
         assert "run MESH REJOIN" in b.mesh()["outside"] and a.mesh()["outside"] == ""
 
 
-def test_who_was_expelled_is_refused_until_it_comes_as_a_new_member() -> None:
+def test_who_was_expelled_is_refused_until_it_comes_as_a_new_member(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with ExitStack() as stack:
         a, b = two(stack, *SAVES)
         b.ask("SAVE")
@@ -107,6 +110,15 @@ def test_who_was_expelled_is_refused_until_it_comes_as_a_new_member() -> None:
         assert states(a)["b"] == "expelled"
         b.start()
         wait_until(saying(b, "was expelled (MESH FORGET): to come back, run MESH"), "a refusal")
+        own = peers(b)["b"]
+        assert own["self"].text == b"1" and own["state"].text == b"expelled"
+        assert f"127.0.0.1:{a.port}".encode() in own["why"].text
+        assert b"was expelled (MESH FORGET)" in own["why"].text
+        assert states(b)["a"] == "joined"
+        assert "this node was expelled" in b.mesh()["outside"]
+        assert "run MESH REJOIN on it" in b.mesh()["outside"] and a.mesh()["outside"] == ""
+        assert cli.main(["status", "--port", str(b.port)]) == cli.PROBLEM
+        assert "was expelled (MESH FORGET)" in capsys.readouterr().out
         b.terminate()
         for path in b.folder.iterdir():
             path.unlink()

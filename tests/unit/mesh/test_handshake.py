@@ -148,3 +148,14 @@ def test_a_reply_to_nothing_is_refused() -> None:
     up_to_member(found)
     with pytest.raises(HandshakeError, match="reply to nothing"):
         found.reply(OK)
+
+
+@pytest.mark.parametrize(("code", "state"), [("EXPELLED", "expelled"), ("LEFT", "left")])
+def test_who_is_refused_hears_what_it_is_to_the_peer(code: str, state: str) -> None:
+    found = handshake()
+    found.begin()
+    for reply in (PONG, OK, MESH, Simple(PEER)):
+        found.reply(reply)
+    with pytest.raises(HandshakeError, match=r"refused this member: member b was so$") as caught:
+        found.reply(Failure(code.encode() + b" member b was so"))
+    assert caught.value.state == state and caught.value.final
