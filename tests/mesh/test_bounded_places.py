@@ -37,6 +37,15 @@ def trio() -> tuple[Mesh, SimNode, SimNode, SimNode]:
     return mesh, mesh.nodes[0], mesh.nodes[1], mesh.nodes[2]
 
 
+class Forgetful(Mesh):
+    """One in which only some forget: those that `who` names."""
+
+    who = "ab"
+
+    def forgets_at(self, node: SimNode) -> str:
+        return self.forgets if node.name in self.who else ""
+
+
 def show(mesh: Mesh) -> None:
     """What is past its deadline goes out of sight."""
     for node in mesh.nodes:
@@ -155,6 +164,42 @@ def test_a_counter_past_its_deadline_keeps_its_increments_until_it_goes() -> Non
     assert mesh.both("HGET", "k", "m") == b"7"
     hold(mesh, a, b)
     assert left(a) == left(b) == {}
+
+
+@pytest.mark.parametrize("who", ["", "a", "b", "ab"])
+@pytest.mark.parametrize(
+    ("kind", "again", "shown"),
+    [
+        ("hash", ("HINCRBY", "k", "m", "7"), ("HGET", "k", "m")),
+        ("set", ("SADD", "k", "m"), ("SMISMEMBER", "k", "m", "n")),
+        ("zset", ("ZINCRBY", "k", "7", "m"), ("ZCOUNT", "k", "7", "7")),
+    ],
+)
+def test_a_place_past_its_deadline_is_made_anew_whoever_has_forgotten_it(
+    kind: str, again: tuple[str, ...], shown: tuple[str, ...], who: str
+) -> None:
+    mesh = Forgetful("ab", forgets="beat")
+    a, b = mesh.nodes
+    mesh.who = who
+    a(*MAKES[kind])
+    expire(mesh, a, "m", 10_000)
+    mesh.heal()
+    mesh.at(20_000)
+    show(mesh)
+    hold(mesh, a, b)
+    hold(mesh, a, b)
+    for node in mesh.nodes:
+        assert left(node).get("deadlines", 0) == (0 if node.name in who else 2)
+    a(*again)
+    fresh = {"hash": b"7", "set": [1, 1], "zset": 1}[kind]
+    mesh.heal()  # the oracle says so too
+    assert mesh.ordered(*shown) == fresh
+    assert deadline(mesh, "m") is None
+    mesh.who = "ab"
+    for _ in range(3):
+        hold(mesh, a, b)
+    assert left(a) == left(b) == {}
+    assert mesh.ordered(*shown) == fresh
 
 
 # --- claims without a place ---------------------------------------------------------------------

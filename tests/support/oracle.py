@@ -11,23 +11,19 @@ clears, (db, key) what a DEL clears, (db, key, "set", member) what an SREM clear
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
+from tests.support.oracle_text import DECIMAL, as_number, counted, patched, score_text, text_of
+
 Path = tuple[Any, ...]
 KeyName = tuple[int, bytes]
 Value = bytes | frozenset[bytes] | tuple[tuple[bytes, bytes], ...] | tuple[bytes, ...]
 CounterName = tuple[int, bytes, bytes | None]
 Visible = dict[KeyName, tuple[str, Any, int]]
-
-INT64_MIN: Final = -(2**63)
-INT64_MAX: Final = 2**63 - 1
-INTEGER: Final = re.compile(rb"0|-?[1-9][0-9]*")
-DECIMAL: Final = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 CREATORS: Final = frozenset({"PUT", "INCR", "INCRF", "PATCH", "SADD", "HSET", "HINCR", "HINCRF",
                             "ZADD", "ZINCR"})  # fmt: skip
@@ -38,6 +34,8 @@ STRING_PATCH: Final = ("string", "patch")
 # With no type claim left, the first of these that holds something is the key's type.
 SLOTS: Final = ("string", "hash", "set", "zset")
 REMOVALS: Final = {"SREM": "set", "HDEL": "hash", "ZREM": "zset"}
+# What makes members or fields and leaves their deadlines alone.
+MAKERS: Final = {"SADD": "set", "HINCR": "hash", "HINCRF": "hash", "ZADD": "zset", "ZINCR": "zset"}
 
 
 class Absent:
@@ -320,13 +318,22 @@ class Oracle:
         """Everything that was ever added, and every removal by its scope."""
         added: list[Added] = []
         removals: dict[Path, list[Removal]] = defaultdict(list)
-        for unit in self._units.values():
+        deadlines: dict[Path, list[Added]] = defaultdict(list)
+        for unit in sorted(self._units.values(), key=lambda unit: (unit.stamp, unit.stream)):
             known = frozenset((unit.stream, *unit.context)) if self._named_only else None
             for index, act in enumerate(unit.acts):
                 dot = Dot(unit.stamp, unit.stream, index)
-                for scope in scopes_of(act):
-                    removals[scope].append(Removal(dot, unit.context, act.newest_wins, known))
-                added += [Added(dot, path, x) for path, x in adds_of(act).items()]
+                removal = Removal(dot, unit.context, act.newest_wins, known)
+                anew = [
+                    place for place in places_made(act)
+                    if is_past(removal, deadlines[deadline_path(place)], removals)
+                ]  # fmt: skip
+                for scope in [*scopes_of(act), *anew, *map(deadline_path, anew)]:
+                    removals[scope].append(removal)
+                for path, payload in adds_of(act).items():
+                    added.append(Added(dot, path, payload))
+                    if path[2].endswith("-ttl"):
+                        deadlines[path].append(added[-1])
         return added, removals
 
     def _visible_entries(self, now_ms: int | None) -> list[tuple[KeyName, Entry]]:
@@ -344,6 +351,32 @@ def clearing(one: Added, removals: Mapping[Path, list[Removal]]) -> Iterator[Rem
         for removal in removals.get(one.path[:length], ()):
             if removal.clears(one.dot):
                 yield removal
+
+
+def places_made(act: Act) -> list[Path]:
+    """The members or fields that an act makes if they are not there, without a deadline."""
+    if act.op not in MAKERS:
+        return []
+    names = act.args if act.op == "SADD" else act.args[:1]
+    if act.op == "ZADD":
+        names = tuple(member for member, _ in act.args[1:])
+    return [(act.db, act.key, MAKERS[act.op], name) for name in names]
+
+
+def deadline_path(place: Path) -> Path:
+    """Where the deadlines of a member or field stand."""
+    return (*place[:2], f"{place[2]}-ttl", place[3])
+
+
+def is_past(act: Removal, claims: list[Added], removals: Mapping[Path, list[Removal]]) -> bool:
+    """Whether a member or field was past its deadline for who wrote that act: it makes it anew
+    then, and clears what it had seen of it, as a creation does of a key."""
+    seen = replace(act, newest_wins=False)
+    found = [
+        one.payload for one in claims
+        if seen.clears(one.dot) and not any(seen.clears(by.by) for by in clearing(one, removals))
+    ]  # fmt: skip
+    return 0 not in found and 0 < max(found, default=0) < act.by.stamp >> 20
 
 
 def is_absent(entry: Entry, now_ms: int | None) -> bool:
@@ -459,74 +492,6 @@ def winner(registers: list[tuple[Dot, Any]]) -> bytes | None:
     if not registers or registers[-1][1] is ABSENT:
         return None
     return bytes(registers[-1][1])
-
-
-def counted(text: bytes | None, deltas: list[Any]) -> bytes | None:
-    """A register after increments; text that is no number hides them."""
-    base = Fraction(0) if text is None else as_number(text)
-    if base is None or not deltas:
-        return text
-    total = base + sum(Fraction(delta) for delta in deltas)
-    if all(isinstance(delta, int) for delta in deltas) and (text is None or is_int64(text)):
-        return b"%d" % max(INT64_MIN, min(INT64_MAX, int(total)))
-    return decimal_text(total)
-
-
-def patched(text: bytes, kind: str, *args: Any) -> bytes:
-    """A text after one write in place."""
-    if kind == "append":
-        return text + bytes(args[0])
-    if kind == "range":
-        start, piece = args
-        return text[:start].ljust(start, b"\0") + bytes(piece) + text[start + len(piece) :]
-    first, width = args[0], args[1]
-    size = max(len(text), (first + width + 7) // 8)
-    shift = size * 8 - first - width
-    whole = int.from_bytes(text.ljust(size, b"\0"), "big")
-    old = whole >> shift & ((1 << width) - 1)
-    new = args[2]
-    if kind == "count":
-        signed, delta, mode = args[2:]
-        least, most = (-(1 << width - 1), (1 << width - 1) - 1) if signed else (0, (1 << width) - 1)
-        new = (old - (1 << width) if old > most else old) + delta
-        if not least <= new <= most:
-            if mode == "FAIL":
-                return text
-            if mode == "SAT":
-                new = most if new > most else least
-    made = int(whole + ((new & ((1 << width) - 1)) - old << shift))
-    return made.to_bytes(size, "big")
-
-
-def text_of(decimal: str | bytes) -> str:
-    """A decimal as text, however the recorder kept it."""
-    return decimal.decode() if isinstance(decimal, bytes) else decimal
-
-
-def is_int64(text: bytes) -> bool:
-    """Whether INCR would count on this text (Redis's string2ll)."""
-    return bool(INTEGER.fullmatch(text)) and INT64_MIN <= int(text) <= INT64_MAX
-
-
-def as_number(text: bytes) -> Fraction | None:
-    """The number a register holds, exactly; None if it holds none, or one beyond a long double."""
-    found = DECIMAL.fullmatch(text)
-    if found is None or abs(int((found[2] or b"e0")[1:])) > 4900:
-        return None
-    return Fraction(text.decode())
-
-
-def decimal_text(number: Fraction) -> bytes:
-    """A number as Redis prints a long double: 17 places, rounded half to even, zeros trimmed."""
-    digits = str(abs(round(number * 10**17))).rjust(18, "0")
-    text = f"{digits[:-17]}.{digits[-17:]}".rstrip("0").rstrip(".")
-    return ("-" + text if number < 0 and text != "0" else text).encode()
-
-
-def score_text(score: float) -> bytes:
-    """A score as Redis prints it."""
-    whole = abs(score) <= 2**53 and score == int(score)
-    return b"%d" % int(score) if whole else repr(score).encode()
 
 
 def spell(dot: Dot) -> str:

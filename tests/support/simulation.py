@@ -16,7 +16,8 @@ from fractions import Fraction
 
 from node.store.values.strings import shown
 from tests.support.acts import Recorder
-from tests.support.oracle import Oracle, Unit, decimal_text
+from tests.support.oracle import Oracle, Unit
+from tests.support.oracle_text import decimal_text
 from tests.support.remembered import remembered
 from tests.support.simnode import Shown, SimNode
 from tests.support.simwire import Wire

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.oracle import ABSENT, Act, Oracle, Unit, decimal_text
+from tests.support.oracle import ABSENT, Act, Oracle, Unit
+from tests.support.oracle_text import decimal_text
 
 K = b"k"
 
@@ -392,6 +393,36 @@ def test_t6_t9_no_orphan_deadline_hits_a_new_key(t: Trio) -> None:
     t.c(4, act("SREM", b"y"))
     t.c(5, new("SADD", b"z"), seen=(orphan,))  # T6: has seen it
     assert t.oracle.expected(20) == {(0, K): ("set", {b"z"}, 0)}
+
+
+@pytest.mark.parametrize(
+    ("slot", "make", "again", "shown"),
+    [
+        ("hash", new("HINCR", b"f", 5), act("HINCR", b"f", 1), ((b"f", b"1"),)),
+        ("hash", new("HSET", (b"f", b"5")), act("HINCRF", b"f", "0.5"), ((b"f", b"0.5"),)),
+        ("set", new("SADD", b"f"), act("SADD", b"f"), {b"f"}),
+        ("zset", new("ZADD", "set", (b"f", 5.0)), act("ZINCR", b"f", 1.0), (b"f", b"1")),
+        ("zset", new("ZADD", "set", (b"f", 5.0)), act("ZADD", "set", (b"f", 1.0)), (b"f", b"1")),
+    ],
+)
+def test_a_place_past_its_deadline_is_made_anew(
+    t: Trio, slot: str, make: Act, again: Act, shown: object
+) -> None:
+    base = t.a(1, make, act("HEXPIRE", slot, 100, b"f"))
+    in_time = t.c(100, again, seen=(base,))  # it is the old one still
+    assert t.value(now_ms=200) is None
+    t.b(200, again, seen=(base, in_time))
+    assert t.value(now_ms=300) == shown
+
+
+def test_a_place_is_made_anew_only_if_all_deadlines_that_were_seen_are_past(t: Trio) -> None:
+    base = t.a(1, new("HINCR", b"f", 5), act("HEXPIRE", "hash", 100, b"f"))
+    longer = t.b(90, act("HEXPIRE", "hash", 1000, b"f"), seen=(base,))
+    t.b(200, act("HINCR", b"f", 1))
+    assert t.value(now_ms=300) == ((b"f", b"6"),)
+    t.c(201, act("HINCR", b"f", 1), seen=(base,))  # the longer one is of what c has not seen
+    assert t.value(now_ms=300) == ((b"f", b"2"),)
+    assert longer.stamp in {one.dot.stamp for one in t.oracle.live()}
 
 
 # --- flush, units, policy ---
