@@ -53,8 +53,6 @@ from node.store.values.sets import SetValue
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
 
-# Increments of one heartbeat are a chunk of their own from so many on: it goes as a whole.
-CHUNK_LEAST: Final = 256
 AT_ONCE: Final = 16  # touched places between two looks at the budget
 # Names of a large value that are looked at in one slice: 0.2 ms.
 NAMES: Final = 500
@@ -83,8 +81,6 @@ class Forgetter(Noting):
         """Once a heartbeat, behind it: the epoch ends."""
         if self._vanished and not any(db.hidden for db in self.databases):
             self._vanished.clear()
-        for _, log in self.memory.ledger.field_logs():
-            log.turn(CHUNK_LEAST)
         cut = self.memory.cut
         if self._late and self._late_moves != cut.moves:
             self._now.touched += self._late

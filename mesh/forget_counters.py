@@ -1,8 +1,8 @@
 """Forgetting increments: those that are stable become part of the value they count on.  [compiled]
 
-Of string keys by generations (mesh/merge/counted.py): each key that was counted up in a sealed one
-is looked at once, however often it was, and its increments are not. Those that cannot go yet are
-written anew, so that all chunks of a generation go. Of hash fields by chunks, record by record.
+By generations (mesh/merge/counted.py): each key or field that was counted up in a sealed one is
+looked at once, however often it was, and its increments are not. Those that cannot go yet are
+written anew, so that all chunks of a generation go.
 """
 
 from __future__ import annotations
@@ -10,23 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from mesh.fold import fold_field, fold_key, fold_quickly, may_count
 from mesh.merge.counted import Generation
-from mesh.merge.increments import RECORD_BYTES, Chunk, key_and_field
+from mesh.merge.dot_forget import fold_noted, fold_slot
+from mesh.merge.increments import Log, field_place, key_and_field
 from mesh.merge.opening import open_state
 from mesh.merge.place_forget import in_sight
 from mesh.merge.rule import Memory
 from node.engine import Engine
-from node.store.entry import COUNT_BITS, COUNT_MARK, COUNTED, Entry
+from node.store.entry import (
+    COUNT_BITS,
+    COUNT_MARK,
+    COUNTED,
+    Entry,
+    Field,
+)  # fmt: skip
 from node.store.trash import SLOW_FREE
 
-DEAD_AT_ONCE: Final = 64  # records with nothing to do, between two looks at the budget
 QUICK_AT_ONCE: Final = 8  # keys that fold without being spelled out, likewise
-# Chunks that are freed take as long as so many looks at the budget do.
-CHUNK_LOOKS: Final = 200
+# Freeing so many records of a chunk takes as long as one look at the budget does.
+RECORDS_FREED: Final = 20
 # The sealed generation, and the one that was written until now: after them nothing has changed.
 GENERATIONS: Final = 2
 
@@ -81,11 +86,9 @@ class CounterForgetter:
             if ledger.counted is not counted:
                 return
         for log in ledger.string_logs():
-            while log.drop_one(sealed.number):
-                for _ in range(CHUNK_LOOKS):
-                    yield None
-                if ledger.counted is not counted:
-                    return
+            yield from self._drop(log, sealed.number)
+            if ledger.counted is not counted:
+                return
         counted.end()
         if n > SLOW_FREE:
             self.engine.writer.trash += [sealed.keys, sealed.entries]
@@ -120,50 +123,95 @@ class CounterForgetter:
     # --- hash fields ----------------------------------------------------------------------------
 
     def forget_fields(self) -> Iterator[None]:
-        """Chunks of increments that are stable as a whole: their places fold, and they go."""
-        cut = self.memory.cut
-        for db, log in self.memory.ledger.field_logs():
-            for chunk in list(log.chunks):
-                if not chunk.places or chunk.top > cut.before:
-                    continue
-                alive = False
-                at = 0
-                while at < len(chunk.places):  # more may come between two slices
-                    at += 1
-                    if chunk.is_dead(at - 1):
-                        if at % DEAD_AT_ONCE == 0:
-                            yield None
-                        continue
-                    if self._counts(db, chunk, at - 1):
-                        alive = True
-                    yield None
-                if not alive and chunk.top <= cut.before:
-                    log.drop(chunk)
+        """The same of fields."""
+        ledger = self.memory.ledger
+        for _ in range(GENERATIONS):
+            sealed = ledger.counted_fields.sealed
+            if sealed is None:
+                if not ledger.are_fields_due():
+                    return
+                ledger.seal_fields()
+                sealed = ledger.counted_fields.sealed
+            if sealed is None or sealed.top > self.memory.cut.before:
+                return
+            yield from self._retire_fields(sealed)
 
-    def _counts(self, number: int, chunk: Chunk, at: int) -> bool:
-        """Does a record still count after its field was folded?"""
+    def _retire_fields(self, sealed: Generation) -> Iterator[None]:
+        """All fields of a generation, then its chunks, as _retire."""
+        ledger = self.memory.ledger
+        counted = ledger.counted_fields
+        counted.begin()
+        at: i64 = 0
+        n: i64 = len(sealed.keys)
+        while at < n:
+            end = min(at + QUICK_AT_ONCE, n)
+            while at < end:
+                number = int(sealed.dbs[at])
+                key = sealed.keys[at]
+                name = sealed.names[at]
+                quick = self._fold_field(sealed, number, key, name, sealed.slots[at])
+                at += 1
+                if not quick:
+                    self._spell_out_field(sealed, number, field_place(key, name))
+                    break
+            yield None
+            if ledger.counted_fields is not counted:
+                return
+        for number, place in sealed.odd:
+            self._spell_out_field(sealed, number, place)
+            yield None
+            if ledger.counted_fields is not counted:
+                return
+        for log in ledger.field_logs():
+            yield from self._drop(log, sealed.number)
+            if ledger.counted_fields is not counted:
+                return
+        counted.end()
+        if n > SLOW_FREE:
+            self.engine.writer.trash += [sealed.keys, sealed.names, sealed.slots]
+
+    def _fold_field(
+        self, sealed: Generation, number: int, key: bytes, name: bytes, noted: Field | None
+    ) -> bool:
+        """The quick way of nearly every field; False: it is to be spelled out."""
+        now = self.memory.ledger.counted_fields.now
+        if sealed.odd or now.odd:
+            place = field_place(key, name)
+            if sealed.is_odd(number, place) or now.is_odd(number, place):
+                return False
+        cut = self.memory.cut
+        if noted is not None and noted.flags & COUNT_MARK == now.mark:
+            return fold_slot(sealed, noted, cut)
+        entry = self.engine.databases[number].raw(key)
+        return entry is None or fold_noted(sealed, now.mark, entry, name, noted, cut)
+
+    def _spell_out_field(self, sealed: Generation, number: int, place: bytes) -> None:
+        """Any field: as _spell_out."""
         db = self.engine.databases[number]
-        key, field = key_and_field(chunk.places[at])
+        key, name = key_and_field(place)
         entry = db.raw(key)
         if entry is None:
-            return False
-        unparked = in_sight(entry, [field])
-        counts = False
-        if may_count(entry, field):
-            fold_field(self.memory, db, key, field, entry)
-            counts = self._is_live(number, key, field, entry, chunk, at)
+            return
+        memory = self.memory
+        unparked = in_sight(entry, [name])
+        if may_count(entry, name):
+            fold_field(memory, db, key, name, entry)
+            state = open_state(entry, number, key, False, memory.streams, memory.ledger)
+            slot = None if state.hash is None else state.hash.slot(name)
+            if isinstance(slot, Field) and slot.flags & COUNTED:
+                for one in state.field_of(name, slot).increments:
+                    chunk = one.chunk
+                    if chunk is not None and chunk.generation <= sealed.number:
+                        memory.ledger.keep_field(number, place, one)
+                slot.flags &= ~COUNT_BITS
+                memory.ledger.counted_fields.see(number, place)
         for parked in unparked:
             parked.park(db.now.ms)
-        return counts
 
-    def _is_live(
-        self, number: int, key: bytes, field: bytes, entry: Entry, chunk: Chunk, at: int
-    ) -> bool:
-        """Is this record among the increments that a field still has?"""
-        if chunk.is_dead(at):
-            return False
-        stamp = read_i64_le(chunk.data(), i64(at) * RECORD_BYTES)
-        memory = self.memory
-        state = open_state(entry, number, key, False, memory.streams, memory.ledger)
-        live = state.field_state(field).increments
-        return any(each.chunk is chunk and each.at == at and each.stamp == stamp for each in live)
+    def _drop(self, log: Log, until: i64) -> Iterator[None]:
+        """The chunks of generations up to this one."""
+        chunk = log.drop_one(until)
+        while chunk is not None:
+            for _ in range(1 + len(chunk.places) // RECORDS_FREED):
+                yield None
+            chunk = log.drop_one(until)

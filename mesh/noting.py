@@ -167,9 +167,10 @@ class Noting(Reader):
             last = found
         if how == WHOLE:
             return last.whole or MEASURED[last.op]
-        if last.whole:
+        if last.whole or op == HINCR:  # the increment itself stands in the ledger
             self._now.places += 1
-        return last.whole
+            return True
+        return False
 
     def _note_collection(self, effect: Effect, op: i64) -> bool:
         """Notes a small collection as a whole, or sees that it was noted in this heartbeat: its
@@ -233,8 +234,6 @@ class Noting(Reader):
         elif NAME_STEP[op] != 0:
             arguments = cast(list[bytes], value)
             names = arguments[int(effect.number + FIRST_NAME[op]) :: int(NAME_STEP[op])]
-        elif op == HINCR:
-            names = [value if isinstance(value, bytes) else cast(list[bytes], value)[0]]
         elif op == ZINCR:
             names = [cast(list[bytes], value)[1]]
         elif op == MERGE:

@@ -216,7 +216,7 @@ class Reissue:
 
     def _is_new_slot(self, slot: object) -> bool:
         if isinstance(slot, (Dot, Field, Scored)):
-            return self.source.is_new(int(slot.stamp), int(slot.origin))
+            return self.source.is_new(stamp_of(slot), int(slot.origin))
         return self.source.foreign
 
     def _hash(self, key: bytes, value: HashValue, here: object) -> None:
@@ -245,7 +245,7 @@ class Reissue:
             return
         over = base_of(slot.stamp, int(slot.origin))
         db = self.session.ctx.db
-        found = self.source.ledger.of_field(db.number, key, field, over)
+        found = self.source.ledger.of_field(db.number, key, field, over, slot.flags)
         self._count(found, b"HINCRBY", b"HINCRBYFLOAT", [key, field])
 
     def _is_newer(self, slot: object, theirs: object) -> bool:
@@ -256,8 +256,8 @@ class Reissue:
             return False  # increments alone: they are added, whatever they were made on
         if not isinstance(theirs, (Field, Scored)):
             # Forgotten since all members have it: its stamp is none above what is stable.
-            return not self.source.foreign and int(slot.stamp) > self.source.newest_stable
-        return int(slot.stamp) > int(theirs.stamp)
+            return not self.source.foreign and stamp_of(slot) > self.source.newest_stable
+        return stamp_of(slot) > stamp_of(theirs)
 
     def _zset(self, key: bytes, value: ZSetValue, here: object) -> None:
         missing: list[list[bytes]] = []
@@ -410,6 +410,11 @@ def has_no_register(slot: object) -> bool:
     if isinstance(slot, SpelledScore):
         return not slot.registers
     return isinstance(slot, Field) and slot.flags & NO_REGISTER != 0
+
+
+def stamp_of(slot: Dot | Field | Scored) -> int:
+    """Of a place's dot; 0 where it has none."""
+    return 0 if isinstance(slot, Field) and slot.flags & STABLE else int(slot.stamp)
 
 
 def plain_of(slot: object) -> bytes:

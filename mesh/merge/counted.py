@@ -1,4 +1,4 @@
-"""Counted: the string keys whose increments wait until they are stable, by generation.  [compiled]
+"""Counted: the counters whose increments wait until they are stable, by generation.  [compiled]
 
 Increments that were applied in one span of time are a generation. It is sealed, and when all of it
 is stable each key that was counted up in it is looked at once, however often it was; then its
@@ -6,6 +6,9 @@ chunks of the ledger go unread. At most one generation is sealed, beside the one
 two bits in an entry's flags say to which of the two its newest increment belongs (0: look it up),
 and two more that its increments of the sealed one have become part of its register already, though
 their records are still there.
+
+The generations of string keys and those of hash fields are apart. A field has these bits in its
+Field; 0 in one that has no register says that it has the one increment it was made by.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Final
 
 from mypy_extensions import i16, i64
 
-from node.store.entry import COUNT_FOLDED, COUNT_MARK, Entry
+from node.store.entry import COUNT_FOLDED, COUNT_MARK, Entry, Field
 
 # By the generation's number modulo 3.
 MARKS: Final[list[i16]] = [256, 512, 768]
@@ -43,8 +46,18 @@ class Generation:
         self.dbs: list[i64] = []
         self.keys: list[bytes] = []
         self.entries: list[Entry] = []
+        # Of fields instead: their names, and their slots likewise; None: the one that it made.
+        self.names: list[bytes] = []
+        self.slots: list[Field | None] = []
         # Keys that are to be spelled out: steps that are no integers, increments that moved.
         self.odd: dict[tuple[int, bytes], None] = {}
+
+    def put_field(self, db: i64, key: bytes, name: bytes, slot: Field | None) -> None:
+        """One more field of those that were counted up."""
+        self.dbs.append(db)
+        self.keys.append(key)
+        self.names.append(name)
+        self.slots.append(slot)
 
     def is_odd(self, db: i64, key: bytes) -> bool:
         """Is the key to be spelled out?"""
@@ -92,8 +105,34 @@ class Counted:
             sealed.entries.append(entry)
         return sealed.number
 
+    def note_field(self, db: i64, key: bytes, name: bytes, slot: Field | None) -> None:
+        """A field is counted up for the first time in this generation; None: it is being made."""
+        now = self.now
+        if slot is not None:
+            flags = slot.flags & ~(COUNT_MARK | COUNT_FOLDED) | now.mark
+            if self.folding != 0 and slot.flags & COUNT_FOLDED == self.folding:
+                flags |= self.folding
+            slot.flags = flags
+        now.put_field(db, key, name, slot)
+
+    def note_late_field(self, db: i64, key: bytes, name: bytes, slot: Field | None) -> i64:
+        """As note_late."""
+        sealed = self.sealed
+        if sealed is None:
+            return self.now.number
+        if slot is not None:
+            newest = slot.flags & COUNT_MARK
+            if newest == sealed.mark:
+                return sealed.number
+            if newest == 0 and slot.stamp > sealed.top:
+                self.note_field(db, key, name, slot)  # it was made since
+            elif newest != self.mark:
+                slot.flags = slot.flags & ~(COUNT_MARK | COUNT_FOLDED) | sealed.mark
+        sealed.put_field(db, key, name, slot)
+        return sealed.number
+
     def see(self, db: i64, key: bytes) -> None:
-        """A key has increments of which its entry's flags do not tell enough."""
+        """A key has increments of which its entry's flags do not tell enough; of fields a place."""
         self.now.odd[int(db), key] = None
 
     def is_due(self, records: i64) -> bool:
@@ -106,7 +145,7 @@ class Counted:
         self.records = records
         return (
             lately < BUSY or now.beats >= BEATS_MOST
-            or records >= len(now.entries) * WORTH
+            or records >= len(now.keys) * WORTH
         )  # fmt: skip
 
     def seal(self, top: i64) -> None:

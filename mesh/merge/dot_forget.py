@@ -1,21 +1,35 @@
 """Forgetting the dots of members, fields and scores that every member has on disk.  [compiled]
 
 Runs for each place that was written: one look at the value's dict, and one change of it. Of a value
-of which much was written all dicts are passed over instead, one after the other.
+of which much was written all dicts are passed over instead, one after the other. Of counters in
+hashes what folds without being spelled out.
 """
 
 from __future__ import annotations
 
-from mypy_extensions import i64
+from mypy_extensions import i16, i64
 
+from mesh.merge.counted import Generation
 from mesh.merge.covers import Cut
 from mesh.merge.kinds.zset_members import fold_member
 from mesh.merge.state import FIELD_BASE, FIELD_RIVALS, SET_RIVALS
-from node.store.entry import LATER, Dot, Field, Rivals
+from node.store.entry import (
+    COUNT_FOLDED,
+    COUNT_MARK,
+    COUNTED,
+    LATER,
+    NO_REGISTER,
+    STABLE,
+    Dot,
+    Entry,
+    Field,
+    Rivals,
+)  # fmt: skip
 from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.scored import Scored, SpelledScore
 from node.store.values.sets import SetValue
+from node.store.values.strings import NEAR
 from node.store.values.zsets import ZSetValue
 
 
@@ -170,3 +184,54 @@ def sweep_scores(
             chunk[member] = slot.score
             forgotten += 1
     return forgotten + forget_scores(value, spelled, cut, again) if spelled else forgotten
+
+
+def fold_noted(
+    sealed: Generation, present: i16, entry: Entry, name: bytes, noted: Field | None, cut: Cut
+) -> bool:
+    """A field of this key that was counted up in a generation that is stable, and, as far as its
+    slot says, not since: it becomes a plain value. None: it was made in that generation. `present`
+    marks what is counted up now. False: it is to be spelled out."""
+    value = entry.value
+    dots = entry.dots
+    if not isinstance(value, HashValue):
+        return dots is None or dots.hidden is None
+    if value.deadlines is not None or (dots is not None and dots.hidden is not None):
+        return False
+    chunk = value.do_chunk(name)
+    slot = chunk.get(name)
+    if not isinstance(slot, Field) or not slot.flags & COUNTED:
+        return True
+    mark = slot.flags & COUNT_MARK
+    if noted is None:
+        # What it was made by has its stamp. Counted up since, it was noted once more.
+        if slot.stamp > sealed.top or mark == sealed.mark:
+            return True
+        if mark == present:
+            return fold_slot(sealed, slot, cut)
+        if mark != 0 or not slot.flags & NO_REGISTER:
+            return False
+    elif slot is not noted:
+        return True  # written anew: what counted on it before does not any more
+    elif mark != sealed.mark:
+        return False
+    if not fold_slot(sealed, slot, cut):
+        return False
+    chunk[name] = slot.value
+    return True
+
+
+def fold_slot(sealed: Generation, slot: Field, cut: Cut) -> bool:
+    """The increments of a generation that is stable become part of the field's register, without a
+    look at them, as of a string in fold_quickly. False: it is to be spelled out."""
+    flags = slot.flags
+    if not flags & COUNTED:
+        return True
+    value = slot.value
+    if not isinstance(value, int) or value > NEAR or value < -NEAR:
+        return False
+    stamp = slot.stamp
+    if not flags & STABLE and (stamp > cut.before or not cut.has(stamp, i64(slot.origin))):
+        return False
+    slot.flags = flags & ~(NO_REGISTER | COUNT_FOLDED) | STABLE | sealed.folded
+    return True

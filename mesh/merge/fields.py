@@ -8,10 +8,12 @@ from typing import cast
 from mypy_extensions import i64
 
 from mesh.conflicts import OVERWRITE, REMOVED_UNSEEN
+from mesh.merge.counted import MODEST
 from mesh.merge.elements import crowded, named, observed_part
-from mesh.merge.increments import Increment, base_of, field_place
+from mesh.merge.increments import Increment, Log, base_of, field_place
 from mesh.merge.noted import note_left
 from mesh.merge.rule import (
+    Memory,
     Rule,
     add_here,
     claim,
@@ -36,9 +38,11 @@ from mesh.removals import FIELD, KEY, TYPE, deadline_scope
 from node.ports import Seen
 from node.store.effect import CREATION, HINCR, Effect
 from node.store.entry import (
+    COUNT_MARK,
     COUNTED,
     LATER,
     NO_REGISTER,
+    STABLE,
     Claim,
     Dot,
     Dots,
@@ -180,6 +184,11 @@ class FieldRemovals(Rule):
 class FieldCounters(Rule):
     """HINCRBY and HINCRBYFLOAT: increments of a field add up."""
 
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory)
+        self._log: Log | None = None  # the one written last
+        self._db: i64 = 0
+
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         add_here(entry, effect, fresh)
         self.count(effect, entry)
@@ -190,28 +199,54 @@ class FieldCounters(Rule):
         over = base_of(effect.stamp, effect.origin)
         first = effect.index != 0
         value = entry.value
+        counter: Field | None = None  # it is about to be made
         if isinstance(value, HashValue):
             slot = value.slot(field)
             if isinstance(slot, Field):
+                counter = slot
                 over = base_of(slot.stamp, i64(slot.origin))
                 first = (slot.flags & LATER) != 0 and not slot.flags & COUNTED
                 if not slot.flags & (COUNTED | NO_REGISTER) and keeps_text(slot.value):
                     keep_base(entry, field, slot)
                 slot.flags |= COUNTED
             elif slot is not None:  # it has no dot any more: every member has it
-                bare = Field(slot, 0, 0)
-                bare.flags = COUNTED
+                counter = Field(slot, effect.stamp, effect.origin)
+                counter.flags = COUNTED | STABLE
                 if keeps_text(slot):
-                    keep_base(entry, field, bare)
-                value.do_place(field, bare)
-                over = base_of(0, 0)
-                first = True
+                    keep_base(entry, field, counter)
+                value.do_place(field, counter)
         if first:
             self.memory.ledger.bury_field(effect.db, effect.key, field, over)
-        log = self.memory.ledger.field_log(effect.db, effect.origin)
+        self._append(effect, entry, field, counter, over, decimal)
+
+    def _append(
+        self, effect: Effect, entry: Entry, field: bytes, counter: Field | None, over: i64,
+        decimal: bytes | None,
+    ) -> None:  # fmt: skip
+        """Writes the increment down, and that its field was counted up in this generation."""
+        ledger = self.memory.ledger
+        log = self._log
+        if log is None or log.origin != effect.origin or self._db != effect.db:
+            log = ledger.field_log(effect.db, effect.origin)
+            self._log = log
+            self._db = effect.db
+        counted = ledger.counted_fields
         place = field_place(effect.key, field)
+        step = effect.number
+        dots = entry.dots
+        if (
+            decimal is not None or step > MODEST or step < -MODEST
+            or (dots is not None and dots.rivals is not None)
+        ):  # fmt: skip
+            counted.see(effect.db, place)
+        if effect.stamp <= counted.top and decimal is None:
+            late = counted.note_late_field(effect.db, effect.key, field, counter)
+            log.append_late(place, effect.stamp, step, over, late)
+            return
+        if counter is None or counter.flags & COUNT_MARK != counted.mark:
+            counted.note_field(effect.db, effect.key, field, counter)
         if decimal is None:
-            log.append(place, effect.stamp, effect.number, over)
+            log.append(place, effect.stamp, step, over)
         else:
             log.append_decimal(place, effect.stamp, decimal, over)
 

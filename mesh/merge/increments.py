@@ -122,10 +122,6 @@ class Chunk:
         moved = self.moved.get(at)
         return read_i64_le(self.data(), i64(at) * RECORD_BYTES + 16) if moved is None else moved
 
-    def is_dead(self, at: int) -> bool:
-        """Does a record count on no register for sure?"""
-        return self.moved.get(at) == DEAD
-
     def data(self) -> bytes:
         """The records' bytes."""
         if self.frozen:
@@ -182,11 +178,6 @@ class Log:
         self.append(place, stamp, 0, over)
         self.newest.decimals[len(self.newest.places) - 1] = decimal
 
-    def turn(self, least: int) -> None:
-        """Begins a new chunk where the newest has so many records: it can be dropped as a whole."""
-        if len(self.newest.places) >= least:
-            self._turn()
-
     def drop(self, chunk: Chunk) -> None:
         """None of its records counts any more."""
         self.records -= len(chunk.places)
@@ -205,13 +196,13 @@ class Log:
         else:
             self.newest.generation = generation
 
-    def drop_one(self, until: i64) -> bool:
-        """Drops the oldest chunk if it is of a generation up to this one; False: it is not."""
+    def drop_one(self, until: i64) -> Chunk | None:
+        """Drops the oldest chunk if it is of a generation up to this one; None: it is not."""
         oldest = self.chunks[0]
         if oldest.generation > until:
-            return False
+            return None
         self.drop(oldest)
-        return True
+        return oldest
 
     def _turn(self) -> Chunk:
         self.newest.freeze()
@@ -278,6 +269,7 @@ class Ledger:
         self._strings: list[list[Log]] = []
         self._fields: list[list[Log]] = []
         self.counted = Counted()  # the string keys
+        self.counted_fields = Counted()
 
     def take(self) -> Ledger:
         """All that stands here, in a ledger of its own; this one is empty then."""
@@ -285,10 +277,11 @@ class Ledger:
         taken._strings = [[log.take() for log in per_db] for per_db in self._strings]
         taken._fields = [[log.take() for log in per_db] for per_db in self._fields]
         taken.counted = self.counted
+        taken.counted_fields = self.counted_fields
         self.counted = Counted()
-        for per_db in self._strings:
-            for log in per_db:
-                log.begin(self.counted.now.number)
+        self.counted_fields = Counted()
+        begin_all(self._strings, self.counted.now.number)
+        begin_all(self._fields, self.counted_fields.now.number)
         return taken
 
     def string_log(self, db: i64, origin: i64) -> Log:
@@ -297,7 +290,7 @@ class Ledger:
 
     def field_log(self, db: i64, origin: i64) -> Log:
         """The log for HINCRBY."""
-        return log_of(self._fields, db, origin, 0)
+        return log_of(self._fields, db, origin, self.counted_fields.now.number)
 
     def of_string(self, db: i64, key: bytes, over: i64, flags: i16) -> list[Increment]:
         """The live increments of a string key with these flags, of every stream."""
@@ -332,9 +325,12 @@ class Ledger:
                 log.bury(key, over, before)
         return left if left < count else -2
 
-    def of_field(self, db: i64, key: bytes, field: bytes, over: i64) -> list[Increment]:
-        """The live increments of a hash field, of every stream."""
-        return gather(self._fields, db, field_place(key, field), over, -1)
+    def of_field(
+        self, db: i64, key: bytes, field: bytes, over: i64, flags: i16
+    ) -> list[Increment]:
+        """The live increments of a hash field with these flags, of every stream."""
+        below = self.counted_fields.below(flags)
+        return gather(self._fields, db, field_place(key, field), over, below)
 
     def bury_string(self, db: i64, key: bytes, over: i64) -> None:
         """A register begins to be counted on: what counted on the same dot before is dead.
@@ -349,54 +345,40 @@ class Ledger:
         for each in gather(self._fields, db, field_place(key, field), over, -1):
             each.move(DEAD)
 
-    def field_logs(self) -> list[tuple[int, Log]]:
-        """Every log of fields that is not empty, with its database."""
-        found: list[tuple[int, Log]] = []
-        for db, per_db in enumerate(self._fields):
-            found += [(db, log) for log in per_db if log.records != 0]
-        return found
-
     def string_logs(self) -> list[Log]:
         """Every log of strings that is not empty."""
-        return [log for per_db in self._strings for log in per_db if log.records != 0]
+        return filled(self._strings)
+
+    def field_logs(self) -> list[Log]:
+        """Every log of fields that is not empty."""
+        return filled(self._fields)
 
     def is_due(self) -> bool:
         """Is the generation of string counters that is written to be sealed? Asked once a
         heartbeat at most."""
-        counted = self.counted
-        found: i64 = 0
-        for log in self.string_logs():
-            for chunk in log.chunks:
-                if chunk.generation == counted.now.number:
-                    found += len(chunk.places)
-        counted.now.beats += 1
-        return found > 0 and counted.is_due(found)
+        return is_due(self.counted, self.string_logs())
+
+    def are_fields_due(self) -> bool:
+        """The same of counters in hashes."""
+        return is_due(self.counted_fields, self.field_logs())
 
     def seal(self) -> None:
         """The generation of string counters that was written until now ends."""
-        counted = self.counted
-        top: i64 = 0
-        for log in self.string_logs():
-            for chunk in log.chunks:
-                if chunk.top > top:
-                    top = chunk.top
-        counted.seal(top)
-        for per_db in self._strings:
-            for log in per_db:
-                log.begin(counted.now.number)
+        self.counted.seal(top_of(self.string_logs()))
+        begin_all(self._strings, self.counted.now.number)
+
+    def seal_fields(self) -> None:
+        """The same of counters in hashes."""
+        self.counted_fields.seal(top_of(self.field_logs()))
+        begin_all(self._fields, self.counted_fields.now.number)
 
     def keep(self, db: i64, key: bytes, one: Increment) -> None:
-        """Writes an increment anew that its generation is to leave."""
-        chunk = one.chunk
-        if chunk is None:
-            return
-        over = chunk.over(one.at)
-        one.move(DEAD)
-        log = self.string_log(db, one.origin)
-        if one.decimal is None:
-            log.append(key, one.stamp, one.delta, over)
-        else:
-            log.append_decimal(key, one.stamp, one.decimal, over)
+        """Writes an increment of a string anew that its generation is to leave."""
+        rewrite(self.string_log(db, one.origin), key, one)
+
+    def keep_field(self, db: i64, place: bytes, one: Increment) -> None:
+        """The same of a counter in a hash."""
+        rewrite(self.field_log(db, one.origin), place, one)
 
     def records(self) -> int:
         """How many increments are remembered."""
@@ -416,6 +398,52 @@ def log_of(logs: list[list[Log]], db: i64, origin: i64, generation: i64) -> Log:
     while len(per_db) <= origin:
         per_db.append(Log(len(per_db), generation))
     return per_db[origin]
+
+
+def filled(logs: list[list[Log]]) -> list[Log]:
+    """Those that have records."""
+    return [log for per_db in logs for log in per_db if log.records != 0]
+
+
+def begin_all(logs: list[list[Log]], generation: i64) -> None:
+    """What is appended from now on belongs to this generation."""
+    for per_db in logs:
+        for log in per_db:
+            log.begin(generation)
+
+
+def top_of(logs: list[Log]) -> i64:
+    """The highest stamp."""
+    top: i64 = 0
+    for log in logs:
+        for chunk in log.chunks:
+            if chunk.top > top:
+                top = chunk.top
+    return top
+
+
+def is_due(counted: Counted, logs: list[Log]) -> bool:
+    """Is the generation that is written to be sealed?"""
+    found: i64 = 0
+    for log in logs:
+        for chunk in log.chunks:
+            if chunk.generation == counted.now.number:
+                found += len(chunk.places)
+    counted.now.beats += 1
+    return found > 0 and counted.is_due(found)
+
+
+def rewrite(log: Log, place: bytes, one: Increment) -> None:
+    """The increment's record is dead; a new one says the same."""
+    chunk = one.chunk
+    if chunk is None:
+        return
+    over = chunk.over(one.at)
+    one.move(DEAD)
+    if one.decimal is None:
+        log.append(place, one.stamp, one.delta, over)
+    else:
+        log.append_decimal(place, one.stamp, one.decimal, over)
 
 
 def gather(

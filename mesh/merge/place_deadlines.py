@@ -22,7 +22,7 @@ from mesh.merge.state import KeyState
 from mesh.removals import FIELD, deadline_scope
 from node.ports import Seen
 from node.store.effect import Effect
-from node.store.entry import Claim, Dot, Entry, Field
+from node.store.entry import STABLE, Claim, Dot, Entry, Field
 from node.store.values.container import Container
 from node.store.values.hashes import HashValue
 from node.store.values.member_deadlines import Timed, latest
@@ -193,7 +193,10 @@ def fold_claims(value: Container, place: bytes, cut: Cover) -> bool:
         if not cut.has(each.stamp, each.origin):
             return False
     slot = value.slot(place)
-    if isinstance(slot, Field) and not cut.has(slot.stamp, i64(slot.origin)):
+    if (
+        isinstance(slot, Field) and not slot.flags & STABLE
+        and not cut.has(slot.stamp, i64(slot.origin))
+    ):  # fmt: skip
         return False  # without a deadline of its own it would have its register's claim
     if latest(claims) == 0:
         value.do_claim(place, None)

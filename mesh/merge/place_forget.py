@@ -86,9 +86,15 @@ class PlaceForgetter:
             if name in deadlines.parked:
                 if not self._drop(entry, value, deadlines, name, cut, oldest_ms):
                     late.append(name)
-            elif name in deadlines.claims and not value.has(name):
-                at = (int(db), key, slot, name)
-                if self._forget_taken(at, value, deadlines.claims[name], cut, visited, epoch):
+            elif name in deadlines.claims:
+                claims = deadlines.claims[name]
+                if value.has(name):
+                    # The increment that made the field is not stable, and is noted nowhere else.
+                    if are_stable(claims, cut):
+                        again.append(name)
+                elif self._forget_taken(
+                    (int(db), key, slot, name), value, claims, cut, visited, epoch
+                ):
                     again.append(name)
         return again
 

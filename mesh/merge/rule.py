@@ -27,7 +27,7 @@ from mesh.policy import Policy
 from mesh.removals import KEY, TTL, TYPE, Pending, Removals
 from node.ports import Seen
 from node.store.effect import CREATION, MERGE, NEWEST_WINS, QUIET, Effect
-from node.store.entry import HELD, LATER, Claim, Dot, Dots, Entry, Field
+from node.store.entry import HELD, LATER, STABLE, Claim, Dot, Dots, Entry, Field
 from node.store.mutate import MUTATE
 from node.store.usual import packed, usual
 from node.store.values.container import Container
@@ -236,7 +236,10 @@ def saw_deadlines(
                     return False
         elif is_hash:
             slot = value.slot(name)
-            if isinstance(slot, Field) and not saw(row, origin, slot.stamp, i64(slot.origin)):
+            if (
+                isinstance(slot, Field) and not slot.flags & STABLE
+                and not saw(row, origin, slot.stamp, i64(slot.origin))
+            ):  # fmt: skip
                 return False
     return True
 

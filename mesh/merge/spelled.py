@@ -12,7 +12,7 @@ from mypy_extensions import i16, i64
 
 from mesh.dots import Streams
 from mesh.merge.covers import Cover, fields_are_covered, members_are_covered
-from mesh.merge.increments import DEAD, Increment, Ledger, base_of
+from mesh.merge.increments import DEAD, Increment, Ledger, base_of, field_place
 from mesh.merge.kinds.table import KINDS
 from mesh.merge.patch_order import place_patch
 from mesh.merge.slots import (
@@ -25,6 +25,7 @@ from mesh.merge.totals import beyond, keeps_text, total, without
 from node.store.entry import (
     COUNTED,
     NO_REGISTER,
+    STABLE,
     Claim,
     Dot,
     Field,
@@ -308,7 +309,7 @@ class Spelled:
             return state
         if slot.flags & COUNTED:
             state.increments = self.ledger.of_field(
-                self.db, self.key, field, base_of(slot.stamp, i64(slot.origin))
+                self.db, self.key, field, base_of(slot.stamp, i64(slot.origin)), slot.flags
             )
         if not slot.flags & NO_REGISTER:
             base = slot.value
@@ -317,7 +318,10 @@ class Spelled:
                 base = (
                     kept.registers[0].value if kept is not None else without(base, state.increments)
                 )
-            state.registers.append(Register(slot.stamp, i64(slot.origin), base))
+            if slot.flags & STABLE:
+                state.registers.append(Register(0, 0, base))
+            else:
+                state.registers.append(Register(slot.stamp, i64(slot.origin), base))
         rivals = self.rivals.get(FIELD_RIVALS + field)
         if rivals is not None:
             state.registers += rivals.registers
@@ -362,14 +366,18 @@ class Spelled:
                 rivals.registers = [each for each in state.registers if each is not newest]
                 self.rivals[FIELD_RIVALS + field] = rivals
         else:
+            slot.flags = NO_REGISTER
+        if slot.stamp == 0 and state.increments:
             last = last_of(state.increments)
             slot.stamp = last.stamp
             slot.origin = i16(last.origin)
-            slot.flags = NO_REGISTER
+            if not slot.flags:
+                slot.flags = STABLE
         over = base_of(slot.stamp, i64(slot.origin))
         self.ledger.bury_field(self.db, self.key, field, over)
         if state.increments:
             slot.flags |= COUNTED
+            self.ledger.counted_fields.see(self.db, field_place(self.key, field))
             for each in state.increments:
                 each.move(over)
             if keeps_text(base):

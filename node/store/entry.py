@@ -46,7 +46,9 @@ class Dot:
 class Field:
     """A hash field's value with its register's dot; plain bytes where no dot is kept.
 
-    `flags` has COUNTED and NO_REGISTER as in an Entry. `value` is an int while it is a counter.
+    `flags` has COUNTED, NO_REGISTER, LATER, STABLE and COUNT_BITS as in an Entry. `value` is an int
+    while it is a counter. STABLE, of a counter alone: `stamp` is not the register's dot, which has
+    none, but what the increments count on.
     """
 
     __slots__ = ("flags", "origin", "stamp", "value")

@@ -20,6 +20,7 @@ from node.store.entry import (
     LATER,
     NO_REGISTER,
     RAW,
+    STABLE,
     TEXT,
     Claim,
     Dot,
@@ -398,10 +399,11 @@ class DeadlineStep(Step):
             unsaid = claims[0].number == 0 and claims[0].stamp == 0
         elif isinstance(slot, Field) and not (unsaid and slot.flags & NO_REGISTER):
             # A field's claim "none" under the dot of its register needs not be written down.
+            bare = slot.flags & STABLE != 0
             unsaid = len(claims) == 1 and (
                 claims[0].number == 0
-                and claims[0].stamp == slot.stamp
-                and claims[0].origin == i64(slot.origin)
+                and claims[0].stamp == (0 if bare else slot.stamp)
+                and claims[0].origin == (0 if bare else i64(slot.origin))
                 and not slot.flags & NO_REGISTER
             )
         target.do_claim(self.place, None if unsaid else claims)

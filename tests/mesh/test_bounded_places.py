@@ -249,6 +249,46 @@ def test_claims_of_a_removed_place_outlive_a_restart_that_comes_between() -> Non
     assert left(a) == left(b) == {}
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    "again", [("HINCRBY", "k", "m", "5"), ("SADD", "k", "m"), ("ZINCRBY", "k", "5", "m")]
+)
+def test_a_deadline_that_was_there_before_its_place_leaves_nothing(
+    again: tuple[str, ...], restarts: bool
+) -> None:
+    """It is stable before the write that made the place, which nobody had noted as one that has a
+    deadline: after a restart nothing is known of these yet."""
+    mesh, a, b, c = trio()
+    kind = {"HINCRBY": "hash", "SADD": "set", "ZINCRBY": "zset"}[again[0]]
+    a(*MAKES[kind])
+    hold(mesh, a, b, c)
+    mesh.cut_all()
+    a(REMOVES[kind], "k", "m")
+    expire(mesh, b, "m", 90_000)
+    mesh.up(a, c)
+    c(*again)  # it has seen the removal, and not the deadline
+    mesh.up(b, c)
+    mesh.up(a, b)
+    mesh.up(b, a)
+    if restarts:
+        mesh.restart(1)
+        b = mesh.nodes[1]
+    mesh.flow()
+    b.beat()
+    mesh.up(c, b)
+    for _ in range(3):  # all but what c has written, which a does not have
+        mesh.time_s += 1.0
+        for node in mesh.nodes:
+            node.save()
+            node.beat()
+        mesh.flow()
+    mesh.heal()
+    for _ in range(4):
+        hold(mesh, a, b, c)
+    assert left(a) == left(b) == left(c) == {}
+    assert deadline(mesh, "m") == 90_000
+
+
 def test_what_a_type_that_lost_has_past_its_deadline_goes_with_it() -> None:
     mesh, a, b = pair()
     mesh.cut_all()

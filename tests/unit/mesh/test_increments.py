@@ -53,7 +53,7 @@ def test_a_buried_register_has_no_increments() -> None:
     ledger.bury_string(0, b"k", BASE)
     ledger.bury_field(0, b"h", b"f", BASE)
     assert deltas(ledger, b"k", BASE) == []
-    assert ledger.of_field(0, b"h", b"f", BASE) == []
+    assert ledger.of_field(0, b"h", b"f", BASE, 0) == []
 
 
 def test_full_chunks_are_searched_as_the_newest_is() -> None:
