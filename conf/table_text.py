@@ -185,7 +185,7 @@ of a key owned by hash; alike on all nodes
 + mesh-xadd-mode | enum strict semi liberal | semi | runtime | which stream IDs clients may choose
 + mesh-conflicts-max | int 0..1000000 | 1000 | runtime | last conflicts to remember; 0 = none
 + mesh-conflicts-value-bytes | int 0..65536 | 128 | runtime | of each value in a conflict to keep
-+ mesh-wait-max-ms | int 1..max | 300000 | runtime | longest WAIT and MESH WAIT; stands for 0
++ mesh-wait-max-ms | int 1..max | 300000 | runtime | longest WAIT, WAITAOF, MESH WAIT; stands for 0
 + mesh-heartbeat-ms | int 10..max | 1000 | runtime | milliseconds between heartbeats
 + mesh-member-id-file | file-name mesh-member-id-file filename | plexis-member.id | start \
 | file in dir with this member's identity

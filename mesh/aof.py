@@ -112,6 +112,13 @@ class AppendOnly(Owner):
         self._base: dict[int, int] = {}
         self._sealed: dict[int, int] = {}
         self._held: dict[int, int] = {}
+        # Of a node alone, whose base says no stamps: the own writes that are in the file, those on
+        # their way to the disk, those there, and those in a base that is being made.
+        self._written = 0
+        self._leaving = 0
+        self._arrived = 0
+        self._in_base = 0
+        self.moved: Callable[[], None] = nobody_waits  # more is on the disk
         member.stream_started = self.stream_started
         member.make_durable = self.make_durable
 
@@ -169,6 +176,7 @@ class AppendOnly(Owner):
             self._detach()
             self.gate.seal()
             self.gate.release()
+            self.moved()
 
     def close(self) -> None:
         """The process ends in good order: everything is on the disk."""
@@ -201,6 +209,8 @@ class AppendOnly(Owner):
         if origin != 0 and log.broken and log.buffered_bytes > FOREIGN_BYTES_MOST:
             self.hole(origin, last)
             return
+        if origin == 0:
+            self._written = last
         for chain in (self._chain, self._next):
             if chain is not None:
                 chain.note(origin, last)
@@ -266,15 +276,27 @@ class AppendOnly(Owner):
         streams = self.member.streams.all
         return {streams[origin].uuid: stamp for origin, stamp in self._held.items()}
 
+    def logged(self) -> int | None:
+        """Up to which stamp the file has the own writes on the disk, -1 before it has a base; None
+        where there is none."""
+        if not self.store.on:
+            return None
+        if self.store.manifest is None:
+            return -1
+        return self._held.get(0, 0) if self.kind == MESH else self._arrived
+
     def sealed(self) -> None:
         self.gate.seal()
+        self._leaving = self._written
         if self._chain is not None:
             self._sealed = dict(self._chain.ends)
 
     def durable(self) -> None:
         if self._chain is not None:
             self._held = self._sealed
+        self._arrived = max(self._arrived, self._leaving)
         self.gate.release()
+        self.moved()
 
     def switched(self) -> None:
         kind = MESH if self.member.started else ALONE
@@ -282,6 +304,7 @@ class AppendOnly(Owner):
             self._attach(kind)
         self._next = Chain(self._vector()) if kind == MESH else None
         self._base = self._vector()
+        self._in_base = int(self.engine.clock.last)
 
     def based(self) -> None:
         chain = self._next
@@ -291,7 +314,9 @@ class AppendOnly(Owner):
             self._sealed = dict(chain.ends)
             for origin, stamp in self._base.items():
                 self._held[origin] = max(stamp, self._held.get(origin, 0))
+        self._arrived = max(self._arrived, self._in_base)
         self._open()
+        self.moved()
         LOG.info("append_only_began", files=str(self.store.folder.path), kind=self.kind)
 
     # --- trouble ------------------------------------------------------------------------------
@@ -328,6 +353,10 @@ class AppendOnly(Owner):
         member = self.member
         if member.staging is None and member.merging is None and not self.store.log.broken:
             self.store.rewrite()
+
+
+def nobody_waits() -> None:
+    """Nobody wants to know."""
 
 
 def move(vector: dict[int, int], former: int) -> None:

@@ -103,6 +103,11 @@ class Replication:
                     since="3.0.0", categories=("connection",),
                     tips=("request_policy:all_shards", "response_policy:agg_min"),
                     about="Waits until this many members have applied the client's writes."),
+            Command("WAITAOF numlocal numreplicas timeout", agent.waits.wait_aof, BLOCKING,
+                    group="generic", since="7.2.0", categories=("connection",),
+                    tips=("request_policy:all_shards", "response_policy:agg_min"),
+                    about="Waits until the client's writes are on the disk here, and at this many"
+                    " members."),
             Command("MESH STATUS", self.mesh_status, ADMIN | LOADING | STALE, group="server",
                     since="8.2.0", about="This node's and its mesh's numbers, as JSON."),
         )  # fmt: skip

@@ -1,5 +1,5 @@
 """Clients that wait for others to have applied what they wrote, or for this node to have applied
-what they have seen elsewhere: WAIT, MESH WAIT, MESH TOKEN, MESH WAITFOR.
+what they have seen elsewhere: WAIT, WAITAOF, MESH WAIT, MESH TOKEN, MESH WAITFOR.
 
 A token is a version vector as text: all that this node had applied and written when it was asked.
 Nobody waits for ever: a timeout of 0 is `mesh-wait-max-ms`. Inside MULTI and scripts the answer is
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from librt.strings import read_i64_le
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 TOKEN_STREAMS_MAX: Final = 2048
 TOKEN_HEAD: Final = b"v1."
 BAD_TOKEN: Final = Failure(b"ERR that is no token: MESH TOKEN on another node gives one")
+NO_LOG: Final = Failure(
+    b"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
+)
+NOT_POSITIVE: Final = b"ERR value is out of range, must be positive"
 BAD_TIMEOUT: Final = b"ERR timeout is not an integer or out of range"
 
 
@@ -38,11 +43,11 @@ class Waiting(Parked):
         super().__init__(until_ms)
         self.waits = waits
 
-    def answer(self) -> int | None:
-        """The reply, once what is waited for has happened."""
+    def answer(self) -> object:
+        """The reply, once what is waited for has happened; None before."""
         return None
 
-    def late(self) -> int:
+    def late(self) -> object:
         """The reply where it has not."""
         return 0
 
@@ -88,6 +93,27 @@ class ForMembers(Waiting):
         return 1 if has >= min(self.needed, len(members)) else None
 
 
+class ForDisks(Waiting):
+    """WAITAOF: for the own append-only file, where `local` is 1, and for so many members' disks."""
+
+    def __init__(self, waits: Waits, stamp: int, local: int, needed: int) -> None:
+        super().__init__(waits, 0)
+        self.stamp = stamp
+        self.local = local
+        self.needed = needed
+
+    def answer(self) -> list[int] | Failure | None:
+        if self.local and self.waits.logged() is None:
+            return NO_LOG  # it was switched off meanwhile
+        done = self.late()
+        return done if done[0] >= self.local and done[1] >= self.needed else None
+
+    def late(self) -> list[int]:
+        logged = self.waits.logged()
+        here = logged is not None and logged >= self.stamp
+        return [1 if here else 0, self.waits.on_disk(self.stamp)]
+
+
 class ForVector(Waiting):
     """MESH WAITFOR: for this node to have applied what a token names."""
 
@@ -109,6 +135,10 @@ class Waits:
         # here, in the order in which they came.
         self.for_acks: dict[Waiting, None] = {}
         self.for_frames: dict[Waiting, None] = {}
+        self.for_log: dict[Waiting, None] = {}
+        # Up to which stamp own writes are in the append-only file and on the disk, -1 while the
+        # first file is being begun; None where there is none.
+        self.logged: Callable[[], int | None] = no_log
 
     # --- commands -------------------------------------------------------------------------------
 
@@ -123,6 +153,31 @@ class Waits:
         self._until(timeout_ms)  # Redis's error where the sum is beyond 64 bits
         until_ms = self._until(min(timeout_ms or self._most_ms(), self._most_ms()))
         return self._ask_and_park(ForSome(self, until_ms, stamp, needed))
+
+    def wait_aof(self, ctx: Context, args: list[bytes]) -> object:
+        """WAITAOF numlocal numreplicas timeout: whether the own append-only file has the client's
+        last write on the disk, and how many members have said that theirs has it.
+
+        A member says so in its stream, once a heartbeat, and counts whatever it keeps its data in.
+        """
+        local = integer(args[1])
+        if local not in (0, 1):
+            raise Failure(b"ERR value is out of range, value must between 0 and 1")
+        needed = integer(args[2], NOT_POSITIVE)
+        if needed < 0:
+            raise Failure(NOT_POSITIVE)
+        timeout_ms = self._timeout(args[3])
+        self._until(timeout_ms)
+        parked = ForDisks(self, int(ctx.client().last_write), local, needed)
+        done = parked.answer()
+        if done is not None:
+            return done
+        if ctx.services.nested > 0:
+            return parked.late()
+        parked.until_ms = self._until(min(timeout_ms or self._most_ms(), self._most_ms()))
+        self.for_log[parked] = None
+        self.for_frames[parked] = None
+        return parked
 
     def mesh_wait(self, ctx: Context, args: list[bytes]) -> object:
         """MESH WAIT all | majority | peer [peer ...] timeout: 1 once these members have applied the
@@ -179,6 +234,17 @@ class Waits:
         members |= {member for member in self._marked(max(stamp, 1)) if not refusal(member)}
         return len(members)
 
+    def on_disk(self, stamp: int) -> int:
+        """How many other members have said that their disk has our stream up to `stamp`; of who
+        wrote nothing (0), whose has anything of it."""
+        member = self.agent.member
+        own = self.streams.own.uuid
+        return sum(
+            1 for each, row in member.stability.disks.items()
+            if each != member.member_id and row.get(own, 0) >= max(stamp, 1)
+            and not member.membership.refusal(each)
+        )  # fmt: skip
+
     def has_applied(self, member: bytes, stamp: int) -> bool:
         """Is this member known to have applied our stream up to `stamp`? It says so by ACK where it
         follows us, and to all by the marks in its stream."""
@@ -205,6 +271,11 @@ class Waits:
         if self.for_acks:
             self._look(self.for_acks)
 
+    def log_moved(self) -> None:
+        """More is on our own disk, or there is no append-only file any more: who waited?"""
+        if self.for_log:
+            self._look(self.for_log)
+
     def applied(self) -> None:
         """Frames of peers, or a snapshot, have been applied here: who waited for that?"""
         if self.for_frames:
@@ -214,6 +285,7 @@ class Waits:
         """It waits no more."""
         self.for_acks.pop(parked, None)
         self.for_frames.pop(parked, None)
+        self.for_log.pop(parked, None)
 
     def _look(self, waiting: dict[Waiting, None]) -> None:
         for parked in list(waiting):
@@ -260,6 +332,11 @@ class Waits:
             b"ERR no member of the mesh is called '" + word[:128] + b"': give a name, host:port or"
             b" member id as MESH STATUS shows it"
         )
+
+
+def no_log() -> int | None:
+    """There is no append-only file."""
+    return None
 
 
 def others_of(agent: Agent) -> dict[bytes, set[bytes]]:

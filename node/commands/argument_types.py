@@ -17,7 +17,8 @@ INTEGERS: Final = frozenset(
     {
         "bit", "client-id", "count", "cursor", "db", "decrement", "destination-db", "end", "freq",
         "idle-time-seconds", "index", "index1", "index2", "len", "limit", "maxage", "milliseconds",
-        "min-match-len", "numfields", "numkeys", "numreplicas", "offset", "protover", "seconds",
+        "min-match-len", "numfields", "numkeys", "numlocal", "numreplicas", "offset", "protover",
+        "seconds",
         "start", "timeout", "ttl", "version", "ms", "entries-added", "entries-read", "numids",
         "frequency", "stop", "weight", "increment",
     }

@@ -39,7 +39,7 @@ LATER = {
         *("eval", "eval_ro", "evalsha", "evalsha_ro"),
         *("fcall", "fcall_ro", "function", "script"),
     ),
-    "the append-only file": ("bgrewriteaof", "waitaof"),
+    "the append-only file": ("bgrewriteaof",),
     "invalidations for client caches": (
         *("client|caching", "client|getredir", "client|tracking", "client|trackinginfo"),
     ),
@@ -58,7 +58,7 @@ LATER = {
     ),
 }
 # The mesh agent brings these (tests/wire/test_mesh_*.py).
-OF_THE_AGENT = ("psync", "replconf", "replicaof", "slaveof", "sync", "wait")
+OF_THE_AGENT = ("psync", "replconf", "replicaof", "slaveof", "sync", "wait", "waitaof")
 
 load()
 NAMES = sorted({bytes(command.name) for commands in MODULES for command in commands})
