@@ -91,7 +91,7 @@ class PlaceForgetter:
                 if value.has(name):
                     # The increment that made the field is not stable, and is noted nowhere else.
                     if are_stable(claims, cut):
-                        again.append(name)
+                        late.append(name)
                 elif self._forget_taken(
                     (int(db), key, slot, name), value, claims, cut, visited, epoch
                 ):
