@@ -15,7 +15,7 @@ from mypy_extensions import i64
 from mesh.fold import fold_field, fold_key, fold_quickly, may_count
 from mesh.merge.counted import Generation
 from mesh.merge.dot_forget import fold_noted, fold_slot
-from mesh.merge.increments import Log, field_place, key_and_field
+from mesh.merge.increments import Log, key_and_field
 from mesh.merge.opening import open_state
 from mesh.merge.place_forget import in_sight
 from mesh.merge.rule import Memory
@@ -146,13 +146,17 @@ class CounterForgetter:
         while at < n:
             end = min(at + QUICK_AT_ONCE, n)
             while at < end:
-                number = int(sealed.dbs[at])
-                key = sealed.keys[at]
-                name = sealed.names[at]
-                quick = self._fold_field(sealed, number, key, name, sealed.slots[at])
+                slot = sealed.slots[at]
+                if (
+                    slot is not None and slot.flags & COUNT_MARK == counted.mark
+                    and not sealed.odd and not counted.now.odd
+                ):  # fmt: skip
+                    quick = fold_slot(sealed, slot, self.memory.cut)
+                else:
+                    quick = self._fold_field(sealed, sealed.dbs[at], sealed.keys[at], slot)
                 at += 1
                 if not quick:
-                    self._spell_out_field(sealed, number, field_place(key, name))
+                    self._spell_out_field(sealed, int(sealed.dbs[at - 1]), sealed.keys[at - 1])
                     break
             yield None
             if ledger.counted_fields is not counted:
@@ -168,21 +172,20 @@ class CounterForgetter:
                 return
         counted.end()
         if n > SLOW_FREE:
-            self.engine.writer.trash += [sealed.keys, sealed.names, sealed.slots]
+            self.engine.writer.trash += [sealed.keys, sealed.slots]
 
     def _fold_field(
-        self, sealed: Generation, number: int, key: bytes, name: bytes, noted: Field | None
+        self, sealed: Generation, db: i64, place: bytes, noted: Field | None
     ) -> bool:
         """The quick way of nearly every field; False: it is to be spelled out."""
         now = self.memory.ledger.counted_fields.now
-        if sealed.odd or now.odd:
-            place = field_place(key, name)
-            if sealed.is_odd(number, place) or now.is_odd(number, place):
-                return False
+        if sealed.is_odd(db, place) or now.is_odd(db, place):
+            return False
         cut = self.memory.cut
         if noted is not None and noted.flags & COUNT_MARK == now.mark:
             return fold_slot(sealed, noted, cut)
-        entry = self.engine.databases[number].raw(key)
+        key, name = key_and_field(place)
+        entry = self.engine.databases[db].raw(key)
         return entry is None or fold_noted(sealed, now.mark, entry, name, noted, cut)
 
     def _spell_out_field(self, sealed: Generation, number: int, place: bytes) -> None:

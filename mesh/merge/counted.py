@@ -46,17 +46,16 @@ class Generation:
         self.dbs: list[i64] = []
         self.keys: list[bytes] = []
         self.entries: list[Entry] = []
-        # Of fields instead: their names, and their slots likewise; None: the one that it made.
-        self.names: list[bytes] = []
+        # Of fields the key is a place, as the ledger's records have it: those hold it anyway. And
+        # the slots likewise; None: the one that it made.
         self.slots: list[Field | None] = []
         # Keys that are to be spelled out: steps that are no integers, increments that moved.
         self.odd: dict[tuple[int, bytes], None] = {}
 
-    def put_field(self, db: i64, key: bytes, name: bytes, slot: Field | None) -> None:
+    def put_field(self, db: i64, place: bytes, slot: Field | None) -> None:
         """One more field of those that were counted up."""
         self.dbs.append(db)
-        self.keys.append(key)
-        self.names.append(name)
+        self.keys.append(place)
         self.slots.append(slot)
 
     def is_odd(self, db: i64, key: bytes) -> bool:
@@ -105,7 +104,7 @@ class Counted:
             sealed.entries.append(entry)
         return sealed.number
 
-    def note_field(self, db: i64, key: bytes, name: bytes, slot: Field | None) -> None:
+    def note_field(self, db: i64, place: bytes, slot: Field | None) -> None:
         """A field is counted up for the first time in this generation; None: it is being made."""
         now = self.now
         if slot is not None:
@@ -113,9 +112,9 @@ class Counted:
             if self.folding != 0 and slot.flags & COUNT_FOLDED == self.folding:
                 flags |= self.folding
             slot.flags = flags
-        now.put_field(db, key, name, slot)
+        now.put_field(db, place, slot)
 
-    def note_late_field(self, db: i64, key: bytes, name: bytes, slot: Field | None) -> i64:
+    def note_late_field(self, db: i64, place: bytes, slot: Field | None) -> i64:
         """As note_late."""
         sealed = self.sealed
         if sealed is None:
@@ -125,10 +124,10 @@ class Counted:
             if newest == sealed.mark:
                 return sealed.number
             if newest == 0 and slot.stamp > sealed.top:
-                self.note_field(db, key, name, slot)  # it was made since
+                self.note_field(db, place, slot)  # it was made since
             elif newest != self.mark:
                 slot.flags = slot.flags & ~(COUNT_MARK | COUNT_FOLDED) | sealed.mark
-        sealed.put_field(db, key, name, slot)
+        sealed.put_field(db, place, slot)
         return sealed.number
 
     def see(self, db: i64, key: bytes) -> None:

@@ -240,11 +240,11 @@ class FieldCounters(Rule):
         ):  # fmt: skip
             counted.see(effect.db, place)
         if effect.stamp <= counted.top and decimal is None:
-            late = counted.note_late_field(effect.db, effect.key, field, counter)
+            late = counted.note_late_field(effect.db, place, counter)
             log.append_late(place, effect.stamp, step, over, late)
             return
         if counter is None or counter.flags & COUNT_MARK != counted.mark:
-            counted.note_field(effect.db, effect.key, field, counter)
+            counted.note_field(effect.db, place, counter)
         if decimal is None:
             log.append(place, effect.stamp, step, over)
         else:
