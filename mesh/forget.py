@@ -40,7 +40,7 @@ from mesh.merge.place_forget import (
 from mesh.merge.rule import Memory
 from mesh.merge.slots import is_opaque, slot_of
 from mesh.noting import Noting
-from mesh.touched import PUT_OFF_MOST, Epoch, Touched
+from mesh.touched import PUT_OFF_MOST, Epoch, SmallKey, Touched
 from node.engine import Engine
 from node.store.effect import FLUSH, LAPSE, PUT, ZINCR
 from node.store.entry import ABSENT, COUNTED, NO_REGISTER, STABLE, Entry
@@ -113,6 +113,7 @@ class Forgetter(Noting):
         cut = self.memory.cut
         while self.epochs and cut.has_row(self.epochs[0].row):
             epoch = self.epochs.pop(0)
+            self.noted -= 1
             cut.beats = epoch.number
             if epoch.everything:
                 yield from self._everything(epoch, cut)
@@ -142,9 +143,23 @@ class Forgetter(Noting):
                 if looked_at >= AT_ONCE:
                     looked_at = 0
                     yield None
+            looked_at = 0
+            for small in epoch.small:
+                looked_at += 1
+                if self._is_due(small, epoch):
+                    places = self._forget_small(small, cut)
+                    if places < 0:
+                        whole = Touched(PUT, small.db, small.key, [], True)
+                        yield from self._forget(whole, epoch, seen, cut)
+                    looked_at += places
+                if looked_at >= AT_ONCE:
+                    looked_at = 0
+                    yield None
             self.noted = max(self.noted, 0)
             if len(epoch.touched) > SLOW_FREE:
                 self.engine.writer.trash += [epoch.last, epoch.touched]
+            if len(epoch.small) > SLOW_FREE:
+                self.engine.writer.trash.append(epoch.small)
             self.meter.looked_at(epoch.places, False)
         self.memory.locations.forget(cut)
         yield from self.counters.forget_strings()
@@ -165,6 +180,73 @@ class Forgetter(Noting):
             epoch.places += left
             self.meter.wrote(left)
         return True
+
+    def _is_due(self, small: SmallKey, epoch: Epoch) -> bool:
+        """Is a small collection to be looked at now? One that was written after this epoch goes on
+        to the epoch in which it was written last; it is looked at now and then all the same."""
+        written = small.number
+        if written <= epoch.number:
+            small.number = 0
+            self.noted -= 1
+            return True
+        if epoch.number <= self.collapsed:
+            return False  # everything is looked at, and it was noted anew if it was written since
+        later = self._epoch_of(written)
+        later.small.append(small)
+        small.put_off += written - epoch.number
+        if small.put_off > PUT_OFF_MOST:
+            small.put_off = 0
+            return True
+        later.places += small.size  # as many dots at most
+        later.told += small.size
+        self.meter.wrote(small.size)
+        return False
+
+    def _epoch_of(self, number: i64) -> Epoch:
+        """The epoch of this number; all that wait stand in order."""
+        epochs = self.epochs
+        low: i64 = 0
+        high: i64 = len(epochs)
+        while low < high:
+            middle = (low + high) >> 1
+            if epochs[middle].number < number:
+                low = middle + 1
+            else:
+                high = middle
+        return epochs[low] if low < len(epochs) else self._now
+
+    def _forget_small(self, small: SmallKey, cut: Cut) -> i64:
+        """The usual small collection, in one step: how many places it has; -1: there is more to it,
+        and it is to be looked at as any other key."""
+        entry = self.databases[small.db].keys.get(small.key)
+        value = None if entry is None else entry.value
+        if entry is None or not isinstance(value, Container):
+            return -1
+        self._unmark(value)
+        places = value.small
+        dots = entry.dots
+        if (
+            places is None or value.deadlines is not None or self.places.active
+            or (dots is not None and not has_only_deadlines(dots))
+            or entry.flags & (COUNTED | ABSENT | NO_REGISTER)
+        ):  # fmt: skip
+            return -1
+        self.forgotten += sweep(value, places, None, cut, self._later)
+        if self._later:
+            self._later = []
+            return -1
+        if dots is not None and (dots.ttls is None or are_stable(dots.ttls, cut)):
+            entry.dots = None  # the deadline stands in the entry
+        name = (int(small.db), small.key)
+        self._vanished.pop(name, None)
+        self.meter.check(name)
+        return len(places)
+
+    def _unmark(self, value: Container) -> None:
+        """A value that is looked at, and that waits for no epoch, needs no mark any more."""
+        mark = value.mark
+        if not isinstance(mark, SmallKey) or mark.number <= self.collapsed:
+            value.mark = None
 
     def _everything(self, epoch: Epoch, cut: Cut) -> Iterator[None]:
         """Every key, by shards."""
@@ -190,6 +272,8 @@ class Forgetter(Noting):
             return
         for value in values_of(entry):
             cursor: i64 = 0
+            if isinstance(value, Container):
+                self._unmark(value)
             known = remembered_places(value)
             for at in range(0, len(known), NAMES):
                 self._forget_places(touched, entry, value, known[at : at + NAMES], epoch, cut)

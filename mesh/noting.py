@@ -16,6 +16,7 @@ from mesh.fold import values_of
 from mesh.merge.place_forget import PlaceForgetter
 from mesh.merge.rule import Memory
 from mesh.touched import (
+    AGAIN,
     CLOSELY,
     FIRST_NAME,
     HOW,
@@ -26,6 +27,7 @@ from mesh.touched import (
     SINGLE,
     WHOLE,
     Epoch,
+    SmallKey,
     Touched,
 )  # fmt: skip
 from mesh.usage import Meter
@@ -49,11 +51,15 @@ from node.store.effect import (
     ZINCR,
     Effect,
 )  # fmt: skip
+from node.store.entry import Entry, Mark
 from node.store.keyspace import Database
 from node.store.mutate import Outcome
 from node.store.trash import discard_list
 from node.store.values.container import Container
+from node.store.values.hashes import HashValue
+from node.store.values.sets import SetValue
 from node.store.values.value import Value
+from node.store.values.zsets import ZSetValue
 
 # Places that are noted at most, some 100 bytes each; beyond, all keys are looked at instead.
 NOTED_MAX: Final = 500_000
@@ -70,12 +76,13 @@ class Noting(Reader):
         self.memory = memory
         self.streams: Streams = memory.streams
         self.databases: list[Database] = engine.databases
-        self.noted: i64 = 0  # places that wait
+        self.noted: i64 = 0  # places that wait, keys and epochs
         self.noted_max: i64 = NOTED_MAX
         self.epochs: list[Epoch] = []
         self._now = Epoch(1)
         self.streams.beats = self._now.number
         self._now.everything = True  # what was loaded
+        self.collapsed: i64 = 1  # the last epoch that looks at everything
         self._nobody = Touched(PUT, NO_DB, b"", [], False)
         self._last = self._nobody  # what was noted last, where it may be noted again
         self._vanished: dict[tuple[int, bytes], int] = {}  # hidden keys, by when they vanished
@@ -120,18 +127,29 @@ class Noting(Reader):
             return False
         arguments = cast(list[bytes], effect.value)
         at = effect.number
-        count = (len(arguments) - at) // NAME_STEP[op]
+        count: i64 = len(arguments) - at
+        if op != SADD:
+            count >>= 1  # pairs
+        now = self._now
+        entry = self.databases[effect.db].recent(effect.key)
+        value = None if entry is None else entry.value
+        mark = mark_of(value)
+        if mark is not None and mark.number == now.number:
+            now.places += count
+            return True
         last = self._last
         if last.key != effect.key or last.db != effect.db:
-            if self._note_collection(effect, op):
-                self._now.places += count
+            if entry is not None and self._note_collection(effect, entry):
+                now.places += count
                 return True
             found = self._noted_last(effect)
             if found is None:
                 return False
             last = found
         if last.whole:
-            self._now.places += count
+            if isinstance(value, Container):
+                value.mark = now.mark
+            now.places += count
             return True
         if count > 1:
             return False
@@ -159,6 +177,9 @@ class Noting(Reader):
             )  # fmt: skip
         if how == SINGLE:
             return (op == SADD or op == HSET or op == ZADD) and self._note_place(effect, op)
+        if how == AGAIN and self._is_marked(effect):
+            self._now.places += 1
+            return True
         last = self._last
         if last.key != effect.key or last.db != effect.db:
             found = self._noted_last(effect)
@@ -172,28 +193,37 @@ class Noting(Reader):
             return True
         return False
 
-    def _note_collection(self, effect: Effect, op: i64) -> bool:
-        """Notes a small collection as a whole, or sees that it was noted in this heartbeat: its
-        value says so. It was just written, while what was noted may be far from the processor."""
-        db = self.databases[effect.db]
-        entry = db.keys.get(effect.key)
-        value = None if entry is None else entry.value
-        if entry is None or not isinstance(value, Container):
+    def _note_collection(self, effect: Effect, entry: Entry) -> bool:
+        """Notes a small collection as a whole. It stands in one epoch alone: one that waits to be
+        looked at is only marked as written anew, and goes on to this epoch when its turn comes."""
+        value = entry.value
+        if not isinstance(value, Container):
+            return False
+        size: i64 = value.size()
+        dots = entry.dots
+        if size > SMALL or (dots is not None and dots.hidden is not None):
             return False
         now = self._now
-        if value.noted == now.number:
-            return True
-        dots = entry.dots
-        if value.size() > SMALL or now.everything or (dots is not None and dots.hidden is not None):
-            return False
-        value.noted = now.number
-        touched = Touched(op, effect.db, effect.key, [], True)
-        now.last[effect.key] = touched
-        now.touched.append(touched)
-        self.noted += 1
-        if self.noted > self.noted_max:
-            self._collapse()
+        mark = value.mark
+        if not isinstance(mark, SmallKey):
+            mark = SmallKey(0, effect.db, effect.key, size)
+            value.mark = mark
+        waits = mark.number > self.collapsed
+        mark.number = now.number
+        mark.size = size
+        if not waits and not now.everything:
+            mark.put_off = 0
+            now.small.append(mark)
+            self.noted += 1
+            if self.noted > self.noted_max:
+                self._collapse()
         return True
+
+    def _is_marked(self, effect: Effect) -> bool:
+        """Is the key a small collection that was noted in this heartbeat?"""
+        entry = self.databases[effect.db].recent(effect.key)
+        mark = None if entry is None else mark_of(entry.value)
+        return mark is not None and mark.number == self._now.number
 
     def _noted_last(self, effect: Effect) -> Touched | None:
         """What was noted of this key in this heartbeat; None: nothing."""
@@ -215,6 +245,11 @@ class Noting(Reader):
             self._now.touched.append(Touched(FLUSH, effect.db, b"", [], True))
             return
         is_hidden = len(db.hidden) > 0 and effect.key in db.hidden
+        if (
+            (op == SADD or op == HSET or op == ZADD) and not is_hidden
+            and self._note_place(effect, op)
+        ):  # fmt: skip
+            return
         names: list[bytes] = []
         if places.active or op == HEXPIRE or op == LAPSE:
             names = places.note(effect, db.raw(effect.key), int(self._now.number))
@@ -291,18 +326,34 @@ class Noting(Reader):
         self.noted = 0
         self._last = self._nobody
         self._now.touched = []
+        self._now.small = []
         self._now.last = {}
         self._now.everything = True
+        self.collapsed = self._now.number
         self.places.begin_anew(int(self._now.number))
 
     def end_epoch(self) -> None:
         """Once a heartbeat, behind it."""
         now = self._now
         self.meter.note(now.touched)
-        self.meter.wrote(now.places)
-        if now.touched or now.everything:
+        self.meter.wrote(now.places - now.told)
+        if now.touched or now.places or now.everything:  # of places some key waits for this epoch
             now.row = self.streams.write_row()
             self.epochs.append(now)
+            self.noted += 1
         self._last = self._nobody
         self._now = Epoch(now.number + 1)
         self.streams.beats = self._now.number
+        if self.noted > self.noted_max:
+            self._collapse()
+
+
+def mark_of(value: object) -> Mark | None:
+    """A collection's mark. Each class by name: that is one comparison, a base class is a search."""
+    if isinstance(value, SetValue):
+        return value.mark
+    if isinstance(value, HashValue):
+        return value.mark
+    if isinstance(value, ZSetValue):
+        return value.mark
+    return None

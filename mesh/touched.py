@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from node.store.effect import (
     APPEND,
@@ -36,6 +36,7 @@ from node.store.effect import (
     ZMIN,
     ZREM,
 )  # fmt: skip
+from node.store.entry import Mark
 
 # What an op leaves to be forgotten where nothing is hidden and no place has a deadline. Nothing:
 # increments stand in the ledger, a removal has no dot.
@@ -89,6 +90,26 @@ class Touched:
         self.put_off: i64 = 0
 
 
+@mypyc_attr(acyclic=True)
+class SmallKey(Mark):
+    """A small collection that was written, to be looked at as a whole; its value has this mark.
+
+    It stands in one epoch alone, and `number` is that in which it was written last: later, if it
+    was written again, and then it goes on to that one. 0: it stands in none. `size` is how many
+    places it had when it was written first in that epoch, `put_off` for how many epochs a look at
+    it was left to later ones.
+    """
+
+    __slots__ = ("db", "key", "put_off", "size")
+
+    def __init__(self, number: i64, db: i64, key: bytes, size: i64) -> None:
+        super().__init__(number)
+        self.db: i64 = db
+        self.key = key
+        self.size: i64 = size
+        self.put_off: i64 = 0
+
+
 class Epoch:
     """What was written between two heartbeats; `row` is what writes were applied at its end."""
 
@@ -96,7 +117,10 @@ class Epoch:
         self.number: i64 = number
         self.row = b""
         self.places: i64 = 0  # how many were written, also those that are not noted
+        self.told: i64 = 0  # of these, how many the meter was told of before the epoch ends
         self.touched: list[Touched] = []
+        self.small: list[SmallKey] = []
+        self.mark = Mark(number)  # of values whose key was noted as a whole
         self.everything = False  # too much to be noted: every key is looked at
         self.last: dict[bytes, Touched] = {}  # by key, of any database, what was noted last
 

@@ -119,6 +119,16 @@ class Patch:
 
 
 @mypyc_attr(acyclic=True)
+class Mark:
+    """What whoever follows the journal keeps with a value: `number` says when that was written."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: i64) -> None:
+        self.number: i64 = number
+
+
+@mypyc_attr(acyclic=True)
 class Dots:
     """What is seldom there: hidden registers, other type claims, TTL claims, hidden values, rivals.
 

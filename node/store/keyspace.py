@@ -135,6 +135,18 @@ class Database:
         self.hits += 1
         return entry
 
+    def seek(self, key: bytes) -> Entry | None:
+        """The key's entry if it is in sight, whatever its deadline; nothing is counted or touched.
+        It is remembered as the last answer."""
+        entry = self.keys.dicts[shard_of(key)].get(key)
+        self._last_key = key
+        self._last = entry
+        return entry
+
+    def recent(self, key: bytes) -> Entry | None:
+        """As `seek`, of a key that was perhaps looked up or written just now."""
+        return self._last if key is self._last_key else self.keys.get(key)
+
     def glance(self, key: bytes) -> object:
         """The value a key shows now, None where it is absent; nothing is counted or touched."""
         if self.merging is not None:

@@ -230,7 +230,7 @@ class Writer(Lapse):
         key = effect.key
         if db.merging is not None:
             db.merging.touch(db, key)
-        visible = db.keys.get(key)
+        visible = db.seek(key)
         entry = visible
         if entry is None and db.hidden:
             entry = db.hidden.get(key)

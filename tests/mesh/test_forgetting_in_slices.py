@@ -245,13 +245,19 @@ def test_a_set_that_is_written_again_and_again_is_noted_as_a_whole() -> None:
         a("SADD", "few", f"{number % 100}")
         a("SADD", "many", f"{number}")
     a.member.forgetter.beat()
-    notes = a.member.forgetter.epochs[-1].touched
-    assert [(each.key, each.whole) for each in notes] == [(b"few", True), (b"many", True)]
+    begun = a.member.forgetter.epochs[-1]
+    assert [each.key for each in begun.small] == [b"few", b"many"]  # so they began
     for number in range(70):
         a("SADD", "many", f"{number}")
     a.member.forgetter.beat()
     [note] = a.member.forgetter.epochs[-1].touched
     assert (note.whole, len(note.names)) == (False, 70)
+    for number in range(1000):
+        a("SADD", "few", f"{number % 100}")
+        a("SADD", "many", f"{number}")
+    a.member.forgetter.beat()
+    notes = a.member.forgetter.epochs[-1].touched
+    assert [(each.key, each.whole) for each in notes] == [(b"few", True), (b"many", True)]
     mesh.heal()
     hold(mesh)
     assert left(a) == {}

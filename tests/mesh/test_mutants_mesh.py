@@ -10,7 +10,9 @@ import pytest
 
 from mesh.aof_load import MeshReplay
 from mesh.departures import Departures
+from mesh.forget import Forgetter
 from mesh.inbox import Inbox
+from mesh.noting import Noting
 from mesh.range_follower import RangeFollower
 from mesh.range_server import NotedCommits, RangeServer
 from mesh.reissue import Source
@@ -18,7 +20,13 @@ from mesh.removals import Pending
 from mesh.rreplay import Inner
 from node.persist.partial import PartialWalk
 from node.ports import Clock
-from tests.mesh import test_departures, test_digest_resync, test_found_stories, test_rejoin
+from tests.mesh import (
+    test_departures,
+    test_digest_resync,
+    test_found_stories,
+    test_rejoin,
+    test_small_collections,
+)  # fmt: skip
 from tests.mesh.test_mutants import finds, mutant, mutated
 from tests.support.plan import TROUBLES, drawn
 from tests.support.play import Violation, play
@@ -93,6 +101,24 @@ MUTANTS = {
         Source, "is_new", "return stamp != 0 and origin in self.own and not"
         " self.known.has(stamp, origin)", "return True",
         story=test_rejoin.test_an_expelled_member_comes_back_with_its_own_new_writes,
+    ),
+    "a small collection that was written again waits for nothing": mutant(
+        Forgetter, "_is_due", "later.small.append(small)", "pass", story=test_small_collections
+        .test_what_was_written_for_long_is_forgotten_as_soon_as_what_was_written_once,
+    ),
+    "that it was written again is not noted": mutant(
+        Noting, "_note_collection", "mark.number = now.number", "pass",
+        story=test_small_collections
+        .test_what_was_written_for_long_is_forgotten_as_soon_as_what_was_written_once,
+    ),
+    "it is never looked at while it is written": mutant(
+        Forgetter, "_is_due", "small.put_off > PUT_OFF_MOST", "False",
+        story=test_small_collections
+        .test_a_field_that_is_written_no_more_keeps_its_dot_for_some_heartbeats,
+    ),
+    "notes that were dropped are taken for such that wait": mutant(
+        Noting, "_collapse", "self.collapsed = self._now.number", "pass",
+        story=partial(test_small_collections.test_where_too_much_waits_all_keys_are_looked_at, 10),
     ),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from node.store.entry import Claim, Field
+from node.store.entry import Claim, Field, Mark
 from node.store.values.member_deadlines import MemberDeadlines, Timed, latest
 from node.store.values.places import Places
 from node.store.values.scored import Scored
@@ -34,7 +34,7 @@ class Container(Places):
         self.longest: i64 = 0
         self.had_words = False  # a set's member that is no number is gone
         self.was_timed = False  # a place had a deadline
-        self.noted: i64 = 0  # a mark of whoever follows the journal: when it saw this written last
+        self.mark: Mark | None = None  # of whoever follows the journal
 
     def do_remember(self, arguments: list[bytes], begin: i64, before: i64) -> None:
         """Places from `begin` on go; there were `before` of them."""
