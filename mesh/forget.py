@@ -86,8 +86,8 @@ class Forgetter(Noting):
             self._now.touched += self._late
             self._late = []
         self.end_epoch()
-        if self.epochs and cut.has_row(self.epochs[0].row):
-            self._moves = 0  # all that was written then was stable when it ended
+        if (self.epochs and cut.has_row(self.epochs[0].row)) or self.counters.are_due():
+            self._moves = 0  # there is something to be looked at though the cut has not moved
 
     def step(self, budget: int) -> bool:
         """A slice of about so many places; True: nothing is to be done now.

@@ -43,6 +43,19 @@ class CounterForgetter:
         self.engine = engine
         self.memory = memory
 
+    def are_due(self) -> bool:
+        """Is a generation to be sealed, perhaps, or a sealed one stable? Where nothing more comes
+        to a disk only heartbeats ask."""
+        ledger = self.memory.ledger
+        if ledger.records() == 0:
+            return False
+        before = self.memory.cut.before
+        for counted in (ledger.counted, ledger.counted_fields):
+            sealed = counted.sealed
+            if sealed is None or sealed.top <= before:
+                return True
+        return False
+
     # --- string keys ----------------------------------------------------------------------------
 
     def forget_strings(self) -> Iterator[None]:

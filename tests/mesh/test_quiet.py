@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from mesh.merge.counted import BUSY
 from tests.mesh.stories import Mesh
 from tests.mesh.test_bounded_places import show
 from tests.mesh.test_field_deadlines import MAKES, deadline, expire
@@ -90,6 +91,22 @@ def test_what_the_last_saves_have_is_forgotten_within_two_heartbeats(
     assert [used(node) for node in mesh.nodes] == [0] * len(names)
     assert [len(node.saves) for node in mesh.nodes] == saves
     mesh.heal()
+
+
+@pytest.mark.parametrize("words", [("INCR",), ("HINCRBY", "h", "1")], ids=["strings", "fields"])
+def test_many_counters_that_were_counted_until_the_save_need_no_later_one(
+    words: tuple[str, ...]
+) -> None:
+    """So many that they are not looked at as long as more come."""
+    mesh = Mesh("ab", forgets="beat")
+    a, b = mesh.nodes
+    for number in range(BUSY + 1000):
+        a(*words[:2], str(number), *words[2:])
+    mesh.flow()
+    for node in mesh.nodes:
+        node.save()
+    beats(mesh, 3)
+    assert left(a) == left(b) == {}
 
 
 # --- clocks that are set back --------------------------------------------------------------------
