@@ -107,8 +107,8 @@ MUTANTS = {
         .test_what_was_written_for_long_is_forgotten_as_soon_as_what_was_written_once,
     ),
     "that it was written again is not noted": mutant(
-        Noting, "_note_collection", "mark.number = now.number", "pass",
-        story=test_small_collections
+        Noting, "_note_collection", "mark.number = now.number",
+        "mark.number = mark.number if waits else now.number", story=test_small_collections
         .test_what_was_written_for_long_is_forgotten_as_soon_as_what_was_written_once,
     ),
     "it is never looked at while it is written": mutant(
