@@ -34,9 +34,11 @@ BENCH ?=
 ARGS ?=
 
 # Real processes and a real browser. Most of these tests wait most of the time, for a link or a
-# heartbeat, so they run side by side too; what measures time to a few milliseconds is marked `alone`.
+# heartbeat, so one more of them than there are cores runs side by side; what measures time to a few
+# milliseconds is marked `alone`.
 REAL   := tests/wire tests/admin_ui
-BESIDE := --ignore=tests/wire --ignore=tests/admin_ui --ignore=tests/mesh
+REAL_JOBS = $(shell expr $(JOBS) + 1)
+UNITS  := --ignore=tests/wire --ignore=tests/admin_ui --ignore=tests/mesh
 
 # Left by `make build` in the source tree; named one by one so that nothing else can match.
 BUILT = find conf node mesh admin_ui -name '*.so' -print; find . -maxdepth 1 -name 'plexis__mypyc*.so' -print
@@ -68,9 +70,9 @@ test-compiled: build  ## the suite on the compiled build, sockets and browser in
 suite:
 	@echo "compiled: PYTHONHASHSEED=$$PYTHONHASHSEED PLEXIS_SEEDS=$(SEEDS)"
 	$(BIN)/python -c 'from node.build import compiled; assert compiled(), "not compiled"'
-	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist loadfile $(BESIDE) $(PYTEST_ARGS)
+	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist loadfile $(UNITS) $(PYTEST_ARGS)
 	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist worksteal tests/mesh $(PYTEST_ARGS)
-	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(JOBS) --dist worksteal -m 'not alone' $(REAL) $(PYTEST_ARGS)
+	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -n $(REAL_JOBS) --dist worksteal -m 'not alone' $(REAL) $(PYTEST_ARGS)
 	PLEXIS_SEEDS=$(SEEDS) $(PYTEST) -m alone $(REAL) $(PYTEST_ARGS)
 
 test-pure: export PLEXIS_PURE := 1
