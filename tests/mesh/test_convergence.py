@@ -1,6 +1,6 @@
 """Seeds: random writes on random networks end with equal nodes that show what the oracle says.
 
-PLEXIS_SEEDS is sixteen times how many; the seed in a failure repeats it (`run(seed)`), under the
+PLEXIS_SEEDS is 32 times how many; the seed in a failure repeats it (`run(seed)`), under the
 PYTHONHASHSEED that is printed beside it.
 """
 
@@ -146,5 +146,5 @@ def run(seed: int, phases: int = 4, events: int = 80, forgets: str = "") -> Worl
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_random_schedules_converge_to_what_the_oracle_says(shard: int) -> None:
-    for seed in range(shard, SEEDS // 16, SHARDS):
+    for seed in range(shard, SEEDS // 32, SHARDS):
         run(seed)

@@ -3,6 +3,7 @@ claims wins, as for keys (semantics.md 4.11)."""
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -15,7 +16,7 @@ from tests.mesh.stories import Mesh, pair, trio
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = 400 if compiled() else 60
+SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 25
 SHARDS = 4
 MAKES = {
     "hash": ("HSET", "k", "m", "1", "n", "2"),

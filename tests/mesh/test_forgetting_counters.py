@@ -19,7 +19,7 @@ from tests.mesh.test_forgetting_in_slices import SLICES, hold, left, pair, say, 
 from tests.mesh.test_stability import no_log
 from tests.support.simnode import SimNode
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 40
+SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 80
 SHARDS = 4
 MANY = 30  # fields: more than one slice folds
 
