@@ -108,6 +108,7 @@ class Agent(Extension):
         self._staging_link: Link | None = None
         self.stopped = False
         self._forgetting = False
+        self._done_before = 0, 0  # commands, and the newest stamp, when a slice was forgotten last
         # What this node's disk has, by stream; None where that is not known.
         self.held_on_disk: Callable[[], dict[bytes, int] | None] = dict
         self.keeps: Callable[[], bool] = always  # is what is written put on a disk at all?
@@ -298,11 +299,19 @@ class Agent(Extension):
         member.older = earlier_streams(streams_path, self.streams.own.uuid)
 
     def _forget(self) -> None:
-        """A slice of what has become stable; half a millisecond, with pauses for clients."""
+        """A slice of what has become stable, half a millisecond."""
         if self.stopped or self.member.forget_step(FORGET_PLACES):
             self._forgetting = False
         else:
-            self.call_later(FORGET_PAUSE_S, self._forget)
+            self.call_later(self.forget_pause_s(), self._forget)
+
+    def forget_pause_s(self) -> float:
+        """How long clients and peers have the processor between two slices: none where they asked
+        for nothing since the last one."""
+        done = int(self.engine.processed), int(self.engine.clock.last)
+        is_quiet = done == self._done_before
+        self._done_before = done
+        return 0.0 if is_quiet else FORGET_PAUSE_S
 
     @property
     def heartbeat_s(self) -> float:

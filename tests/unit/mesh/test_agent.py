@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import conf
-from mesh.agent import Agent
+from mesh.agent import FORGET_PAUSE_S, Agent
 from mesh.clock import HybridClock
 from mesh.dots import Streams, row_of
 from mesh.link import Link
@@ -46,3 +46,14 @@ def test_the_status_counts_removals_that_wait(tmp_path: Path) -> None:
     assert found.status().tombstones == 0
     found.member.memory.removals.add(0, b"k", Pending(50, 0, row_of([7, 8]), [(KEY, b"")]))
     assert found.status().tombstones == 1
+
+
+def test_forgetting_rests_between_two_slices_only_while_there_is_other_work(tmp_path: Path) -> None:
+    found = agent(tmp_path)
+    found.forget_pause_s()
+    assert found.forget_pause_s() == 0.0
+    found.engine.processed += 1  # a client's command
+    assert found.forget_pause_s() == FORGET_PAUSE_S
+    assert found.forget_pause_s() == 0.0
+    found.engine.clock.next()  # a write, or a peer's frame
+    assert found.forget_pause_s() == FORGET_PAUSE_S
