@@ -137,12 +137,15 @@ def measure(node: Process, peer: Process, wanted: Wanted) -> None:
     applied_s = time.monotonic() - back_s
     await_disks(asker, peer)
     held_s = time.monotonic() - back_s
-    zero_s = held_s + await_zero(asker, node, peer)
+    await_files(asker, peer)
+    written_s = time.monotonic() - back_s
+    zero_s = written_s + await_zero(asker, node, peer)
     last = info(asker)
     print(
         f"\nafter the peer's return: all applied in {applied_s:.1f} s, on both disks in"
-        f" {held_s:.1f} s, nothing remembered by either in {zero_s:.1f} s:"
-        f" {(zero_s - held_s) / HEARTBEAT_S:.1f} heartbeats after all held it on disk\n"
+        f" {held_s:.1f} s, no file being written from the data any more in {written_s:.1f} s,"
+        f" nothing remembered by either in {zero_s:.1f} s:"
+        f" {(zero_s - written_s) / HEARTBEAT_S:.1f} heartbeats after that\n"
         f"identity spans of live list elements:"
         f" {int(last['mesh_list_span_bytes']):,} bytes for {asker.call(b'LLEN', QUEUE)} elements\n"
         f"transfers taken in by the peer: {info(Client(peer.port))['mesh_transfers_in']}",
@@ -217,6 +220,20 @@ def await_disks(asker: Client, peer: Process) -> None:
     other = Client(peer.port)
     wait_until(partial(are_on_disk, asker, other), "all to be on disk", AWAIT_S)
     other.close()
+
+
+def await_files(asker: Client, peer: Process) -> None:
+    """Returns when neither node writes a file from its data: nothing is forgotten meanwhile."""
+    other = Client(peer.port)
+    wait_until(partial(are_at_rest, asker, other), "files to be written", AWAIT_S)
+    other.close()
+
+
+def are_at_rest(asker: Client, other: Client) -> bool:
+    """Does neither save, nor write its append-only file anew?"""
+    names = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
+    found = [info(each, b"persistence") for each in (asker, other)]
+    return all(each[name] == "0" for each in found for name in names)
 
 
 def are_on_disk(asker: Client, other: Client) -> bool:
