@@ -23,7 +23,7 @@ from typing import Final
 
 from bench.inprocess import PIPELINE, InProcess, words
 from bench.tables import BenchError, table
-from mesh.agent import FORGET_PLACES
+from mesh.forget_task import FORGET_PLACES
 from mesh.touched import PUT_OFF_MOST
 from node.build import compiled
 from node.engine import FREE_PER_TICK

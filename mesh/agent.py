@@ -24,6 +24,7 @@ from mesh.conflicts import set_conflict_limits
 from mesh.decided import DecidedHere
 from mesh.dots import Streams
 from mesh.feed import Feed
+from mesh.forget_task import Forgetting
 from mesh.handshake import Identity
 from mesh.identity import earlier_streams
 from mesh.joining import Joining
@@ -59,9 +60,6 @@ MERGE_KEYS = 200
 WALK_POLL_S = 0.01
 WARN_LAG_MS = 1000.0
 BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-# Places looked at in one slice of forgetting, about half a millisecond, and the pause after it.
-FORGET_PLACES = 500
-FORGET_PAUSE_S = 0.002
 
 
 class Agent(Extension):
@@ -107,8 +105,7 @@ class Agent(Extension):
         self._timer: asyncio.TimerHandle | None = None
         self._staging_link: Link | None = None
         self.stopped = False
-        self._forgetting = False
-        self._done_before = 0, 0  # commands, and the newest stamp, when a slice was forgotten last
+        self.forgetting = Forgetting(self)
         # What this node's disk has, by stream; None where that is not known.
         self.held_on_disk: Callable[[], dict[bytes, int] | None] = dict
         self.keeps: Callable[[], bool] = always  # is what is written put on a disk at all?
@@ -284,9 +281,7 @@ class Agent(Extension):
         self.roster.beat()
         self.decided.beat(beat_s)
         self.joining.beat()
-        if not self._forgetting:
-            self._forgetting = True
-            self._forget()
+        self.forgetting.begin()
 
     def _forget_what_is_stable(self, streams_path: str) -> None:
         """From now on writes are noted, and what all members have on disk is forgotten."""
@@ -297,21 +292,6 @@ class Agent(Extension):
         stability.held = lambda: self.held_on_disk() or {}
         stability.keeps = lambda: self.keeps()
         member.older = earlier_streams(streams_path, self.streams.own.uuid)
-
-    def _forget(self) -> None:
-        """A slice of what has become stable, half a millisecond."""
-        if self.stopped or self.member.forget_step(FORGET_PLACES):
-            self._forgetting = False
-        else:
-            self.call_later(self.forget_pause_s(), self._forget)
-
-    def forget_pause_s(self) -> float:
-        """How long clients and peers have the processor between two slices: none where they asked
-        for nothing since the last one."""
-        done = int(self.engine.processed), int(self.engine.clock.last)
-        is_quiet = done == self._done_before
-        self._done_before = done
-        return 0.0 if is_quiet else FORGET_PAUSE_S
 
     @property
     def heartbeat_s(self) -> float:
@@ -445,6 +425,7 @@ class Agent(Extension):
     def after_frames(self) -> None:
         """Frames of a peer were applied: whoever waits for our vector looks again."""
         self.waits.applied()
+        self.forgetting.heard()
 
     def acked(self) -> None:
         """A follower said how far it is."""

@@ -240,12 +240,22 @@ class Member(Seat):
             self.backlog.heartbeat(self.engine.clock.next())
         if self.config.yes("mesh-stream-stable-reads"):
             self.engine.blocking.look_again()  # what was held back may be settled by now
+        self.advance()
         if self.stability.active:
-            if self.staging is None and self.merging is None:
-                self.stability.advance()
-                self.stability.retire()
             self.forgetter.beat()
             self.cap.beat()
+
+    def advance(self) -> bool:
+        """The stable cut moves as far as what members have said allows; True: it has moved.
+
+        Not while a snapshot is taken in or merged.
+        """
+        taking_in = self.staging is not None or self.merging is not None
+        if not self.started or not self.stability.active or taking_in:
+            return False
+        moved = self.stability.advance()
+        self.stability.retire()
+        return moved
 
     def forget_step(self, budget: int) -> bool:
         """Forgets a slice of what is stable; True: nothing is to be done now.

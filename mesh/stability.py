@@ -41,6 +41,7 @@ class Stability(Holding):
         self.sponsored: set[bytes] = set()  # members that are given a state, and were not heard yet
         self.waiting: dict[bytes, Vector] = {}  # reports that do not count yet, by stream
         self.closers: dict[bytes, bytes] = {}  # streams that are being closed, and by which member
+        self.is_told_more = False  # has anybody reported since the cut was moved last?
         self.cut: Vector = {}
         self.begun = 0  # the stamp of the own stream's first frame
         self.advanced = 0  # how often the cut has moved
@@ -182,6 +183,7 @@ class Stability(Holding):
         held = unpack_marks(marks)
         on_disk = unpack_marks(more[0]) if more else held
         self.waiting[uuid] = join(self.waiting.get(uuid, {}), held)
+        self.is_told_more = True
         member = stream.member
         if MEMORY in more[1:]:
             self.in_memory.add(member)
@@ -232,6 +234,7 @@ class Stability(Holding):
 
     def advance(self) -> bool:
         """Counts the reports that may count now, and moves the cut; True: it has moved."""
+        self.is_told_more = False
         self._count_reports()
         members = self.member_ids()
         if not members or self.member_id not in members or not self.may_tell():

@@ -292,7 +292,7 @@ class SimNode:
         """As a heartbeat does it, but without saying anything."""
         member = self.member
         if member.started and member.staging is None and member.merging is None:
-            member.stability.advance()
+            member.advance()
             member.forgetter.beat()
             self.forget()
 

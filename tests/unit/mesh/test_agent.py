@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import conf
-from mesh.agent import FORGET_PAUSE_S, Agent
+from mesh.agent import Agent
 from mesh.clock import HybridClock
-from mesh.dots import Streams, row_of
+from mesh.dots import Streams, pack_marks, row_of
+from mesh.forget_task import FORGET_PAUSE_S, GATHER_HEARTBEATS
 from mesh.link import Link
 from mesh.merge.resolver import StampResolver
 from mesh.removals import KEY, Pending
@@ -50,10 +54,47 @@ def test_the_status_counts_removals_that_wait(tmp_path: Path) -> None:
 
 def test_forgetting_rests_between_two_slices_only_while_there_is_other_work(tmp_path: Path) -> None:
     found = agent(tmp_path)
-    found.forget_pause_s()
-    assert found.forget_pause_s() == 0.0
+    found.forgetting.pause_s()
+    assert found.forgetting.pause_s() == 0.0
     found.engine.processed += 1  # a client's command
-    assert found.forget_pause_s() == FORGET_PAUSE_S
-    assert found.forget_pause_s() == 0.0
+    assert found.forgetting.pause_s() == FORGET_PAUSE_S
+    assert found.forgetting.pause_s() == 0.0
     found.engine.clock.next()  # a write, or a peer's frame
-    assert found.forget_pause_s() == FORGET_PAUSE_S
+    assert found.forgetting.pause_s() == FORGET_PAUSE_S
+
+
+def test_what_peers_report_is_looked_at_soon_and_once_for_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who reports just behind our heartbeat would be heard with the next one only."""
+    found = agent(tmp_path)
+    found.member.activate()
+    timers: list[tuple[float, Callable[[], None]]] = []
+    monkeypatch.setattr(found, "call_later", lambda delay_s, call: timers.append((delay_s, call)))
+    found.forgetting.pause_s()
+    found.engine.clock.next()
+    found.after_frames()
+    assert not timers  # nobody has reported
+    peer = found.streams.of(b"\x02" * 16)
+    peer.member = b"peer"
+    found.member.stability.reported(peer, pack_marks({peer.uuid: 1}), [])
+    found.after_frames()
+    found.after_frames()
+    assert [delay_s for delay_s, _ in timers] == [GATHER_HEARTBEATS * found.heartbeat_s]
+    monkeypatch.setattr(found.member.stability, "advance", lambda: True)
+    monkeypatch.setattr(found.member, "forget_step", lambda budget: False)  # there is more to do
+    timers.pop()[1]()
+    assert [delay_s for delay_s, _ in timers] == [FORGET_PAUSE_S]
+
+
+def test_what_peers_report_while_a_snapshot_is_taken_in_moves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = agent(tmp_path)
+    found.member.activate()
+    monkeypatch.setattr(found.member.stability, "advance", lambda: True)
+    assert found.member.advance()
+    found.member.stage()
+    assert not found.member.advance()
+    found.member.abandon()
+    assert found.member.advance()

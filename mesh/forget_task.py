@@ -1,0 +1,65 @@
+"""Forgetting: when a node forgets what has become stable, by the agent's timers.
+
+Behind each heartbeat, and soon after a peer has said that its disk has more: who says so just
+behind our heartbeat is not left to the next one. In slices, between which clients and peers have
+the processor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mesh.agent import Agent
+
+# Places looked at in one slice, about half a millisecond, and the pause after it.
+FORGET_PLACES: Final = 500
+FORGET_PAUSE_S: Final = 0.002
+# How long what peers say is gathered, in heartbeats: their reports come at any time, each of many
+# members' once a heartbeat, and to find what all of them hold takes all their rows.
+GATHER_HEARTBEATS: Final = 0.1
+
+
+class Forgetting:
+    """When slices of forgetting are done, on one node."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self._gathers = False  # reports that have come are to be looked at
+        self._runs = False
+        self._done_before = 0, 0  # commands, and the newest stamp, when a slice was done last
+
+    def heard(self) -> None:
+        """Frames of a peer were applied: where they said what is on disks, the stable cut may move
+        soon."""
+        agent = self.agent
+        if not self._gathers and agent.member.stability.is_told_more:
+            self._gathers = True
+            agent.call_later(agent.heartbeat_s * GATHER_HEARTBEATS, self._advance)
+
+    def _advance(self) -> None:
+        self._gathers = False
+        if not self.agent.stopped and self.agent.member.advance():
+            self.begin()
+
+    def begin(self) -> None:
+        """Forgets what is stable now, from the next slice on."""
+        if not self._runs:
+            self._runs = True
+            self._slice()
+
+    def _slice(self) -> None:
+        """A slice, and when the next one is due."""
+        if self.agent.stopped or self.agent.member.forget_step(FORGET_PLACES):
+            self._runs = False
+        else:
+            self.agent.call_later(self.pause_s(), self._slice)
+
+    def pause_s(self) -> float:
+        """How long clients and peers have the processor between two slices: none where they asked
+        for nothing since the last one."""
+        engine = self.agent.engine
+        done = int(engine.processed), int(engine.clock.last)
+        is_quiet = done == self._done_before
+        self._done_before = done
+        return 0.0 if is_quiet else FORGET_PAUSE_S
