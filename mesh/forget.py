@@ -191,7 +191,7 @@ class Forgetter(Noting):
             return True
         if epoch.number <= self.collapsed:
             return False  # everything is looked at, and it was noted anew if it was written since
-        later = self._epoch_of(written)
+        later = self._now if written == self._now.number else self._epoch_of(written)
         later.small.append(small)
         small.put_off += written - epoch.number
         if small.put_off > PUT_OFF_MOST:

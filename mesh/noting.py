@@ -51,7 +51,7 @@ from node.store.effect import (
     ZINCR,
     Effect,
 )  # fmt: skip
-from node.store.entry import Entry, Mark
+from node.store.entry import Entry
 from node.store.keyspace import Database
 from node.store.mutate import Outcome
 from node.store.trash import discard_list
@@ -133,8 +133,7 @@ class Noting(Reader):
         now = self._now
         entry = self.databases[effect.db].recent(effect.key)
         value = None if entry is None else entry.value
-        mark = mark_of(value)
-        if mark is not None and mark.number == now.number:
+        if noted_in(value) == now.number:
             now.places += count
             return True
         last = self._last
@@ -148,7 +147,7 @@ class Noting(Reader):
             last = found
         if last.whole:
             if isinstance(value, Container):
-                value.mark = now.mark
+                value.noted = now.number
             now.places += count
             return True
         if count > 1:
@@ -177,11 +176,12 @@ class Noting(Reader):
             )  # fmt: skip
         if how == SINGLE:
             return (op == SADD or op == HSET or op == ZADD) and self._note_place(effect, op)
-        if how == AGAIN and self._is_marked(effect):
+        last = self._last
+        is_last = last.key == effect.key and last.db == effect.db
+        if how == AGAIN and not (is_last and op == HINCR) and self._is_marked(effect):
             self._now.places += 1
             return True
-        last = self._last
-        if last.key != effect.key or last.db != effect.db:
+        if not is_last:
             found = self._noted_last(effect)
             if found is None:
                 return False
@@ -211,6 +211,7 @@ class Noting(Reader):
         waits = mark.number > self.collapsed
         mark.number = now.number
         mark.size = size
+        value.noted = now.number
         if not waits and not now.everything:
             mark.put_off = 0
             now.small.append(mark)
@@ -220,10 +221,9 @@ class Noting(Reader):
         return True
 
     def _is_marked(self, effect: Effect) -> bool:
-        """Is the key a small collection that was noted in this heartbeat?"""
+        """Is the key's value a collection that was noted as a whole in this heartbeat?"""
         entry = self.databases[effect.db].recent(effect.key)
-        mark = None if entry is None else mark_of(entry.value)
-        return mark is not None and mark.number == self._now.number
+        return entry is not None and noted_in(entry.value) == self._now.number
 
     def _noted_last(self, effect: Effect) -> Touched | None:
         """What was noted of this key in this heartbeat; None: nothing."""
@@ -348,12 +348,13 @@ class Noting(Reader):
             self._collapse()
 
 
-def mark_of(value: object) -> Mark | None:
-    """A collection's mark. Each class by name: that is one comparison, a base class is a search."""
+def noted_in(value: object) -> i64:
+    """In which epoch a collection was noted last as a whole; 0: in none. Each class by name: that
+    is one comparison, a base class is a search."""
     if isinstance(value, SetValue):
-        return value.mark
+        return value.noted
     if isinstance(value, HashValue):
-        return value.mark
+        return value.noted
     if isinstance(value, ZSetValue):
-        return value.mark
-    return None
+        return value.noted
+    return 0

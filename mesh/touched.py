@@ -92,7 +92,8 @@ class Touched:
 
 @mypyc_attr(acyclic=True)
 class SmallKey(Mark):
-    """A small collection that was written, to be looked at as a whole; its value has this mark.
+    """A small collection that was written, to be looked at as a whole; its value has this mark,
+    and, lest each write has to look here, the number as `noted`.
 
     It stands in one epoch alone, and `number` is that in which it was written last: later, if it
     was written again, and then it goes on to that one. 0: it stands in none. `size` is how many
@@ -120,7 +121,6 @@ class Epoch:
         self.told: i64 = 0  # of these, how many the meter was told of before the epoch ends
         self.touched: list[Touched] = []
         self.small: list[SmallKey] = []
-        self.mark = Mark(number)  # of values whose key was noted as a whole
         self.everything = False  # too much to be noted: every key is looked at
         self.last: dict[bytes, Touched] = {}  # by key, of any database, what was noted last
 

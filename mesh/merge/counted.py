@@ -26,8 +26,8 @@ FOLDED: Final[list[i16]] = [1024, 2048, 3072]
 MODEST: Final[i64] = 4294967296
 # A generation has so many increments to each key at least before it is sealed, unless it is so
 # many heartbeats old, or fewer than so many came since somebody asked.
-WORTH: Final[i64] = 8
-BEATS_MOST: Final[i64] = 4
+WORTH: Final[i64] = 10
+BEATS_MOST: Final[i64] = 5
 BUSY: Final[i64] = 5000
 
 

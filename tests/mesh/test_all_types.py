@@ -3,17 +3,15 @@ flush that has seen everything takes everything."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from node.build import compiled
 from node.digest import digest_of
 from node.resp.replies import Failure
 from tests.mesh.all_commands import AllTypes
+from tests.support.seeds import seeds
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 SHARDS = 8
 
 

@@ -3,7 +3,6 @@ touched, whatever goes on meanwhile."""
 
 from __future__ import annotations
 
-import os
 import random
 from typing import cast
 
@@ -12,7 +11,6 @@ import pytest
 from mesh.anti_entropy import NOTHING
 from mesh.conflicts import REPAIRED
 from mesh.fingerprint import key_fingerprint
-from node.build import compiled
 from node.digest import digest_of
 from node.store.entry import Entry
 from node.store.values.lists import ListValue
@@ -21,10 +19,11 @@ from node.store.values.streams import StreamValue
 from node.store.values.zsets import ZSetValue
 from tests.mesh.test_types_converge import MIXES, OfSome, event
 from tests.support.comparing import Pair
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = max(len(MIXES), int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 250)
+SEEDS = seeds(250, least=len(MIXES))
 
 
 def level(nodes: int = 2) -> World:

@@ -3,22 +3,21 @@ shows is the same with forgetting and without (semantics.md 4.11; 8: invariants 
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from node.build import compiled
 from tests.mesh.stories import Mesh
 from tests.mesh.test_departures import introduce
 from tests.mesh.test_field_deadlines import MAKES, REMOVES, deadline, expire
 from tests.mesh.test_stability import hold, left
 from tests.mesh.test_types_converge import OfSome, equal, event, restarted
 from tests.support.remembered import remembered
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 50
+SEEDS = seeds(50)
 MIXES = (
     ("places", "places", "hashes", "sets"),
     ("places", "zsets", "sets", "whole"),

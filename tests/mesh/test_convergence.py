@@ -6,16 +6,14 @@ PYTHONHASHSEED that is printed beside it.
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from node.build import compiled
 from tests.mesh.commands import Client
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 SHARDS = 16
 CLOCK_STEP_MS = 10_000
 

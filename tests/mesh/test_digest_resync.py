@@ -6,22 +6,21 @@ of a comparison, with every transfer that can be one by digests.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 
 import pytest
 
 from mesh.status import DIGEST, TRANSFER
-from node.build import compiled
 from tests.mesh.stories import Mesh
 from tests.mesh.test_types_converge import MIXES, OfSome, equal
 from tests.support.remembered import remembered
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 from tests.support.simwire import Wire
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 FEWEST = 4  # among so many at least one compares
 SMALL_BACKLOG = 3_000
 EVER = 1 << 30

@@ -3,20 +3,19 @@ claims wins, as for keys (semantics.md 4.11)."""
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from node.build import compiled
 from node.digest import digest_of
 from node.store.values.container import Container
 from tests.mesh.commands import Client
 from tests.mesh.stories import Mesh, pair, trio
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 25
+SEEDS = seeds(25)
 SHARDS = 4
 MAKES = {
     "hash": ("HSET", "k", "m", "1", "n", "2"),

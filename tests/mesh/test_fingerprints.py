@@ -3,7 +3,6 @@ held; another one after any change that a merge could see."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import cast
 
@@ -15,7 +14,6 @@ from mesh.fingerprint_leaves import FoundWalk, differing
 from mesh.merge.opening import open_state
 from mesh.ranges import PRINT_BYTES, PRINT_MASK, LeafWalk, leaf_of
 from mesh.removals import MEMBER, Pending
-from node.build import compiled
 from node.store.entry import Claim, Dot, Dots, Entry, Patch, Register
 from node.store.values.hashes import HashValue
 from node.store.values.lists import ListValue
@@ -23,10 +21,11 @@ from node.store.values.sets import SetValue
 from node.store.values.streams import StreamValue
 from node.store.values.zsets import ZSetValue
 from tests.mesh.test_types_converge import MIXES, OfSome, event
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = max(len(MIXES), int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 100)
+SEEDS = seeds(100, least=len(MIXES))
 SALT = b"a salt of a mesh"
 
 

@@ -3,23 +3,22 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
 from mesh.merge.counted import Generation
 from mesh.merge.increments import Ledger, field_place, key_and_field
-from node.build import compiled
 from node.digest import digest_of
 from node.store.entry import COUNT_MARK, COUNTED, NO_REGISTER, STABLE, Field
 from node.store.values.hashes import HashValue
 from tests.mesh.stories import Mesh
 from tests.mesh.test_forgetting_in_slices import SLICES, hold, left, pair, say, slices
 from tests.mesh.test_stability import no_log
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 80
+SEEDS = seeds(80)
 SHARDS = 4
 MANY = 30  # fields: more than one slice folds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.merge.counted import Counted
+from mesh.merge.counted import BEATS_MOST, BUSY, WORTH, Counted
 from mesh.merge.increments import CHUNK_RECORDS, Ledger
 from mesh.touched import PUT_OFF_MOST
 from node.digest import digest_of
@@ -333,10 +333,11 @@ def test_a_generation_is_worth_its_looks() -> None:
     counted.now.keys *= 10_000
     assert not counted.is_due(20_000)
     assert not counted.is_due(40_000)
-    assert counted.is_due(80_000)
-    assert counted.is_due(42_000)  # few came
+    assert counted.is_due(10_000 * WORTH)
+    counted.records = 20_000
+    assert counted.is_due(20_000 + BUSY - 1)  # few came
     counted.records = 0
-    counted.now.beats = 4
+    counted.now.beats = BEATS_MOST
     assert counted.is_due(20_000)
 
 

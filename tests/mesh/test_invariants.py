@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
 from mesh.inbox import FORKED, GAP, MORE, OTHER
 from mesh.rreplay import FrameError
-from node.build import compiled
 from node.digest import digest_of
 from node.resp.parser import ProtocolError
 from tests.mesh.all_commands import AllTypes
@@ -17,10 +15,11 @@ from tests.mesh.commands import Client
 from tests.mesh.stories import conflicts, pair, trio
 from tests.mesh.test_convergence import Schedule
 from tests.support.checks import causal, frames_of, law, replayed
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 PAIR = ("x", "y")
 
 

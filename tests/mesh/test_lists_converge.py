@@ -3,21 +3,20 @@ shows what the oracle says."""
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from node.build import compiled
 from node.digest import digest_of
 from node.journal import Commit
 from tests.support import simnode
 from tests.support.acts import Recorder
 from tests.support.list_oracle import Act, acts_of, expected
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "800" if compiled() else "80"))
+SEEDS = seeds()
 SHARDS = 4
 KEYS = ("l", "m")
 

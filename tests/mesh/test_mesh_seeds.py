@@ -7,12 +7,10 @@ alike, as a test to be pasted into test_found_stories.py.
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from node.build import compiled
 from node.commands.command import TABLE, WRITE
 from node.commands.table import load
 from node.journal import Commit
@@ -22,12 +20,13 @@ from node.store.effect import LAPSE
 from tests.support.every_write import BY_KIND, KINDS, Speaker, said
 from tests.support.plan import EVENTS, TROUBLES, Plan, drawn, event_of
 from tests.support.play import Violation, play, told
+from tests.support.seeds import seeds
 from tests.support.shrink import shortest
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 from tests.support.write_examples import EXEMPT
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 SHARDS = 16
 PLACE = 98
 

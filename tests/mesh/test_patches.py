@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import random
 from itertools import permutations
 
 import pytest
 
-from node.build import compiled
 from node.digest import digest_of
 from tests.mesh.commands import Client
 from tests.mesh.stories import conflicts, pair, trio
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 25
+SEEDS = seeds(25)
 SHARDS = 4
 
 

@@ -3,13 +3,10 @@ seen; what is newer stays. The node where the client writes decides, all others 
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from mesh.policy import policy_of
 from mesh.rreplay import FrameReader
-from node.build import compiled
 from tests.mesh.stories import Mesh, pair, trio
 from tests.mesh.test_convergence import Schedule
 from tests.mesh.test_types_converge import MIXES, OfSome, equal, event, restarted
@@ -26,9 +23,10 @@ from tests.mesh.worked import (
     settle,
     write,
 )  # fmt: skip
+from tests.support.seeds import seeds
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 NEWEST = "newest-wins"
 ROWS = ((NEWEST,), (f"{NEWEST} s* k*",), (NEWEST, "observed-remove h*"))
 

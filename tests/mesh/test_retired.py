@@ -3,18 +3,16 @@ other (semantics.md 2, "Closing a stream"), and nobody takes that for lacking th
 
 from __future__ import annotations
 
-import os
-
 from mesh.dots import Streams, pack_marks, unpack_marks
 from mesh.rreplay import stamps_of
 from mesh.said import Said
 from mesh.stability import Stability
-from node.build import compiled
 from tests.mesh.stories import Mesh
 from tests.mesh.test_stability import hold, left, no_log
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 RESTARTS = min(max(60, SEEDS // 20), 1000)
 
 

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from node.build import compiled
 from tests.mesh.stories import pair
+from tests.support.seeds import seeds
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200")) // 50
+SEEDS = seeds(50)
 SHARDS = 4
 
 

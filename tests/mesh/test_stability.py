@@ -3,7 +3,6 @@ and 8: invariants 12 and 13)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,15 +10,15 @@ import pytest
 from mesh.dots import row_of
 from mesh.merge.covers import Cut
 from mesh.rreplay import FrameError
-from node.build import compiled
 from node.store.entry import Dot
 from node.store.values.sets import SetValue
 from tests.mesh.stories import Mesh
 from tests.mesh.test_convergence import run
 from tests.support.remembered import remembered
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "400" if compiled() else "60"))
+SEEDS = seeds()
 SHARDS = 8
 
 

@@ -3,13 +3,11 @@ nodes show the same once they have everything, and the same again when they are 
 
 from __future__ import annotations
 
-import os
 import random
 from typing import ClassVar
 
 import pytest
 
-from node.build import compiled
 from node.digest import digest_of
 from node.journal import Commit
 from node.resp.replies import Failure
@@ -18,11 +16,12 @@ from node.store.values.streams import StreamValue
 from tests.mesh.stories import overtake
 from tests.support import simnode
 from tests.support.acts import Recorder
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 from tests.support.stream_oracle import Act, acts_of, expected
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "400" if compiled() else "40"))
+SEEDS = seeds()
 SHARDS = 4
 KEYS = ("s", "t")
 

@@ -7,18 +7,17 @@ deadlines, what DUMP says, and that must outlive a restart and a full transfer.
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from node.build import compiled
 from node.digest import digest_of
 from tests.mesh.all_commands import AllTypes
+from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
 from tests.support.simulation import World
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "200"))
+SEEDS = seeds()
 # What a schedule's commands are of; the last ones let types meet under one key.
 MIXES = (
     ("patches", "strings", "whole"),

@@ -3,19 +3,18 @@ what the oracle says, byte for byte."""
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from node.build import compiled
 from node.digest import digest_of
 from node.store.values.zsets import ZSetValue
 from tests.mesh.commands import Client
 from tests.mesh.test_convergence import Schedule
+from tests.support.seeds import seeds
 from tests.support.simnode import DATABASES, SimNode
 
-SEEDS = int(os.environ.get("PLEXIS_SEEDS", "2000" if compiled() else "160"))
+SEEDS = seeds()
 SHARDS = 8
 AMOUNTS = ("0.1", "0.2", "0.3", "-0.7", "1", "2.5", "1e17", "-1e17", "1e308", "-1e308", "3e-320")
 

@@ -34,7 +34,9 @@ class Container(Places):
         self.longest: i64 = 0
         self.had_words = False  # a set's member that is no number is gone
         self.was_timed = False  # a place had a deadline
-        self.mark: Mark | None = None  # of whoever follows the journal
+        # Of whoever follows the journal: when it was noted last as written, and how it waits.
+        self.noted: i64 = 0
+        self.mark: Mark | None = None
 
     def do_remember(self, arguments: list[bytes], begin: i64, before: i64) -> None:
         """Places from `begin` on go; there were `before` of them."""
