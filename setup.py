@@ -187,6 +187,7 @@ HOT = [
     "mesh/merge/counters.py",
     "mesh/merge/counted.py",
     "mesh/merge/increments.py",
+    "mesh/merge/ledger.py",
     "mesh/merge/totals.py",
     "mesh/merge/patch_order.py",
     "mesh/merge/patches.py",

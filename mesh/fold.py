@@ -95,7 +95,7 @@ def fold_counter(memory: Memory, db: Database, key: bytes, entry: Entry) -> bool
     if not flags & STABLE and not cut.has(entry.stamp, i64(entry.origin)):
         return False
     over = base_of(entry.stamp, i64(entry.origin))
-    left = memory.ledger.settle(db.number, key, over, cut.before, value, flags)
+    left = memory.ledger.strings.settle(db.number, key, over, cut.before, value, flags)
     if left == -1:
         return False
     if left >= 0:

@@ -162,8 +162,8 @@ class Forgetter(Noting):
                 self.engine.writer.trash.append(epoch.small)
             self.meter.looked_at(epoch.places, False)
         self.memory.locations.forget(cut)
-        yield from self.counters.forget_strings()
-        yield from self.counters.forget_fields()
+        yield from self.counters.forget(self.memory.ledger.strings)
+        yield from self.counters.forget(self.memory.ledger.fields)
 
     def _put_off(self, touched: Touched) -> bool:
         """Is a key that is to be looked at whole left to the next epoch, which has it again?"""

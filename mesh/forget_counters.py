@@ -16,6 +16,7 @@ from mesh.fold import fold_field, fold_key, fold_quickly, may_count
 from mesh.merge.counted import Generation
 from mesh.merge.dot_forget import fold_noted, fold_slot
 from mesh.merge.increments import Log, key_and_field
+from mesh.merge.ledger import Book
 from mesh.merge.opening import open_state
 from mesh.merge.place_forget import in_sight
 from mesh.merge.rule import Memory
@@ -24,12 +25,11 @@ from node.store.entry import (
     COUNT_BITS,
     COUNT_MARK,
     COUNTED,
-    Entry,
     Field,
 )  # fmt: skip
 from node.store.trash import SLOW_FREE
 
-QUICK_AT_ONCE: Final = 8  # keys that fold without being spelled out, likewise
+QUICK_AT_ONCE: Final = 8  # keys that fold without being spelled out, in one look at the budget
 # Freeing so many records of a chunk takes as long as one look at the budget does.
 RECORDS_FREED: Final = 20
 # The sealed generation, and the one that was written until now: after them nothing has changed.
@@ -50,73 +50,92 @@ class CounterForgetter:
         if ledger.records() == 0:
             return False
         before = self.memory.cut.before
-        for counted in (ledger.counted, ledger.counted_fields):
-            sealed = counted.sealed
+        for book in (ledger.strings, ledger.fields):
+            sealed = book.counted.sealed
             if sealed is None or sealed.top <= before:
                 return True
         return False
 
-    # --- string keys ----------------------------------------------------------------------------
+    # --- generations ----------------------------------------------------------------------------
 
-    def forget_strings(self) -> Iterator[None]:
-        """Generations that are stable as a whole: their keys fold, and their chunks go."""
-        ledger = self.memory.ledger
+    def forget(self, book: Book) -> Iterator[None]:
+        """Generations that are stable as a whole: their counters fold, and their chunks go."""
         for _ in range(GENERATIONS):
-            sealed = ledger.counted.sealed
+            sealed = book.counted.sealed
             if sealed is None:
-                if not ledger.is_due():
+                if not book.is_due():
                     return
-                ledger.seal()
-                sealed = ledger.counted.sealed
+                book.seal()
+                sealed = book.counted.sealed
             if sealed is None or sealed.top > self.memory.cut.before:
                 return
-            yield from self._retire(sealed)
+            yield from self._retire(book, sealed)
 
-    def _retire(self, sealed: Generation) -> Iterator[None]:
-        """All keys of a generation, then its chunks; `counted.sealed` may be another's when it
-        goes on: all data was replaced meanwhile."""
-        ledger = self.memory.ledger
-        counted = ledger.counted
+    def _retire(self, book: Book, sealed: Generation) -> Iterator[None]:
+        """All counters of a generation, then its chunks; the book may have another when it goes
+        on: all data was replaced meanwhile."""
+        counted = book.counted
         counted.begin()
+        is_strings = book is self.memory.ledger.strings
         at: i64 = 0
-        n: i64 = len(sealed.entries)
+        n: i64 = len(sealed.keys)
         while at < n:
             end = min(at + QUICK_AT_ONCE, n)
             while at < end:
-                number = sealed.dbs[at]
-                key = sealed.keys[at]
-                quick = self._fold_one(sealed, number, key, sealed.entries[at])
+                if is_strings:
+                    quick = self._fold_key(sealed, counted.now, at)
+                else:
+                    quick = self._fold_field(sealed, counted.now, at)
                 at += 1
                 if not quick:
-                    self._spell_out(sealed, int(number), key)
+                    self._spell_out(book, sealed, int(sealed.dbs[at - 1]), sealed.keys[at - 1])
                     break
             yield None
-            if ledger.counted is not counted:
+            if book.counted is not counted:
                 return
-        for number, key in sealed.odd:
-            self._spell_out(sealed, number, key)
+        for number, place in sealed.odd:
+            self._spell_out(book, sealed, number, place)
             yield None
-            if ledger.counted is not counted:
+            if book.counted is not counted:
                 return
-        for log in ledger.string_logs():
+        for log in book.filled():
             yield from self._drop(log, sealed.number)
-            if ledger.counted is not counted:
+            if book.counted is not counted:
                 return
         counted.end()
         if n > SLOW_FREE:
-            self.engine.writer.trash += [sealed.keys, sealed.entries]
+            self.engine.writer.trash += [sealed.keys, sealed.entries, sealed.slots]
 
-    def _fold_one(self, sealed: Generation, db: i64, key: bytes, entry: Entry) -> bool:
+    def _spell_out(self, book: Book, sealed: Generation, number: int, place: bytes) -> None:
+        """Any counter: folds as far as it can; what is left of the generation is written anew."""
+        if book is self.memory.ledger.strings:
+            self._spell_out_key(sealed, number, place)
+        else:
+            self._spell_out_field(sealed, number, place)
+
+    def _drop(self, log: Log, until: i64) -> Iterator[None]:
+        """The chunks of generations up to this one."""
+        chunk = log.drop_one(until)
+        while chunk is not None:
+            for _ in range(1 + len(chunk.places) // RECORDS_FREED):
+                yield None
+            chunk = log.drop_one(until)
+
+    # --- string keys ----------------------------------------------------------------------------
+
+    def _fold_key(self, sealed: Generation, now: Generation, at: i64) -> bool:
         """The quick way of nearly every counter; False: it is to be spelled out."""
-        now = self.memory.ledger.counted.now
+        db = sealed.dbs[at]
+        key = sealed.keys[at]
+        entry = sealed.entries[at]
         if sealed.is_odd(db, key) or now.is_odd(db, key):
             return False
         if now.large and entry.flags & COUNT_MARK == now.mark:
             return False
         return fold_quickly(sealed, now.mark, entry, self.memory.cut)
 
-    def _spell_out(self, sealed: Generation, number: int, key: bytes) -> None:
-        """Any key: folds as far as it can; what is left of the generation is written anew."""
+    def _spell_out_key(self, sealed: Generation, number: int, key: bytes) -> None:
+        """A string key."""
         db = self.engine.databases[number]
         entry = db.raw(key)
         if entry is None or not entry.flags & COUNTED:
@@ -126,83 +145,30 @@ class CounterForgetter:
         if not entry.flags & COUNTED:
             return
         state = open_state(entry, number, key, False, memory.streams, memory.ledger)
-        for one in state.increments:
-            chunk = one.chunk
-            if chunk is not None and chunk.generation <= sealed.number:
-                memory.ledger.keep(number, key, one)
+        book = memory.ledger.strings
+        book.keep(number, key, state.increments, sealed.number)
         entry.flags &= ~COUNT_BITS
-        memory.ledger.counted.see(number, key)
+        book.counted.see(number, key)
 
     # --- hash fields ----------------------------------------------------------------------------
 
-    def forget_fields(self) -> Iterator[None]:
-        """The same of fields."""
-        ledger = self.memory.ledger
-        for _ in range(GENERATIONS):
-            sealed = ledger.counted_fields.sealed
-            if sealed is None:
-                if not ledger.are_fields_due():
-                    return
-                ledger.seal_fields()
-                sealed = ledger.counted_fields.sealed
-            if sealed is None or sealed.top > self.memory.cut.before:
-                return
-            yield from self._retire_fields(sealed)
-
-    def _retire_fields(self, sealed: Generation) -> Iterator[None]:
-        """All fields of a generation, then its chunks, as _retire."""
-        ledger = self.memory.ledger
-        counted = ledger.counted_fields
-        counted.begin()
-        at: i64 = 0
-        n: i64 = len(sealed.keys)
-        while at < n:
-            end = min(at + QUICK_AT_ONCE, n)
-            while at < end:
-                slot = sealed.slots[at]
-                if (
-                    slot is not None and slot.flags & COUNT_MARK == counted.mark
-                    and not sealed.odd and not counted.now.odd
-                ):  # fmt: skip
-                    quick = fold_slot(sealed, slot, self.memory.cut)
-                else:
-                    quick = self._fold_field(sealed, sealed.dbs[at], sealed.keys[at], slot)
-                at += 1
-                if not quick:
-                    self._spell_out_field(sealed, int(sealed.dbs[at - 1]), sealed.keys[at - 1])
-                    break
-            yield None
-            if ledger.counted_fields is not counted:
-                return
-        for number, place in sealed.odd:
-            self._spell_out_field(sealed, number, place)
-            yield None
-            if ledger.counted_fields is not counted:
-                return
-        for log in ledger.field_logs():
-            yield from self._drop(log, sealed.number)
-            if ledger.counted_fields is not counted:
-                return
-        counted.end()
-        if n > SLOW_FREE:
-            self.engine.writer.trash += [sealed.keys, sealed.slots]
-
-    def _fold_field(
-        self, sealed: Generation, db: i64, place: bytes, noted: Field | None
-    ) -> bool:
+    def _fold_field(self, sealed: Generation, now: Generation, at: i64) -> bool:
         """The quick way of nearly every field; False: it is to be spelled out."""
-        now = self.memory.ledger.counted_fields.now
-        if sealed.is_odd(db, place) or now.is_odd(db, place):
-            return False
+        if sealed.odd or now.odd:  # else the place's name is not looked at, which is far away
+            db = sealed.dbs[at]
+            place = sealed.keys[at]
+            if sealed.is_odd(db, place) or now.is_odd(db, place):
+                return False
+        noted = sealed.slots[at]
         cut = self.memory.cut
         if noted is not None and noted.flags & COUNT_MARK == now.mark:
             return fold_slot(sealed, noted, cut)
-        key, name = key_and_field(place)
-        entry = self.engine.databases[db].raw(key)
+        key, name = key_and_field(sealed.keys[at])
+        entry = self.engine.databases[sealed.dbs[at]].raw(key)
         return entry is None or fold_noted(sealed, now.mark, entry, name, noted, cut)
 
     def _spell_out_field(self, sealed: Generation, number: int, place: bytes) -> None:
-        """Any field: as _spell_out."""
+        """A field of a hash."""
         db = self.engine.databases[number]
         key, name = key_and_field(place)
         entry = db.raw(key)
@@ -215,19 +181,10 @@ class CounterForgetter:
             state = open_state(entry, number, key, False, memory.streams, memory.ledger)
             slot = None if state.hash is None else state.hash.slot(name)
             if isinstance(slot, Field) and slot.flags & COUNTED:
-                for one in state.field_of(name, slot).increments:
-                    chunk = one.chunk
-                    if chunk is not None and chunk.generation <= sealed.number:
-                        memory.ledger.keep_field(number, place, one)
+                book = memory.ledger.fields
+                increments = state.field_of(name, slot).increments
+                book.keep(number, place, increments, sealed.number)
                 slot.flags &= ~COUNT_BITS
-                memory.ledger.counted_fields.see(number, place)
+                book.counted.see(number, place)
         for parked in unparked:
             parked.park(db.now.ms)
-
-    def _drop(self, log: Log, until: i64) -> Iterator[None]:
-        """The chunks of generations up to this one."""
-        chunk = log.drop_one(until)
-        while chunk is not None:
-            for _ in range(1 + len(chunk.places) // RECORDS_FREED):
-                yield None
-            chunk = log.drop_one(until)

@@ -23,8 +23,9 @@ import structlog
 from mesh.conflicts import IMPORT_CONFLICT, REJOIN_DROPPED, Side
 from mesh.dots import Streams
 from mesh.merge.covers import Cover
-from mesh.merge.increments import Increment, Ledger, base_of
+from mesh.merge.increments import Increment, base_of, field_place
 from mesh.merge.kinds.list_join import is_seen
+from mesh.merge.ledger import Ledger
 from mesh.merge.rule import Memory
 from mesh.merge.totals import total
 from node.commands.context import Context
@@ -181,7 +182,7 @@ class Reissue:
         if not source.foreign and old.flags & COUNTED:
             over = base_of(old.stamp, int(old.origin))
             self._count(
-                source.ledger.of_string(db.number, key, over, old.flags),
+                source.ledger.strings.live(db.number, key, over, old.flags),
                 b"INCRBY", b"INCRBYFLOAT", [key],
             )
 
@@ -245,7 +246,7 @@ class Reissue:
             return
         over = base_of(slot.stamp, int(slot.origin))
         db = self.session.ctx.db
-        found = self.source.ledger.of_field(db.number, key, field, over, slot.flags)
+        found = self.source.ledger.fields.live(db.number, field_place(key, field), over, slot.flags)
         self._count(found, b"HINCRBY", b"HINCRBYFLOAT", [key, field])
 
     def _is_newer(self, slot: object, theirs: object) -> bool:

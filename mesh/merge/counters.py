@@ -6,7 +6,7 @@ from __future__ import annotations
 from mypy_extensions import i16, i64
 
 from mesh.merge.counted import MODEST
-from mesh.merge.increments import Increment, Log, base_of
+from mesh.merge.increments import Increment, base_of
 from mesh.merge.patch_order import of_unit, patch_of
 from mesh.merge.rule import Memory, Rule
 from mesh.merge.state import Cover, KeyState
@@ -23,8 +23,7 @@ class Counters(Rule):
 
     def __init__(self, memory: Memory) -> None:
         super().__init__(memory)
-        self._log: Log | None = None  # the one written last
-        self._db: i64 = 0
+        self._book = memory.ledger.strings
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         first = fresh or not entry.flags & COUNTED
@@ -50,14 +49,9 @@ class Counters(Rule):
         """Remembers the increment; `first`: nothing counts on this register yet."""
         over = base_of(entry.stamp, i64(entry.origin))
         if first and entry.flags & LATER:
-            self.memory.ledger.bury_string(effect.db, effect.key, over)
-        ledger = self.memory.ledger
-        log = self._log
-        if log is None or log.origin != effect.origin or self._db != effect.db:
-            log = ledger.string_log(effect.db, effect.origin)
-            self._log = log
-            self._db = effect.db
-        counted = ledger.counted
+            self._book.bury(effect.db, effect.key, over)
+        log = self._book.log(effect.db, effect.origin)
+        counted = self._book.counted
         decimal = effect.value
         if effect.stamp <= counted.top and decimal is None:
             late = counted.note_late(effect.db, effect.key, entry)
@@ -112,17 +106,11 @@ class Counters(Rule):
         if state.patches and of_unit(state.patches, effect.stamp, effect.origin):
             state.add_patch(patch_of(effect))
             return
-        log = self.memory.ledger.string_log(effect.db, effect.origin)
         decimal = effect.value
         text = decimal if isinstance(decimal, bytes) else None
-        if text is None:
-            log.append(effect.key, effect.stamp, effect.number, 0)
-        else:
-            log.append_decimal(effect.key, effect.stamp, text, 0)
         one = Increment(effect.stamp, effect.origin, effect.number, text)
-        one.chunk = log.newest
-        one.at = len(log.newest.places) - 1
         state.increments.append(one)
+        self._book.log(effect.db, effect.origin).add(effect.key, one, 0)
 
 
 def begin_counting(entry: Entry, effect: Effect) -> None:

@@ -10,7 +10,7 @@ from mypy_extensions import i64
 from mesh.conflicts import OVERWRITE, REMOVED_UNSEEN
 from mesh.merge.counted import MODEST
 from mesh.merge.elements import crowded, named, observed_part
-from mesh.merge.increments import Increment, Log, base_of, field_place
+from mesh.merge.increments import Increment, base_of, field_place
 from mesh.merge.noted import note_left
 from mesh.merge.rule import (
     Memory,
@@ -186,8 +186,7 @@ class FieldCounters(Rule):
 
     def __init__(self, memory: Memory) -> None:
         super().__init__(memory)
-        self._log: Log | None = None  # the one written last
-        self._db: i64 = 0
+        self._book = memory.ledger.fields
 
     def local(self, effect: Effect, entry: Entry, fresh: bool) -> None:
         add_here(entry, effect, fresh)
@@ -216,7 +215,7 @@ class FieldCounters(Rule):
                     keep_base(entry, field, counter)
                 value.do_place(field, counter)
         if first:
-            self.memory.ledger.bury_field(effect.db, effect.key, field, over)
+            self._book.bury(effect.db, field_place(effect.key, field), over)
         self._append(effect, entry, field, counter, over, decimal)
 
     def _append(
@@ -224,13 +223,8 @@ class FieldCounters(Rule):
         decimal: bytes | None,
     ) -> None:  # fmt: skip
         """Writes the increment down, and that its field was counted up in this generation."""
-        ledger = self.memory.ledger
-        log = self._log
-        if log is None or log.origin != effect.origin or self._db != effect.db:
-            log = ledger.field_log(effect.db, effect.origin)
-            self._log = log
-            self._db = effect.db
-        counted = ledger.counted_fields
+        log = self._book.log(effect.db, effect.origin)
+        counted = self._book.counted
         place = field_place(effect.key, field)
         step = effect.number
         dots = entry.dots
@@ -296,16 +290,10 @@ class FieldCounters(Rule):
             ]
             spelled.increments = surviving(spelled.increments, cover)
         if not self.drops(effect, [(FIELD, field)]):
-            log = self.memory.ledger.field_log(effect.db, effect.origin)
-            place = field_place(effect.key, field)
-            if decimal is None:
-                log.append(place, effect.stamp, effect.number, 0)
-            else:
-                log.append_decimal(place, effect.stamp, decimal, 0)
             one = Increment(effect.stamp, effect.origin, effect.number, decimal)
-            one.chunk = log.newest
-            one.at = len(log.newest.places) - 1
             spelled.increments.append(one)
+            place = field_place(effect.key, field)
+            self._book.log(effect.db, effect.origin).add(place, one, 0)
             self._note_text(spelled, effect, field, cover)
         state.put_field(field, spelled)
 

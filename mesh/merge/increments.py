@@ -1,5 +1,5 @@
-"""Increments that may still meet a write that had not seen them: one log per stream and database.
- [compiled]
+"""Increments that may still meet a write that had not seen them: the log of one stream in one
+database.  [compiled]
 
 A counter's increment is a dot with a delta (semantics.md 4.2). They stand in logs beside the
 data, 32 bytes each, not on the key: (stamp, delta, over) and the place's name. `over` names the
@@ -14,10 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from librt.strings import BytesWriter, read_i64_le, write_i64_le
-from mypy_extensions import i16, i64
-
-from mesh.merge.counted import Counted
-from node.store.values.strings import I64_MAX, I64_MIN
+from mypy_extensions import i64
 
 # Records of one chunk: bounds a look into the newest chunk (a copy of 96 KB).
 CHUNK_RECORDS: Final = 4096
@@ -178,6 +175,16 @@ class Log:
         self.append(place, stamp, 0, over)
         self.newest.decimals[len(self.newest.places) - 1] = decimal
 
+    def add(self, place: bytes, one: Increment, over: i64) -> Increment:
+        """Writes an increment down that came with a merge, or its record anew; returns it."""
+        if one.decimal is None:
+            self.append(place, one.stamp, one.delta, over)
+        else:
+            self.append_decimal(place, one.stamp, one.decimal, over)
+        one.chunk = self.newest
+        one.at = len(self.newest.places) - 1
+        return one
+
     def drop(self, chunk: Chunk) -> None:
         """None of its records counts any more."""
         self.records -= len(chunk.places)
@@ -260,203 +267,6 @@ class Log:
             for at in records:
                 if read_i64_le(data, i64(at) * RECORD_BYTES) <= before:
                     chunk.moved[at] = int(DEAD)
-
-
-class Ledger:
-    """All logs: by database, by stream, for string keys and for hash fields."""
-
-    def __init__(self) -> None:
-        self._strings: list[list[Log]] = []
-        self._fields: list[list[Log]] = []
-        self.counted = Counted()  # the string keys
-        self.counted_fields = Counted()
-
-    def take(self) -> Ledger:
-        """All that stands here, in a ledger of its own; this one is empty then."""
-        taken = Ledger()
-        taken._strings = [[log.take() for log in per_db] for per_db in self._strings]
-        taken._fields = [[log.take() for log in per_db] for per_db in self._fields]
-        taken.counted = self.counted
-        taken.counted_fields = self.counted_fields
-        self.counted = Counted()
-        self.counted_fields = Counted()
-        begin_all(self._strings, self.counted.now.number)
-        begin_all(self._fields, self.counted_fields.now.number)
-        return taken
-
-    def string_log(self, db: i64, origin: i64) -> Log:
-        """The log for INCR on string keys."""
-        return log_of(self._strings, db, origin, self.counted.now.number)
-
-    def field_log(self, db: i64, origin: i64) -> Log:
-        """The log for HINCRBY."""
-        return log_of(self._fields, db, origin, self.counted_fields.now.number)
-
-    def of_string(self, db: i64, key: bytes, over: i64, flags: i16) -> list[Increment]:
-        """The live increments of a string key with these flags, of every stream."""
-        return gather(self._strings, db, key, over, self.counted.below(flags))
-
-    def settle(
-        self, db: i64, key: bytes, over: i64, before: i64, shown: int, flags: i16
-    ) -> i64:
-        """Takes the increments of a string key that are not later than `before` for counted, where
-        they are whole numbers and 64 bits hold what they make; `shown` is the sum of all.
-
-        How many are left, later ones; -1: nothing was done, it is to be spelled out; -2: all are
-        later.
-        """
-        logs = [each for each in self._strings[db] if each.records != 0]
-        below = self.counted.below(flags)
-        count = 0
-        left = 0
-        sum_left = 0
-        for log in logs:
-            found, later, total = log.sum_after(key, over, below, before)
-            if found < 0:
-                return -1
-            count += found
-            left += later
-            sum_left += total
-        low = shown - sum_left
-        if count == 0 or low > I64_MAX or low < I64_MIN:
-            return -1
-        if left < count:
-            for log in logs:
-                log.bury(key, over, before)
-        return left if left < count else -2
-
-    def of_field(
-        self, db: i64, key: bytes, field: bytes, over: i64, flags: i16
-    ) -> list[Increment]:
-        """The live increments of a hash field with these flags, of every stream."""
-        below = self.counted_fields.below(flags)
-        return gather(self._fields, db, field_place(key, field), over, below)
-
-    def bury_string(self, db: i64, key: bytes, over: i64) -> None:
-        """A register begins to be counted on: what counted on the same dot before is dead.
-
-        A dot comes again where one unit clears and writes a key twice.
-        """
-        for each in gather(self._strings, db, key, over, -1):
-            each.move(DEAD)
-
-    def bury_field(self, db: i64, key: bytes, field: bytes, over: i64) -> None:
-        """The same for a hash field."""
-        for each in gather(self._fields, db, field_place(key, field), over, -1):
-            each.move(DEAD)
-
-    def string_logs(self) -> list[Log]:
-        """Every log of strings that is not empty."""
-        return filled(self._strings)
-
-    def field_logs(self) -> list[Log]:
-        """Every log of fields that is not empty."""
-        return filled(self._fields)
-
-    def is_due(self) -> bool:
-        """Is the generation of string counters that is written to be sealed? Asked once a
-        heartbeat at most."""
-        return is_due(self.counted, self.string_logs())
-
-    def are_fields_due(self) -> bool:
-        """The same of counters in hashes."""
-        return is_due(self.counted_fields, self.field_logs())
-
-    def seal(self) -> None:
-        """The generation of string counters that was written until now ends."""
-        self.counted.seal(top_of(self.string_logs()))
-        begin_all(self._strings, self.counted.now.number)
-
-    def seal_fields(self) -> None:
-        """The same of counters in hashes."""
-        self.counted_fields.seal(top_of(self.field_logs()))
-        begin_all(self._fields, self.counted_fields.now.number)
-
-    def keep(self, db: i64, key: bytes, one: Increment) -> None:
-        """Writes an increment of a string anew that its generation is to leave."""
-        rewrite(self.string_log(db, one.origin), key, one)
-
-    def keep_field(self, db: i64, place: bytes, one: Increment) -> None:
-        """The same of a counter in a hash."""
-        rewrite(self.field_log(db, one.origin), place, one)
-
-    def records(self) -> int:
-        """How many increments are remembered."""
-        total = 0
-        for logs in (self._strings, self._fields):
-            for per_db in logs:
-                for log in per_db:
-                    total += int(log.records)
-        return total
-
-
-def log_of(logs: list[list[Log]], db: i64, origin: i64, generation: i64) -> Log:
-    """The log of a database and stream, made if it was not there."""
-    while len(logs) <= db:
-        logs.append([])
-    per_db = logs[db]
-    while len(per_db) <= origin:
-        per_db.append(Log(len(per_db), generation))
-    return per_db[origin]
-
-
-def filled(logs: list[list[Log]]) -> list[Log]:
-    """Those that have records."""
-    return [log for per_db in logs for log in per_db if log.records != 0]
-
-
-def begin_all(logs: list[list[Log]], generation: i64) -> None:
-    """What is appended from now on belongs to this generation."""
-    for per_db in logs:
-        for log in per_db:
-            log.begin(generation)
-
-
-def top_of(logs: list[Log]) -> i64:
-    """The highest stamp."""
-    top: i64 = 0
-    for log in logs:
-        for chunk in log.chunks:
-            if chunk.top > top:
-                top = chunk.top
-    return top
-
-
-def is_due(counted: Counted, logs: list[Log]) -> bool:
-    """Is the generation that is written to be sealed?"""
-    found: i64 = 0
-    for log in logs:
-        for chunk in log.chunks:
-            if chunk.generation == counted.now.number:
-                found += len(chunk.places)
-    counted.now.beats += 1
-    return found > 0 and counted.is_due(found)
-
-
-def rewrite(log: Log, place: bytes, one: Increment) -> None:
-    """The increment's record is dead; a new one says the same."""
-    chunk = one.chunk
-    if chunk is None:
-        return
-    over = chunk.over(one.at)
-    one.move(DEAD)
-    if one.decimal is None:
-        log.append(place, one.stamp, one.delta, over)
-    else:
-        log.append_decimal(place, one.stamp, one.decimal, over)
-
-
-def gather(
-    logs: list[list[Log]], db: i64, place: bytes, over: i64, below: i64
-) -> list[Increment]:
-    """The live increments of a place over all streams of a database, but those of generations up
-    to `below`."""
-    found: list[Increment] = []
-    if db < len(logs):
-        for log in logs[db]:
-            if log.records != 0:
-                log.live(place, over, below, found)
-    return found
 
 
 def key_and_field(place: bytes) -> tuple[bytes, bytes]:

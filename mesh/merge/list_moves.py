@@ -16,8 +16,8 @@ from mypy_extensions import i64
 from mesh.conflicts import OVERWRITE, Conflicts, Side
 from mesh.dots import Streams
 from mesh.merge.covers import Cover
-from mesh.merge.increments import Ledger
 from mesh.merge.kinds.lists import take_out, take_out_late
+from mesh.merge.ledger import Ledger
 from mesh.merge.opening import open_state
 from mesh.merge.slots import LIST_SLOT
 from node.ports import Seen

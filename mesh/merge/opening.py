@@ -5,7 +5,8 @@ from __future__ import annotations
 from mypy_extensions import i64
 
 from mesh.dots import Streams
-from mesh.merge.increments import Ledger, base_of
+from mesh.merge.increments import base_of
+from mesh.merge.ledger import Ledger
 from mesh.merge.slots import STRING_SLOT, is_opaque, slot_of
 from mesh.merge.state import KeyState
 from mesh.merge.totals import without
@@ -47,11 +48,11 @@ def open_state(
         if entry.stamp != 0 or is_opaque(slot):
             state.claims.append(Claim(entry.stamp, i64(entry.origin), slot))
         if flags & COUNTED and dots is not None:
-            state.increments = ledger.of_string(db, key, dots.over, 0)
+            state.increments = ledger.strings.live(db, key, dots.over, 0)
     else:
         if flags & COUNTED:
             over = base_of(entry.stamp, i64(entry.origin))
-            state.increments = ledger.of_string(db, key, over, flags)
+            state.increments = ledger.strings.live(db, key, over, flags)
         if not flags & NO_REGISTER and (entry.stamp != 0 or state.patches):
             base: object
             if flags & ABSENT:

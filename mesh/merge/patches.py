@@ -93,7 +93,7 @@ class Patches(Rule):
                 dots.base = entry.value
             elif dots.base is None:
                 over = base_of(entry.stamp, i64(entry.origin))
-                increments = self.memory.ledger.of_string(
+                increments = self.memory.ledger.strings.live(
                     effect.db, effect.key, over, entry.flags
                 )
                 dots.base = without(entry.value, increments)

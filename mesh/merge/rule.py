@@ -16,7 +16,7 @@ from mypy_extensions import i16, i64
 from mesh.conflicts import COUNTER_OVERFLOW, Conflicts
 from mesh.dots import Streams
 from mesh.merge.covers import Cut, StampCut
-from mesh.merge.increments import Ledger
+from mesh.merge.ledger import Ledger
 from mesh.merge.list_moves import Locations
 from mesh.merge.noted import note_clash
 from mesh.merge.opening import open_state

@@ -12,8 +12,9 @@ from mypy_extensions import i16, i64
 
 from mesh.dots import Streams
 from mesh.merge.covers import Cover, fields_are_covered, members_are_covered
-from mesh.merge.increments import DEAD, Increment, Ledger, base_of, field_place
+from mesh.merge.increments import DEAD, Increment, base_of, field_place
 from mesh.merge.kinds.table import KINDS
+from mesh.merge.ledger import Ledger
 from mesh.merge.patch_order import place_patch
 from mesh.merge.slots import (
     HASH_SLOT,
@@ -308,9 +309,10 @@ class Spelled:
             state.registers.append(Register(0, 0, slot))
             return state
         if slot.flags & COUNTED:
-            state.increments = self.ledger.of_field(
-                self.db, self.key, field, base_of(slot.stamp, i64(slot.origin)), slot.flags
-            )
+            state.increments = self.ledger.fields.live(
+                self.db, field_place(self.key, field), base_of(slot.stamp, i64(slot.origin)),
+                slot.flags,
+            )  # fmt: skip
         if not slot.flags & NO_REGISTER:
             base = slot.value
             if slot.flags & COUNTED:
@@ -374,10 +376,11 @@ class Spelled:
             if not slot.flags:
                 slot.flags = STABLE
         over = base_of(slot.stamp, i64(slot.origin))
-        self.ledger.bury_field(self.db, self.key, field, over)
+        name = field_place(self.key, field)
+        self.ledger.fields.bury(self.db, name, over)
         if state.increments:
             slot.flags |= COUNTED
-            self.ledger.counted_fields.see(self.db, field_place(self.key, field))
+            self.ledger.fields.counted.see(self.db, name)
             for each in state.increments:
                 each.move(over)
             if keeps_text(base):

@@ -177,10 +177,10 @@ class KeyState(Spelled):
             entry.origin = i16(self.patches[-1].origin)
             entry.flags |= NO_REGISTER
         over = base_of(entry.stamp, i64(entry.origin))
-        self.ledger.bury_string(self.db, self.key, over)
+        self.ledger.strings.bury(self.db, self.key, over)
         if self.increments:
             entry.flags |= COUNTED
-            self.ledger.counted.see(self.db, self.key)
+            self.ledger.strings.counted.see(self.db, self.key)
             for one in self.increments:
                 one.move(over)
         if self.patches:
@@ -210,7 +210,7 @@ class KeyState(Spelled):
             dots.patches = self.patches
         if self.increments:
             entry.flags |= COUNTED
-            self.ledger.counted.see(self.db, self.key)
+            self.ledger.strings.counted.see(self.db, self.key)
             if self.registers:
                 newest = newest_of(self.registers, self.streams)
                 over = base_of(newest.stamp, newest.origin)
@@ -218,7 +218,7 @@ class KeyState(Spelled):
                 last = last_of(self.increments)
                 over = base_of(last.stamp, last.origin)
             dots.over = over
-            self.ledger.bury_string(self.db, self.key, over)
+            self.ledger.strings.bury(self.db, self.key, over)
             for one in self.increments:
                 one.move(over)
 

@@ -16,8 +16,9 @@ from mypy_extensions import i64
 from mesh.conflicts import IMPORT_CONFLICT
 from mesh.merge.bare import DotName, beside, join_bare_claims, join_bare_registers
 from mesh.merge.covers import Late
-from mesh.merge.increments import Increment, Log, field_place
+from mesh.merge.increments import Increment, field_place
 from mesh.merge.kinds.table import KINDS
+from mesh.merge.ledger import Book
 from mesh.merge.noted import note_clash, note_import, note_key_import
 from mesh.merge.opening import open_state
 from mesh.merge.patch_order import join_patches
@@ -278,10 +279,6 @@ class KeyMerge:
         """One field, spelled out on both sides."""
         state = self.state
         spelled = state.field_state(field)
-        ledger = self.memory.ledger
-        logs = {
-            int(each.origin): ledger.field_log(state.db, each.origin) for each in other.increments
-        }
         had = len(spelled.registers) + len(spelled.increments)
         spelled.registers = join_registers(
             spelled.registers, other.registers, self.mine, self.theirs,
@@ -289,7 +286,7 @@ class KeyMerge:
         )  # fmt: skip
         spelled.increments = join_increments(
             spelled.increments, other.increments, self.mine, self.theirs,
-            field_place(self.peer.key, field), logs,
+            self.memory.ledger.fields, state.db, field_place(self.peer.key, field),
         )  # fmt: skip
         if different(spelled.registers):
             self.differs += 1
@@ -408,8 +405,9 @@ def join_increments(
     there: list[Increment],
     mine: Cover,
     theirs: Cover,
+    book: Book,
+    db: i64,
     place: bytes,
-    logs: dict[int, Log],
 ) -> list[Increment]:
     """The rule for increments; those that are new here are written to their streams' logs."""
     ours = {(each.stamp, each.origin) for each in here}
@@ -423,28 +421,18 @@ def join_increments(
     for each in there:
         if (each.stamp, each.origin) in ours or mine.has(each.stamp, each.origin):
             continue
-        log = logs[int(each.origin)]
-        if each.decimal is None:
-            log.append(place, each.stamp, each.delta, 0)
-        else:
-            log.append_decimal(place, each.stamp, each.decimal, 0)
-        each.chunk = log.newest
-        each.at = len(log.newest.places) - 1
-        kept.append(each)
+        kept.append(book.log(db, each.origin).add(place, each, 0))
     return kept
 
 
 def join_string(memory: Memory, state: KeyState, peer: PeerKey, mine: Cover, theirs: Cover) -> int:
     """The string slot; 1 where two values met that neither had seen, else 0."""
-    logs = {
-        int(each.origin): memory.ledger.string_log(peer.db, each.origin) for each in peer.increments
-    }
     state.registers = join_registers(
         state.registers, peer.registers, mine, theirs,
         beside(state.increments, state.patches), beside(peer.increments, peer.patches),
     )  # fmt: skip
     state.increments = join_increments(
-        state.increments, peer.increments, mine, theirs, peer.key, logs
+        state.increments, peer.increments, mine, theirs, memory.ledger.strings, peer.db, peer.key
     )
     state.patches = join_patches(state.patches, peer.patches, mine, theirs, state.streams)
     if not different(state.registers):

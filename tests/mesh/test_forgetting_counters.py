@@ -8,7 +8,8 @@ import random
 import pytest
 
 from mesh.merge.counted import Generation
-from mesh.merge.increments import Ledger, field_place, key_and_field
+from mesh.merge.increments import field_place, key_and_field
+from mesh.merge.ledger import Ledger
 from node.digest import digest_of
 from node.store.entry import COUNT_MARK, COUNTED, NO_REGISTER, STABLE, Field
 from node.store.values.hashes import HashValue
@@ -25,7 +26,7 @@ MANY = 30  # fields: more than one slice folds
 
 def sealed(node: SimNode) -> None:
     """What was counted up until now is a generation of its own."""
-    node.member.memory.ledger.seal_fields()
+    node.member.memory.ledger.fields.seal()
 
 
 def slot_of(node: SimNode, field: str, key: str = "h") -> object:
@@ -97,7 +98,7 @@ def test_what_is_folded_already_is_told_once(hot: bool) -> None:
     if hot:
         for number in range(MANY):
             a("HINCRBY", "h", f"{number}", "1")
-    counted = a.member.memory.ledger.counted_fields
+    counted = a.member.memory.ledger.fields.counted
     while counted.folding == 0:
         slices(a, 1)
     assert a.member.memory.ledger.records() >= 3 * MANY
@@ -191,10 +192,10 @@ def test_all_may_go_while_fields_are_folded(count: int, after: str) -> None:
     memory = a.member.memory
     if after == "replaced":
         taken = memory.ledger.take()
-        assert taken.counted_fields is not memory.ledger.counted_fields
+        assert taken.fields.counted is not memory.ledger.fields.counted
         assert memory.ledger.records() == 0
         slices(a, 1000)
-        assert memory.ledger.counted_fields.folding == 0
+        assert memory.ledger.fields.counted.folding == 0
         return
     a(*([after] if after == "FLUSHALL" else [after, "h"] if after == "DEL" else [after, "h", "x"]))
     slices(a, 1)
@@ -257,7 +258,7 @@ def test_a_field_that_is_made_again_is_not_taken_for_the_one_before() -> None:
     a("HINCRBY", "h", "again", "7")
     a("HINCRBY", "h", "kept", "1")
     a("HINCRBY", "h", "new", "1")
-    counted = a.member.memory.ledger.counted_fields
+    counted = a.member.memory.ledger.fields.counted
     assert counted.sealed is not None
     assert names_of(counted.sealed) == [b"once", b"twice", b"again", b"kept", b"twice"]
     assert names_of(counted.now) == [b"again", b"kept", b"new"]
@@ -279,10 +280,10 @@ def test_a_field_that_is_made_again_is_not_taken_for_the_one_before() -> None:
 
 def test_a_late_increment_of_a_field_made_since_leaves_it_in_its_generation() -> None:
     ledger = Ledger()
-    counted = ledger.counted_fields
-    log = ledger.field_log(0, 0)
+    counted = ledger.fields.counted
+    log = ledger.fields.log(0, 0)
     log.append(b"p", 10, 1, 7)
-    ledger.seal_fields()
+    ledger.fields.seal()
     made = Field(3, 20, 0)
     made.flags = COUNTED | NO_REGISTER
     counted.note_field(0, field_place(b"h", b"n"), None)
@@ -300,15 +301,15 @@ def test_a_late_increment_of_a_field_made_since_leaves_it_in_its_generation() ->
 def test_a_field_that_is_made_late_is_noted_in_any_generation(generations: int) -> None:
     """Each has a mark of its own, of three."""
     ledger = Ledger()
-    counted = ledger.counted_fields
-    log = ledger.field_log(0, 0)
+    counted = ledger.fields.counted
+    log = ledger.fields.log(0, 0)
     for number in range(generations):
         log.append(b"p", 10 + number, 1, 7)
-        ledger.seal_fields()
+        ledger.fields.seal()
         counted.begin()
         counted.end()
     log.append(b"p", 20, 1, 7)
-    ledger.seal_fields()
+    ledger.fields.seal()
     assert counted.note_late_field(0, field_place(b"h", b"n"), None) == generations + 1
     assert counted.sealed is not None
     assert names_of(counted.sealed) == [b"n"]
@@ -386,10 +387,10 @@ class Apart(Mesh):
         kind = rng.random()
         ledger = node.member.memory.ledger
         if kind < 0.5:
-            if ledger.counted.sealed is None and ledger.string_logs():
-                ledger.seal()
-            if ledger.counted_fields.sealed is None and ledger.field_logs():
-                ledger.seal_fields()
+            if ledger.strings.counted.sealed is None and ledger.strings.filled():
+                ledger.strings.seal()
+            if ledger.fields.counted.sealed is None and ledger.fields.filled():
+                ledger.fields.seal()
         elif kind < 0.6:
             slices(node, rng.choice((1, 2, 5, 50)))
         elif kind < 0.7:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from mesh.merge.counted import BEATS_MOST, BUSY, WORTH, Counted
-from mesh.merge.increments import CHUNK_RECORDS, Ledger
+from mesh.merge.increments import CHUNK_RECORDS
+from mesh.merge.ledger import Ledger
 from mesh.touched import PUT_OFF_MOST
 from node.digest import digest_of
 from node.store.entry import Entry
@@ -60,7 +61,7 @@ def left(node: SimNode) -> dict[str, int]:
 
 def sealed(node: SimNode) -> None:
     """What was counted up until now is a generation of its own."""
-    node.member.memory.ledger.seal()
+    node.member.memory.ledger.strings.seal()
 
 
 def slices(node: SimNode, count: int) -> None:
@@ -118,7 +119,7 @@ def test_what_is_folded_already_does_not_count_beside_its_register(hot: bool) ->
     if hot:
         for name in names:
             a("INCR", name)
-    counted = a.member.memory.ledger.counted
+    counted = a.member.memory.ledger.strings.counted
     while counted.folding == 0:
         slices(a, 1)
     assert a.member.memory.ledger.records() >= 9
@@ -211,23 +212,23 @@ def test_two_that_seal_their_generations_apart_fold_no_increment_the_other_lacks
 
 def test_increments_that_come_late_to_their_generation_are_found_and_go_with_it() -> None:
     ledger = Ledger()
-    log = ledger.string_log(0, 0)
+    log = ledger.strings.log(0, 0)
     log.append(b"n", 10, 1, 7)
-    ledger.seal()
+    ledger.strings.seal()
     log.append(b"n", 20, 2, 7)
-    counted = ledger.counted
+    counted = ledger.strings.counted
     entry = Entry(1, 1, 0)
     for number in range(CHUNK_RECORDS + 1):
         late = counted.note_late(0, b"n" if number == 0 else b"m", entry)
         log.append_late(b"n" if number == 0 else b"m", 5, 3, 7, late)
-    assert sorted(int(each.delta) for each in ledger.of_string(0, b"n", 7, 0)) == [1, 2, 3]
-    assert len(ledger.of_string(0, b"m", 7, 0)) == CHUNK_RECORDS
+    assert sorted(int(each.delta) for each in ledger.strings.live(0, b"n", 7, 0)) == [1, 2, 3]
+    assert len(ledger.strings.live(0, b"m", 7, 0)) == CHUNK_RECORDS
     assert ledger.records() == CHUNK_RECORDS + 3
     assert counted.sealed is not None
     assert counted.sealed.keys == [b"n"]
     while log.drop_one(counted.sealed.number):
         pass
-    assert [int(each.delta) for each in ledger.of_string(0, b"n", 7, 0)] == [2]
+    assert [int(each.delta) for each in ledger.strings.live(0, b"n", 7, 0)] == [2]
     assert log.late is None and ledger.records() == 1
 
 
@@ -236,7 +237,7 @@ def test_a_counter_is_noted_once_in_a_generation() -> None:
     for _ in range(100):
         a("INCR", "n")
         a("INCR", "m")
-    assert a.member.memory.ledger.counted.now.keys == [b"n", b"m"]
+    assert a.member.memory.ledger.strings.counted.now.keys == [b"n", b"m"]
 
 
 def test_a_set_that_is_written_again_and_again_is_noted_as_a_whole() -> None:

@@ -37,7 +37,7 @@ from mesh.inbox import Inbox
 from mesh.merge.covers import Cut
 from mesh.merge.elements import MemberRemovals
 from mesh.merge.fields import FieldRemovals
-from mesh.merge.increments import Ledger
+from mesh.merge.ledger import Book
 from mesh.merge.list_moves import Locations
 from mesh.merge.lists import Assignments
 from mesh.merge.registers import Deadlines, Registers
@@ -219,7 +219,7 @@ MUTANTS = {
         story=test_delivery.test_a_write_is_stamped_above_all_that_its_node_has_seen,
     ),
     "a stamp that comes again revives increments": mutant(
-        Ledger, "bury_string", "each.move(DEAD)", "pass",
+        Book, "bury", "each.move(DEAD)", "pass",
         story=test_counters.test_of_such_a_unit_only_the_living_increment_is_kept,
     ),
     "removals do not travel with a snapshot": mutant(

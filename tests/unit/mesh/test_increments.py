@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mesh.merge.increments import CHUNK_RECORDS, DEAD, Ledger, base_of, field_place
+from mesh.merge.increments import CHUNK_RECORDS, DEAD, base_of, field_place
+from mesh.merge.ledger import Ledger
 from mesh.merge.totals import beyond, keeps_text, total, without
 
 BASE = base_of(7, 0)
@@ -10,26 +11,26 @@ BASE = base_of(7, 0)
 
 def deltas(ledger: Ledger, key: bytes, over: int) -> list[int]:
     """What counts on a register, of all streams."""
-    return sorted(int(each.delta) for each in ledger.of_string(0, key, over, 0))
+    return sorted(int(each.delta) for each in ledger.strings.live(0, key, over, 0))
 
 
 def test_increments_are_found_by_database_place_and_register() -> None:
     ledger = Ledger()
-    ledger.string_log(0, 0).append(b"k", 10, 5, BASE)
-    ledger.string_log(0, 3).append(b"k", 11, 6, BASE)
-    ledger.string_log(0, 0).append(b"l", 12, 7, BASE)
-    ledger.string_log(1, 0).append(b"k", 13, 8, BASE)
-    ledger.string_log(0, 0).append(b"k", 14, 9, base_of(8, 0))
+    ledger.strings.log(0, 0).append(b"k", 10, 5, BASE)
+    ledger.strings.log(0, 3).append(b"k", 11, 6, BASE)
+    ledger.strings.log(0, 0).append(b"l", 12, 7, BASE)
+    ledger.strings.log(1, 0).append(b"k", 13, 8, BASE)
+    ledger.strings.log(0, 0).append(b"k", 14, 9, base_of(8, 0))
     assert deltas(ledger, b"k", BASE) == [5, 6]
     assert deltas(ledger, b"k", base_of(8, 0)) == [9]
     assert deltas(ledger, b"nothing", BASE) == []
-    assert ledger.of_string(5, b"k", BASE, 0) == []
+    assert ledger.strings.live(5, b"k", BASE, 0) == []
     assert ledger.records() == 5
 
 
 def test_what_was_appended_since_a_look_is_found_by_the_next() -> None:
     ledger = Ledger()
-    log = ledger.string_log(0, 0)
+    log = ledger.strings.log(0, 0)
     for number in range(3):
         log.append(b"k", number, number, BASE)
         assert deltas(ledger, b"k", BASE) == list(range(number + 1))
@@ -37,8 +38,8 @@ def test_what_was_appended_since_a_look_is_found_by_the_next() -> None:
 
 def test_an_increment_that_moves_counts_on_another_register() -> None:
     ledger = Ledger()
-    ledger.string_log(0, 0).append(b"k", 10, 5, BASE)
-    [one] = ledger.of_string(0, b"k", BASE, 0)
+    ledger.strings.log(0, 0).append(b"k", 10, 5, BASE)
+    [one] = ledger.strings.live(0, b"k", BASE, 0)
     one.move(base_of(9, 1))
     assert deltas(ledger, b"k", BASE) == []
     assert deltas(ledger, b"k", base_of(9, 1)) == [5]
@@ -48,31 +49,31 @@ def test_an_increment_that_moves_counts_on_another_register() -> None:
 
 def test_a_buried_register_has_no_increments() -> None:
     ledger = Ledger()
-    ledger.string_log(0, 0).append(b"k", 10, 5, BASE)
-    ledger.field_log(0, 0).append(field_place(b"h", b"f"), 10, 5, BASE)
-    ledger.bury_string(0, b"k", BASE)
-    ledger.bury_field(0, b"h", b"f", BASE)
+    ledger.strings.log(0, 0).append(b"k", 10, 5, BASE)
+    ledger.fields.log(0, 0).append(field_place(b"h", b"f"), 10, 5, BASE)
+    ledger.strings.bury(0, b"k", BASE)
+    ledger.fields.bury(0, field_place(b"h", b"f"), BASE)
     assert deltas(ledger, b"k", BASE) == []
-    assert ledger.of_field(0, b"h", b"f", BASE, 0) == []
+    assert ledger.fields.live(0, field_place(b"h", b"f"), BASE, 0) == []
 
 
 def test_full_chunks_are_searched_as_the_newest_is() -> None:
     ledger = Ledger()
-    log = ledger.string_log(0, 0)
+    log = ledger.strings.log(0, 0)
     for number in range(2 * CHUNK_RECORDS + 10):
         log.append(b"k%d" % (number % 100), number + 1, 1, BASE)
     assert len(log.chunks) == 3
-    found = ledger.of_string(0, b"k7", BASE, 0)
+    found = ledger.strings.live(0, b"k7", BASE, 0)
     assert len(found) == len([n for n in range(2 * CHUNK_RECORDS + 10) if n % 100 == 7])
     found[0].move(DEAD)
     found[-1].move(DEAD)
-    assert len(ledger.of_string(0, b"k7", BASE, 0)) == len(found) - 2
+    assert len(ledger.strings.live(0, b"k7", BASE, 0)) == len(found) - 2
 
 
 def test_decimals_are_kept_exactly() -> None:
     ledger = Ledger()
-    ledger.string_log(0, 0).append_decimal(b"k", 10, b"0.10000000000000001", BASE)
-    [one] = ledger.of_string(0, b"k", BASE, 0)
+    ledger.strings.log(0, 0).append_decimal(b"k", 10, b"0.10000000000000001", BASE)
+    [one] = ledger.strings.live(0, b"k", BASE, 0)
     assert one.decimal == b"0.10000000000000001"
 
 
@@ -88,10 +89,10 @@ def test_equal_stamps_of_two_streams_are_two_bases() -> None:
 
 def test_totals_add_what_counts_and_give_the_register_back() -> None:
     ledger = Ledger()
-    log = ledger.string_log(0, 0)
+    log = ledger.strings.log(0, 0)
     log.append(b"k", 1, 5, BASE)
     log.append_decimal(b"k", 2, b"0.5", BASE)
-    some = ledger.of_string(0, b"k", BASE, 0)
+    some = ledger.strings.live(0, b"k", BASE, 0)
     whole = [each for each in some if each.decimal is None]
     assert total(b"10", whole) == 15 and without(15, whole) == 10
     assert total(None, whole) == 5 and total(b"text", whole) == b"text"

@@ -61,7 +61,7 @@ def counter_entry(known: Memory) -> Entry:
     """10 of stream 1, then 5 and -2 of stream 0."""
     entry = Entry(13, EARLIER, 1)
     entry.flags = COUNTED
-    log = known.ledger.string_log(0, 0)
+    log = known.ledger.strings.log(0, 0)
     over = base_of(EARLIER, 1)
     log.append(b"n", STAMP, 5, over)
     log.append(b"n", STAMP + 1, -2, over)
@@ -92,8 +92,8 @@ def hash_entry(known: Memory) -> Entry:
     entry.dots.ttls = [Claim(EARLIER, 1, 0)]
     over = base_of(EARLIER, 1)
     place = b"\x00\x00\x00\x01hn"
-    known.ledger.field_log(0, 1).append(place, EARLIER, 3, over)
-    known.ledger.field_log(0, 0).append(place, STAMP, 4, over)
+    known.ledger.fields.log(0, 1).append(place, EARLIER, 3, over)
+    known.ledger.fields.log(0, 0).append(place, STAMP, 4, over)
     return entry
 
 
