@@ -195,6 +195,7 @@ HOT = [
     "mesh/merge/place_forget.py",
     "mesh/merge/dot_forget.py",
     "mesh/forget_counters.py",
+    "mesh/forget_beside.py",
     "mesh/touched.py",
     "mesh/usage.py",
     "mesh/merge/elements.py",

@@ -26,6 +26,7 @@ from mesh.fold import (
     is_forgotten,
     values_of,
 )  # fmt: skip
+from mesh.forget_beside import Beside
 from mesh.forget_counters import CounterForgetter
 from mesh.merge.covers import Cut
 from mesh.merge.dot_forget import forget_fields, forget_members, forget_scores, sweep
@@ -52,6 +53,7 @@ from node.store.values.hashes import HashValue
 from node.store.values.sets import SetValue
 from node.store.values.value import Value
 from node.store.values.zsets import ZSetValue
+from node.store.writer import HALT, LATER, READY
 
 AT_ONCE: Final = 16  # touched places between two looks at the budget
 # Names of a large value that are looked at in one slice: 0.2 ms.
@@ -73,7 +75,8 @@ class Forgetter(Noting):
         # What can go once the cut has moved: it is noted again then, lest it is looked at in vain.
         self._late: list[Touched] = []
         self._late_moves: i64 = 0
-        self.counters = CounterForgetter(engine, memory)
+        self.beside = Beside(engine)
+        self.counters = CounterForgetter(engine, memory, self.beside)
 
     # --- forgetting -----------------------------------------------------------------------------
 
@@ -90,11 +93,8 @@ class Forgetter(Noting):
             self._moves = 0  # there is something to be looked at though the cut has not moved
 
     def step(self, budget: int) -> bool:
-        """A slice of about so many places; True: nothing is to be done now.
-
-        Nobody may be walking over the data: a snapshot's head says up to where its writer has
-        forgotten.
-        """
+        """A slice of about so many places; True: nothing is to be done now."""
+        self.beside.halted = False
         work = self._work
         if work is None:
             if self._moves == self.memory.cut.moves:
@@ -106,6 +106,8 @@ class Forgetter(Noting):
             if next(work, self) is self:
                 self._work = None
                 return self._moves == self.memory.cut.moves
+            if self.beside.halted:
+                return False
         return False
 
     def _round(self) -> Iterator[None]:
@@ -131,14 +133,21 @@ class Forgetter(Noting):
                     if not self._put_off(each):
                         yield from self._forget(each, epoch, seen, cut)
                     continue
-                names = each.names
-                for at in range(AT_ONCE, len(names), AT_ONCE):
-                    self._forget_some(each, names[at : at + AT_ONCE], epoch, cut)
+                left: i64 = len(each.names)
+                while left >= 0:
+                    stand = self.beside.stand(each.db, each.key, False)
+                    if stand == READY:
+                        some = each.names[max(left - AT_ONCE, 0) : left]
+                        left -= AT_ONCE
+                        self._forget_some(each, some, epoch, cut)
+                        if left <= 0:
+                            self._end_of(each, epoch, seen, cut)
+                            break
+                    elif stand == LATER:
+                        self._look_again(each, epoch)
+                        break
                     yield None
-                if names:
-                    self._forget_some(each, names[:AT_ONCE], epoch, cut)
-                self._end_of(each, epoch, seen, cut)
-                discard_list(self.engine.writer.trash, names)
+                discard_list(self.engine.writer.trash, each.names)
                 each.names = []
                 if looked_at >= AT_ONCE:
                     looked_at = 0
@@ -147,6 +156,8 @@ class Forgetter(Noting):
             for small in epoch.small:
                 looked_at += 1
                 if self._is_due(small, epoch):
+                    while self.beside.stand(small.db, small.key, True) == HALT:
+                        yield None
                     places = self._forget_small(small, cut)
                     if places < 0:
                         whole = Touched(PUT, small.db, small.key, [], True)
@@ -266,9 +277,15 @@ class Forgetter(Noting):
     ) -> Iterator[None]:
         """One key, and all its places; between two slices it may have become another."""
         db = self.databases[touched.db]
+        # Who looks at everything leaves nothing out: nobody may know how much there is.
+        while self.beside.stand(touched.db, touched.key, epoch.everything) == HALT:
+            yield None
         entry = db.raw(touched.key)
         if entry is None:
             self.meter.check((int(touched.db), touched.key))
+            return
+        if self.beside.stand(touched.db, touched.key, epoch.everything) == LATER:
+            self._look_again(touched, epoch)
             return
         for value in values_of(entry):
             cursor: i64 = 0
@@ -278,8 +295,10 @@ class Forgetter(Noting):
             for at in range(0, len(known), NAMES):
                 self._forget_places(touched, entry, value, known[at : at + NAMES], epoch, cut)
                 yield None
-                if not holds(db, touched.key, entry, value):
-                    self._look_again(touched)
+                while self.beside.stand(touched.db, touched.key, epoch.everything) == HALT:
+                    yield None
+                if not self._may_go_on(touched, entry, value, epoch):
+                    self._look_again(touched, epoch)
                     return
             while cursor >= 0 and isinstance(value, (SetValue, HashValue, ZSetValue)):
                 chunk, cursor = value.do_chunk_from(cursor)
@@ -288,20 +307,44 @@ class Forgetter(Noting):
                 self.forgotten += sweep(value, chunk, rivals, cut, self._later)
                 for _ in range(len(chunk) // SWEPT_AT_ONCE + 1):
                     yield None
-                if not holds(db, touched.key, entry, value):
-                    self._look_again(touched)
+                while self.beside.stand(touched.db, touched.key, epoch.everything) == HALT:
+                    yield None
+                if not self._may_go_on(touched, entry, value, epoch):
+                    self._look_again(touched, epoch)
                     return
         self._forget_key(touched, entry, epoch, seen, cut)
         yield None
 
-    def _look_again(self, touched: Touched) -> None:
-        """A value was taken away while it was looked at, and is being freed: if the key is there
-        it is for the next time."""
+    def _may_go_on(
+        self, touched: Touched, entry: Entry, value: object, epoch: Epoch
+    ) -> bool:
+        """After a slice: is it still the entry of its key, has it this value, and may it be
+        changed?"""
+        if self.databases[touched.db].raw(touched.key) is not entry or not has(entry, value):
+            return False
+        return self.beside.stand(touched.db, touched.key, epoch.everything) == READY
+
+    def _look_again(self, touched: Touched, epoch: Epoch) -> None:
+        """A value was taken away while it was looked at, and is being freed, or a walk is to have
+        it first: if the key is there it is for the next time."""
         self._again = []
         self._later = []
-        db = self.databases[touched.db]
-        if db.raw(touched.key) is not None and not self._now.everything:
-            self._touch(PUT, touched.db, touched.key, [], True)
+        entry = self.databases[touched.db].raw(touched.key)
+        if entry is None:
+            return
+        names = touched.names
+        size: i64 = len(names)
+        for value in values_of(entry):
+            if touched.whole and isinstance(value, Container):
+                size += value.size()
+        now = self._now
+        dots = min(size, epoch.places)  # at most
+        now.places += dots
+        now.told += dots
+        self.meter.wrote(dots)
+        if not now.everything:
+            touched.names = []
+            self._touch(PUT, touched.db, touched.key, names, touched.whole)
 
     def _forget_some(
         self, touched: Touched, names: list[bytes], epoch: Epoch, cut: Cut
@@ -471,11 +514,6 @@ class Forgetter(Noting):
         if self._late or self.memory.ledger.records() > 0:
             return self.streams.vector_row()
         return b""
-
-
-def holds(db: Database, key: bytes, entry: Entry, value: object) -> bool:
-    """Is it still the entry of this key, and has it this value?"""
-    return db.raw(key) is entry and has(entry, value)
 
 
 def is_waiting(value: object) -> bool:

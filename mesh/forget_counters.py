@@ -13,6 +13,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from mesh.fold import fold_field, fold_key, fold_quickly, may_count
+from mesh.forget_beside import Beside
 from mesh.merge.counted import Generation
 from mesh.merge.dot_forget import fold_noted, fold_slot
 from mesh.merge.increments import Log, key_and_field
@@ -28,6 +29,7 @@ from node.store.entry import (
     Field,
 )  # fmt: skip
 from node.store.trash import SLOW_FREE
+from node.store.writer import READY
 
 QUICK_AT_ONCE: Final = 8  # keys that fold without being spelled out, in one look at the budget
 # Freeing so many records of a chunk takes as long as one look at the budget does.
@@ -39,9 +41,10 @@ GENERATIONS: Final = 2
 class CounterForgetter:
     """What mesh/forget.py does with the ledgers of all databases."""
 
-    def __init__(self, engine: Engine, memory: Memory) -> None:
+    def __init__(self, engine: Engine, memory: Memory, beside: Beside) -> None:
         self.engine = engine
         self.memory = memory
+        self.beside = beside
 
     def are_due(self) -> bool:
         """Is a generation to be sealed, perhaps, or a sealed one stable? Where nothing more comes
@@ -82,6 +85,8 @@ class CounterForgetter:
         while at < n:
             end = min(at + QUICK_AT_ONCE, n)
             while at < end:
+                if not self._is_ready(is_strings, sealed.dbs[at], sealed.keys[at]):
+                    break
                 if is_strings:
                     quick = self._fold_key(sealed, counted.now, at)
                 else:
@@ -94,6 +99,10 @@ class CounterForgetter:
             if book.counted is not counted:
                 return
         for number, place in sealed.odd:
+            while not self._is_ready(is_strings, i64(number), place):
+                yield None
+                if book.counted is not counted:
+                    return
             self._spell_out(book, sealed, number, place)
             yield None
             if book.counted is not counted:
@@ -105,6 +114,14 @@ class CounterForgetter:
         counted.end()
         if n > SLOW_FREE:
             self.engine.writer.trash += [sealed.keys, sealed.entries, sealed.slots]
+
+    def _is_ready(self, is_string: bool, db: i64, place: bytes) -> bool:
+        """May this counter fold now? All of a generation must before its chunks go: so where one
+        is to wait the slice ends."""
+        if self.engine.writer.walk is None:
+            return True
+        key = place if is_string else key_and_field(place)[0]
+        return self.beside.stand(db, key, True) == READY
 
     def _spell_out(self, book: Book, sealed: Generation, number: int, place: bytes) -> None:
         """Any counter: folds as far as it can; what is left of the generation is written anew."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Places looked at in one slice, about half a millisecond, and the pause after it.
 FORGET_PLACES: Final = 500
 FORGET_PAUSE_S: Final = 0.002
+# Nothing can be forgotten before a walk over the data has gone on: it has the loop's turns.
+HALT_PAUSE_S: Final = 0.01
 # How long what peers say is gathered, in heartbeats: their reports come at any time, each of many
 # members' once a heartbeat, and to find what all of them hold takes all their rows.
 GATHER_HEARTBEATS: Final = 0.1
@@ -58,6 +60,8 @@ class Forgetting:
     def pause_s(self) -> float:
         """How long clients and peers have the processor between two slices: none where they asked
         for nothing since the last one."""
+        if self.agent.member.forgetter.beside.halted:
+            return HALT_PAUSE_S
         engine = self.agent.engine
         done = int(engine.processed), int(engine.clock.last)
         is_quiet = done == self._done_before

@@ -44,6 +44,8 @@ from node.store.effect import MERGE, QUIET, Effect
 # must not cost a transfer. What the operator sets counts.
 MESH_BACKLOG_BYTES = 64 * 1024 * 1024
 START = b"MESH.START"
+# What is shown to a walk takes so many times as long to be forgotten.
+SHOWN = 16
 LACKED = b"-"  # before a stream that has ended and of which some is not here
 ANEW = b"+"  # this stream begins since the state was replaced: what was reported before is void
 
@@ -260,12 +262,18 @@ class Member(Seat):
     def forget_step(self, budget: int) -> bool:
         """Forgets a slice of what is stable; True: nothing is to be done now.
 
-        Never while somebody walks over the data, a snapshot is taken in or merged: what they see
-        would not fit the cut that was said at their beginning.
+        Never while data is compared with a peer's, or a snapshot is taken in or merged: what they
+        see would not fit the cut that was said at their beginning. Beside a walk that writes the
+        data out in smaller slices: what it has not had yet is encoded first.
         """
         taking_in = self.staging is not None or self.merging is not None
-        if not self.stability.active or taking_in or self.engine.writer.walk is not None:
+        if not self.stability.active or taking_in:
             return True
+        walk = self.engine.writer.walk
+        if walk is not None:
+            if not walk.may_forget():
+                return True
+            budget = max(budget // SHOWN, 1)
         return self.forgetter.step(budget) and self.forgetter.meter.step(budget)
 
     # --- taking in a snapshot -------------------------------------------------------------------

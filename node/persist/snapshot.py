@@ -29,7 +29,7 @@ from node.store.keyspace import Database
 from node.store.values.container import Container
 from node.store.values.cron import CronValue
 from node.store.values.value import Value
-from node.store.writer import BeforeChange, Writer, other_phase
+from node.store.writer import HALT, LATER, READY, BeforeChange, Writer, other_phase
 
 # Values of more places than this are encoded in pieces, over as many steps as it takes.
 LARGE: Final = 2000
@@ -82,6 +82,7 @@ class SnapshotWalk(BeforeChange):
         marking: bool = True,
     ) -> None:
         self.error = ""
+        self.large = LARGE
         self.written = False  # the last byte was given
         self.done = False
         self.keys_written = 0
@@ -172,6 +173,30 @@ class SnapshotWalk(BeforeChange):
         if entry is self._read_entry:
             self._freeze()
 
+    def may_forget(self) -> bool:
+        return True
+
+    def forgetting(self, db: Database, key: bytes, entry: Entry) -> i64:
+        """As a change, but nobody waits for it: what it takes to show the entry is put off."""
+        if entry.flags & HELD == self.phase:
+            return READY if entry is not self._read_entry or self._shows_alone(entry) else LATER
+        if len(self._early) >= EARLY_PER_STEP:
+            return HALT
+        value = entry.value
+        if isinstance(value, Value) and value.size() > self.large:
+            return LATER  # it would be copied, and what is being read as well
+        self.before(db, key, entry)
+        return READY
+
+    def _shows_alone(self, entry: Entry) -> bool:
+        """Is only what shows of the value still to be read, and does no name go when its dots are
+        forgotten?"""
+        value = entry.value
+        return (
+            self._read_fields is None and entry.dots is None
+            and isinstance(value, Container) and value.deadlines is None
+        )  # fmt: skip
+
     def flushed(
         self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
     ) -> None:
@@ -236,6 +261,8 @@ class SnapshotWalk(BeforeChange):
             if not each.fields.step(False):
                 return PIECE_KEYS
             self._large.popleft()
+            if each.fields is self._read_fields:
+                self._read_fields = None
             self._put(chunks, each.number, b"")
             self._pieces = self._slow.pieces(
                 each.kind, each.key, each.value, i64(each.deadline_ms),
@@ -290,7 +317,7 @@ class SnapshotWalk(BeforeChange):
         elif isinstance(value, CronValue):
             more = [*job_fields(value), *keydb_fields(key, value)]
         self.keys_written += 1
-        if isinstance(value, Value) and value.size() > LARGE:
+        if isinstance(value, Value) and value.size() > self.large:
             later = self._metadata.later_fields(i64(number), key, entry)
             kind, content = large_content_of(value, self._small.version)
             if isinstance(content, Reading):
@@ -384,6 +411,7 @@ class Snapshots:
         self._head = head
         self._soon = soon
         self._budget_keys = budget_keys
+        self.large = LARGE
         self._waiting: list[Sink] = []
         self._served: list[Sink] = []
         self._walk: SnapshotWalk | None = None
@@ -426,6 +454,7 @@ class Snapshots:
         self._writer.walk = None
         self._served = [sink]
         self._walk = make(self._writer)
+        self._walk.large = self.large
         sink.begin()
         self.go_on()
 
@@ -489,6 +518,7 @@ class Snapshots:
             self._writer, self._databases, self._metadata, self._head(), int(first.version),
             first.checksum,
         )  # fmt: skip
+        self._walk.large = self.large
         for sink in list(self._served):
             sink.begin()
         return self._walk

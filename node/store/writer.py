@@ -75,6 +75,12 @@ TAKES: Final = [
 ]
 
 
+# What is said of an entry whose metadata is about to be forgotten while a walk runs.
+READY: Final[i64] = 0
+LATER: Final[i64] = 1  # not this one yet: go on with others
+HALT: Final[i64] = 2  # none, for a moment
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class BeforeChange:
     """The snapshot walk: is shown each entry before its first change."""
@@ -86,6 +92,15 @@ class BeforeChange:
         self, db: Database, old: list[dict[bytes, Entry]], hidden: dict[bytes, Entry]
     ) -> None:
         """A database was emptied; the old maps do not change any more."""
+
+    def may_forget(self) -> bool:
+        """May metadata be forgotten while this runs? Then `forgetting` is asked for each entry."""
+        return False
+
+    def forgetting(self, db: Database, key: bytes, entry: Entry) -> i64:
+        """Metadata of an entry is about to be forgotten. READY: it was saved as it is, if the walk
+        had not had it yet; LATER; HALT."""
+        return HALT
 
 
 class Writer(Lapse):

@@ -159,6 +159,7 @@ class SimNode:
             self.engine.writer, self.engine.databases, self.member.metadata, list,
             self.queue.append, WALK_KEYS,
         )  # fmt: skip
+        self.snapshots.large = LARGE
         self.wake()
         if self.log is not None:
             self.log.boot()
@@ -286,7 +287,8 @@ class SimNode:
         if not self.world.forgets_at(self) or not self.member.started:
             return
         while not self.member.forget_step(budget or 1000) and not budget:
-            pass
+            if self.member.forgetter.beside.halted:
+                return
 
     def forget_now(self) -> None:
         """As a heartbeat does it, but without saying anything."""

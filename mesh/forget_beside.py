@@ -1,0 +1,40 @@
+"""Forgetting beside a walk over the data: a save, the append-only file anew, a snapshot for another
+node.  [compiled]
+
+The head of what is written says up to where its writer had forgotten when it began. So who forgets
+shows an entry first, as who writes does. Nobody waits for it, so it is put off where it would cost:
+a large value until it was read, all others while much that was shown is still to be written out.
+"""
+
+from __future__ import annotations
+
+from mypy_extensions import i64
+
+from node.engine import Engine
+from node.store.writer import HALT, LATER, READY
+
+
+class Beside:
+    """What may be forgotten now."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.writer = engine.writer
+        self.databases = engine.databases
+        self.halted = False  # nothing can be done for a moment: the slice ends
+
+    def stand(self, number: i64, key: bytes, waits: bool) -> i64:
+        """READY: metadata of this key may be forgotten until the next yield; LATER: not before the
+        walk has had it, which may be at its end; HALT: ask again, and the slice ends. Whoever
+        `waits` is told to halt instead of to come later."""
+        walk = self.writer.walk
+        if walk is None:
+            return READY
+        db = self.databases[number]
+        entry = db.raw(key)
+        if entry is None:
+            return READY
+        found = walk.forgetting(db, key, entry)
+        if found == HALT or (waits and found == LATER):
+            self.halted = True
+            return HALT
+        return found
