@@ -137,15 +137,15 @@ def measure(node: Process, peer: Process, wanted: Wanted) -> None:
     applied_s = time.monotonic() - back_s
     await_disks(asker, peer)
     held_s = time.monotonic() - back_s
+    zero_s = held_s + await_zero(asker, node, peer)
     await_files(asker, peer)
     written_s = time.monotonic() - back_s
-    zero_s = written_s + await_zero(asker, node, peer)
     last = info(asker)
     print(
         f"\nafter the peer's return: all applied in {applied_s:.1f} s, on both disks in"
-        f" {held_s:.1f} s, no file being written from the data any more in {written_s:.1f} s,"
-        f" nothing remembered by either in {zero_s:.1f} s:"
-        f" {(zero_s - written_s) / HEARTBEAT_S:.1f} heartbeats after that\n"
+        f" {held_s:.1f} s, nothing remembered by either in {zero_s:.1f} s:"
+        f" {(zero_s - held_s) / HEARTBEAT_S:.1f} heartbeats after that; files were being"
+        f" written from the data until {written_s:.1f} s\n"
         f"identity spans of live list elements:"
         f" {int(last['mesh_list_span_bytes']):,} bytes for {asker.call(b'LLEN', QUEUE)} elements\n"
         f"transfers taken in by the peer: {info(Client(peer.port))['mesh_transfers_in']}",
@@ -223,7 +223,7 @@ def await_disks(asker: Client, peer: Process) -> None:
 
 
 def await_files(asker: Client, peer: Process) -> None:
-    """Returns when neither node writes a file from its data: nothing is forgotten meanwhile."""
+    """Returns when neither node writes a file from its data: large values wait for that."""
     other = Client(peer.port)
     wait_until(partial(are_at_rest, asker, other), "files to be written", AWAIT_S)
     other.close()
