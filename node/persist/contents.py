@@ -95,7 +95,7 @@ class Reading(Slices):
         """The value may change from now on.
 
         Two lists, no pairs: the garbage collector would look at millions of these again and again
-        while they are made. 30 ms for a million members, and everybody waits for it.
+        while they are made. 60 ms for a million members, and everybody waits for it.
         """
         if not self.is_live:
             return
