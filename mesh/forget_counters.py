@@ -80,12 +80,16 @@ class CounterForgetter:
         counted = book.counted
         counted.begin()
         is_strings = book is self.memory.ledger.strings
+        writer = self.engine.writer
         at: i64 = 0
         n: i64 = len(sealed.keys)
         while at < n:
             end = min(at + QUICK_AT_ONCE, n)
             while at < end:
-                if not self._is_ready(is_strings, sealed.dbs[at], sealed.keys[at]):
+                # Where no walk runs the counter's name is not looked at, which is far away.
+                if writer.walk is not None and not self._is_ready(
+                    is_strings, sealed.dbs[at], sealed.keys[at]
+                ):
                     break
                 if is_strings:
                     quick = self._fold_key(sealed, counted.now, at)
@@ -113,13 +117,11 @@ class CounterForgetter:
                 return
         counted.end()
         if n > SLOW_FREE:
-            self.engine.writer.trash += [sealed.keys, sealed.entries, sealed.slots]
+            writer.trash += [sealed.keys, sealed.entries, sealed.slots]
 
     def _is_ready(self, is_string: bool, db: i64, place: bytes) -> bool:
         """May this counter fold now? All of a generation must before its chunks go: so where one
         is to wait the slice ends."""
-        if self.engine.writer.walk is None:
-            return True
         key = place if is_string else key_and_field(place)[0]
         return self.beside.stand(db, key, True) == READY
 
@@ -171,7 +173,7 @@ class CounterForgetter:
 
     def _fold_field(self, sealed: Generation, now: Generation, at: i64) -> bool:
         """The quick way of nearly every field; False: it is to be spelled out."""
-        if sealed.odd or now.odd:  # else the place's name is not looked at, which is far away
+        if sealed.odd or now.odd:
             db = sealed.dbs[at]
             place = sealed.keys[at]
             if sealed.is_odd(db, place) or now.is_odd(db, place):
