@@ -176,10 +176,10 @@ class Pair:
             self.queued.append(words)
         elif words[0].lower() in (b"exec", b"discard"):
             for each in self.queued:
-                self.part(each, False)
+                self.part(client, each, False)
             self.queued = []
         else:
-            self.part(words, ours != theirs)
+            self.part(client, words, ours != theirs)
 
     def compare(self, words: list[bytes], ours: Shown, theirs: Shown) -> None:
         """Difference where the replies are not alike and not meant to differ."""
@@ -195,16 +195,16 @@ class Pair:
         ):
             raise Difference(words, ours, theirs)
 
-    def part(self, words: list[bytes], differ: bool) -> None:
-        """Deletes what the two cannot have alike after this command."""
+    def part(self, client: int, words: list[bytes], differ: bool) -> None:
+        """Deletes what the two cannot have alike after this command, in its client's database."""
         if len(words) < 2:
             return
-        node = self.ours.node
-        value = node.sessions[0].ctx.db.glance(words[1])
+        db = self.ours.node.sessions[self.ours.session_of(client)].ctx.db
+        value = db.glance(words[1])
         kind = value.kind() if isinstance(value, Value) else b""
         if self.judge.parts(words, b"any" if differ else kind):
             for target in (self.ours, self.theirs):
-                target.call(CLIENT, [b"DEL", words[1]])
+                target.call(client, [b"DEL", words[1]])
 
     def begin(self, words: list[bytes]) -> None:
         """The other client sends what may wait."""
