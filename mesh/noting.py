@@ -131,12 +131,15 @@ class Noting(Reader):
         if op != SADD:
             count >>= 1  # pairs
         now = self._now
+        last = self._last
+        if last.whole and last.db == effect.db and last.key == effect.key:
+            now.places += count  # the large key that is written all the time
+            return True
         entry = self.databases[effect.db].recent(effect.key)
         value = None if entry is None else entry.value
         if noted_in(value) == now.number:
             now.places += count
             return True
-        last = self._last
         if last.key != effect.key or last.db != effect.db:
             if entry is not None and self._note_collection(effect, entry):
                 now.places += count
