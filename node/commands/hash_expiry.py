@@ -279,6 +279,7 @@ def hsetex(ctx: Context, args: list[bytes]) -> object:
             if (value is not None and value.has(field)) != wanted:
                 return 0
     kept = kept_deadlines(value, fields) if options.expiration == b"KEEPTTL" else {}
+    most = most_one_by_one(value, fields)
     ctx.reworded()
     ctx.emit(HSET, args[1], args, options.begin)
     for deadline, those in kept.items():
@@ -288,7 +289,25 @@ def hsetex(ctx: Context, args: list[bytes]) -> object:
         if written is not None:
             written.note_timed()
         give_deadline(ctx, args[1], fields, options.deadline)
+        written = ctx.hash(args[1])
+        if written is not None and options.deadline <= ctx.now_ms():
+            written.note_most(most)
     return 1
+
+
+def most_one_by_one(value: HashValue | None, fields: list[bytes]) -> i64:
+    """The most places that a hash ever had where each of these fields is set and goes before the
+    next one is set, as Redis does it: OBJECT ENCODING tells."""
+    if value is None:
+        return 1
+    size: i64 = value.size()
+    most = max(value.most, size)
+    for field in fields:
+        if value.has(field):
+            size -= 1
+        else:
+            most = max(most, size + 1)
+    return most
 
 
 def kept_deadlines(value: HashValue | None, fields: list[bytes]) -> dict[int, list[bytes]]:

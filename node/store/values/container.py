@@ -52,6 +52,10 @@ class Container(Places):
             i += 1
         self.longest = longest
 
+    def note_most(self, most: i64) -> None:
+        """So many places there ever were, whatever came in between by the way."""
+        self.most = most
+
     def take_past(self, other: Container) -> None:
         """It is a copy of the other, or stands in its place: what that was before holds for it."""
         self.most = other.most
