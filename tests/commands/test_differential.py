@@ -108,10 +108,18 @@ def meant(words: list[bytes], ours: Shown, theirs: Shown) -> bool:
     if name[:1] in (b"z", b"b") and without_sign(ours) == without_sign(theirs):
         return True
     # Elements that SORT finds equal come in the order that Redis's quicksort leaves them in, and
-    # a set that is not to be sorted in that of its hash table.
+    # a set that is not to be sorted in that of its hash table. To ALPHA a name ends at a NUL.
     if name in (b"sort", b"sort_ro") and ours.kind == theirs.kind == "array":
-        return len(ours.items) == len(theirs.items) and b"BY" in [word.upper() for word in words]
+        options = [word.upper() for word in words]
+        if b"ALPHA" in options and texts(ours) == texts(theirs):
+            return True
+        return len(ours.items) == len(theirs.items) and b"BY" in options
     return False
+
+
+def texts(shown: Shown) -> list[bytes]:
+    """What strcoll sees of the elements of a reply."""
+    return [item.text.partition(b"\0")[0] for item in shown.items]
 
 
 def without_sign(shown: Shown) -> Shown:
