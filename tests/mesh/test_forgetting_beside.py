@@ -102,6 +102,16 @@ def forget(node: SimNode) -> bool:
     return True
 
 
+def written_beside(node: SimNode, walk: SnapshotWalk, keys: int) -> bytes:
+    """All that is left of a walk; after each step, of so many keys, is forgotten what can be."""
+    data: list[bytes] = []
+    while (chunks := walk.step(keys)) is not None:
+        data += chunks
+        forget(node)
+    assert not walk.error
+    return b"".join(data)
+
+
 def members(node: SimNode) -> int:
     """How many members of sets have a dot."""
     return left(node).get("members", 0)
@@ -157,11 +167,7 @@ def test_nothing_is_shown_to_a_walk_that_has_much_to_write_out() -> None:
     walk = walk_over(a, 2000)
     assert not forget(a)
     assert left(a)["rare"] >= 500
-    data: list[bytes] = []
-    while (chunks := walk.step(100)) is not None:
-        data += chunks
-        forget(a)
-    assert records(b"".join(data)) == before
+    assert records(written_beside(a, walk, 100)) == before
     assert forget(a) and left(a) == {}
 
 
@@ -177,11 +183,7 @@ def test_the_fields_of_a_hash_that_is_read_fold_when_that_was_done() -> None:
     before = records(rest_of(walk_over(a, 2000)))
     walk = walk_over(a, 2000)
     assert not forget(a) and left(a)["increments"] == LARGE + 1
-    data: list[bytes] = []
-    while (chunks := walk.step(1)) is not None:
-        data += chunks
-        forget(a)
-    assert records(b"".join(data)) == before
+    assert records(written_beside(a, walk, 1)) == before
     assert forget(a) and "increments" not in left(a)
     hold(mesh)
     assert left(a) == {}
@@ -195,11 +197,7 @@ def test_everything_is_looked_at_beside_a_walk_and_nothing_is_left_out() -> None
     a.member.forgetter.beat()
     before = records(rest_of(walk_over(a, 2000)))
     walk = walk_over(a, 2000)
-    data: list[bytes] = []
-    while (chunks := walk.step(1)) is not None:
-        data += chunks
-        forget(a)
-    assert records(b"".join(data)) == before
+    assert records(written_beside(a, walk, 1)) == before
     assert forget(a) and left(a) == {}
 
 
