@@ -89,6 +89,7 @@ class Forgetter(Noting):
             self._now.touched += self._late
             self._late = []
         self.end_epoch()
+        self._go_back()
         if (self.epochs and cut.has_row(self.epochs[0].row)) or self.counters.are_due():
             self._moves = 0  # there is something to be looked at though the cut has not moved
 
@@ -97,17 +98,23 @@ class Forgetter(Noting):
         self.beside.halted = False
         work = self._work
         if work is None:
+            if self.beside.were_written(self.behind):
+                self._go_back()
             if self._moves == self.memory.cut.moves:
                 return True
             self._moves = self.memory.cut.moves
             work = self._round()
             self._work = work
-        for _ in range(budget):
+        left: i64 = budget
+        while left > 0:
+            self.beside.shown = 0
             if next(work, self) is self:
                 self._work = None
                 return self._moves == self.memory.cut.moves
             if self.beside.halted:
                 return False
+            # To encode an entry takes as long as to look at some places.
+            left -= 1 + self.beside.shown
         return False
 
     def _round(self) -> Iterator[None]:
@@ -116,7 +123,7 @@ class Forgetter(Noting):
         while self.epochs and cut.has_row(self.epochs[0].row):
             epoch = self.epochs.pop(0)
             self.noted -= 1
-            cut.beats = epoch.number
+            cut.beats = max(cut.beats, epoch.number)
             if epoch.everything:
                 yield from self._everything(epoch, cut)
                 self.meter.looked_at(epoch.places, True)
@@ -277,9 +284,7 @@ class Forgetter(Noting):
     ) -> Iterator[None]:
         """One key, and all its places; between two slices it may have become another."""
         db = self.databases[touched.db]
-        # Who looks at everything leaves nothing out: nobody may know how much there is.
-        while self.beside.stand(touched.db, touched.key, epoch.everything) == HALT:
-            yield None
+        yield from self._halts(touched, epoch)
         entry = db.raw(touched.key)
         if entry is None:
             self.meter.check((int(touched.db), touched.key))
@@ -295,8 +300,7 @@ class Forgetter(Noting):
             for at in range(0, len(known), NAMES):
                 self._forget_places(touched, entry, value, known[at : at + NAMES], epoch, cut)
                 yield None
-                while self.beside.stand(touched.db, touched.key, epoch.everything) == HALT:
-                    yield None
+                yield from self._halts(touched, epoch)
                 if not self._may_go_on(touched, entry, value, epoch):
                     self._look_again(touched, epoch)
                     return
@@ -307,13 +311,18 @@ class Forgetter(Noting):
                 self.forgotten += sweep(value, chunk, rivals, cut, self._later)
                 for _ in range(len(chunk) // SWEPT_AT_ONCE + 1):
                     yield None
-                while self.beside.stand(touched.db, touched.key, epoch.everything) == HALT:
-                    yield None
+                yield from self._halts(touched, epoch)
                 if not self._may_go_on(touched, entry, value, epoch):
                     self._look_again(touched, epoch)
                     return
         self._forget_key(touched, entry, epoch, seen, cut)
         yield None
+
+    def _halts(self, touched: Touched, epoch: Epoch) -> Iterator[None]:
+        """Until the key may be looked at or is to be left. Who looks at everything leaves nothing:
+        nobody may know how much there is."""
+        while self.beside.stand(touched.db, touched.key, epoch.everything) == HALT:
+            yield None
 
     def _may_go_on(
         self, touched: Touched, entry: Entry, value: object, epoch: Epoch
@@ -323,6 +332,13 @@ class Forgetter(Noting):
         if self.databases[touched.db].raw(touched.key) is not entry or not has(entry, value):
             return False
         return self.beside.stand(touched.db, touched.key, epoch.everything) == READY
+
+    def _go_back(self) -> None:
+        """What a walk was to have first is looked at again now."""
+        if self.behind:
+            self.epochs = self.behind + self.epochs
+            self.behind = []
+            self._moves = 0
 
     def _look_again(self, touched: Touched, epoch: Epoch) -> None:
         """A value was taken away while it was looked at, and is being freed, or a walk is to have
@@ -337,14 +353,29 @@ class Forgetter(Noting):
         for value in values_of(entry):
             if touched.whole and isinstance(value, Container):
                 size += value.size()
+        touched.names = []
         now = self._now
         dots = min(size, epoch.places)  # at most
+        self.meter.wrote(dots)
+        if self.beside.stand(touched.db, touched.key, epoch.everything) == LATER:
+            self._leave(Touched(touched.op, touched.db, touched.key, names, touched.whole), epoch)
+            self.behind[-1].places += dots
+            return
         now.places += dots
         now.told += dots
-        self.meter.wrote(dots)
         if not now.everything:
-            touched.names = []
             self._touch(PUT, touched.db, touched.key, names, touched.whole)
+
+    def _leave(self, touched: Touched, epoch: Epoch) -> None:
+        """A walk is to have this key first: it is stable, and waits for that alone."""
+        behind = self.behind
+        if not behind or behind[-1].number != epoch.number:
+            left = Epoch(epoch.number)
+            left.row = epoch.row
+            behind.append(left)
+            self.noted += 1
+        behind[-1].touched.append(touched)
+        self.noted += 1 + len(touched.names)
 
     def _forget_some(
         self, touched: Touched, names: list[bytes], epoch: Epoch, cut: Cut

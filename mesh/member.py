@@ -44,8 +44,6 @@ from node.store.effect import MERGE, QUIET, Effect
 # must not cost a transfer. What the operator sets counts.
 MESH_BACKLOG_BYTES = 64 * 1024 * 1024
 START = b"MESH.START"
-# What is shown to a walk takes so many times as long to be forgotten.
-SHOWN = 16
 LACKED = b"-"  # before a stream that has ended and of which some is not here
 ANEW = b"+"  # this stream begins since the state was replaced: what was reported before is void
 
@@ -263,18 +261,19 @@ class Member(Seat):
         """Forgets a slice of what is stable; True: nothing is to be done now.
 
         Never while data is compared with a peer's, or a snapshot is taken in or merged: what they
-        see would not fit the cut that was said at their beginning. Beside a walk that writes the
-        data out in smaller slices: what it has not had yet is encoded first.
+        see would not fit the cut that was said at their beginning.
         """
         taking_in = self.staging is not None or self.merging is not None
         if not self.stability.active or taking_in:
             return True
         walk = self.engine.writer.walk
-        if walk is not None:
-            if not walk.may_forget():
-                return True
-            budget = max(budget // SHOWN, 1)
-        return self.forgetter.step(budget) and self.forgetter.meter.step(budget)
+        if walk is not None and not walk.may_forget():
+            return True
+        if not self.forgetter.step(budget) or not self.forgetter.meter.step(budget):
+            return False
+        # What only waits for the walk is asked for again and again: it may be there for seconds.
+        self.forgetter.beside.halted = len(self.forgetter.behind) > 0
+        return not self.forgetter.behind
 
     # --- taking in a snapshot -------------------------------------------------------------------
 

@@ -79,6 +79,7 @@ class Noting(Reader):
         self.noted: i64 = 0  # places that wait, keys and epochs
         self.noted_max: i64 = NOTED_MAX
         self.epochs: list[Epoch] = []
+        self.behind: list[Epoch] = []  # stable, but a walk is to have their keys first
         self._now = Epoch(1)
         self.streams.beats = self._now.number
         self._now.everything = True  # what was loaded
@@ -320,12 +321,13 @@ class Noting(Reader):
 
     def _collapse(self) -> None:
         """Too much waits to be noted: one look at everything takes the place of all epochs."""
-        for epoch in self.epochs:
+        for epoch in [*self.behind, *self.epochs]:
             self._now.places += epoch.places
             self.meter.places -= epoch.places
             self.meter.ever -= epoch.places
         self.meter.note(self._now.touched)
         self.epochs = []
+        self.behind = []
         self.noted = 0
         self._last = self._nobody
         self._now.touched = []

@@ -29,7 +29,7 @@ from node.store.keyspace import Database
 from node.store.values.container import Container
 from node.store.values.cron import CronValue
 from node.store.values.value import Value
-from node.store.writer import HALT, LATER, READY, BeforeChange, Writer, other_phase
+from node.store.writer import HALT, LATER, READY, SHOWN, BeforeChange, Writer, other_phase
 
 # Values of more places than this are encoded in pieces, over as many steps as it takes.
 LARGE: Final = 2000
@@ -186,7 +186,7 @@ class SnapshotWalk(BeforeChange):
         if isinstance(value, Value) and value.size() > self.large:
             return LATER  # it would be copied, and what is being read as well
         self.before(db, key, entry)
-        return READY
+        return SHOWN
 
     def _shows_alone(self, entry: Entry) -> bool:
         """Is only what shows of the value still to be read, and does no name go when its dots are

@@ -77,8 +77,9 @@ TAKES: Final = [
 
 # What is said of an entry whose metadata is about to be forgotten while a walk runs.
 READY: Final[i64] = 0
-LATER: Final[i64] = 1  # not this one yet: go on with others
-HALT: Final[i64] = 2  # none, for a moment
+SHOWN: Final[i64] = 1  # as READY: the entry was saved for it, which took its time
+LATER: Final[i64] = 2  # not this one yet: go on with others
+HALT: Final[i64] = 3  # none, for a moment
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -98,8 +99,8 @@ class BeforeChange:
         return False
 
     def forgetting(self, db: Database, key: bytes, entry: Entry) -> i64:
-        """Metadata of an entry is about to be forgotten. READY: it was saved as it is, if the walk
-        had not had it yet; LATER; HALT."""
+        """Metadata of an entry is about to be forgotten. READY: the walk has had it; SHOWN: it was
+        saved as it is; LATER; HALT."""
         return HALT
 
 

@@ -9,7 +9,8 @@ from node.digest import digest_of
 from node.persist.rdb_reader import RdbReader
 from node.persist.rdb_records import Aux, KeyRecord, Opaque, Record
 from node.persist.snapshot import EARLY_PER_STEP, SnapshotWalk
-from node.store.writer import BeforeChange
+from node.store.entry import HELD
+from node.store.writer import READY, BeforeChange
 from tests.mesh.stories import Mesh
 from tests.mesh.test_forgetting_in_slices import hold, left, pair, say
 from tests.mesh.test_quiet import STORIES, write
@@ -123,14 +124,13 @@ def test_a_large_value_is_forgotten_when_what_is_known_of_it_was_written() -> No
     dotted(a, b, mesh)
     before = records(rest_of(walk_over(a, 2000)))
     walk = walk_over(a, 2000)
-    assert forget(a)
+    assert not forget(a)
     assert members(a) == LARGE  # the other one is forgotten
     data: list[bytes] = []
     while members(a) == LARGE:
         chunks = walk.step(1)
         assert chunks is not None, "it waits for the end of the walk"
         data += chunks
-        a.member.heartbeat()
         forget(a)
     assert members(a) == 0 and not walk.done
     data.append(rest_of(walk))
@@ -138,6 +138,59 @@ def test_a_large_value_is_forgotten_when_what_is_known_of_it_was_written() -> No
     assert found == before
     hold(mesh)
     assert left(a) == left(b) == {}
+
+
+def slices(node: SimNode, places: int) -> int:
+    """Of so many places, until nothing is to be done now."""
+    done = 1
+    while not node.member.forget_step(places):
+        done += 1
+        assert done < LARGE, "it does not come to an end"
+    return done
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_a_walk_has_had_is_forgotten_as_quickly_as_without_one(everything: bool) -> None:
+    """A large set took until the end of the walk, whose steps came between many small slices."""
+    took: list[int] = []
+    for walks in (False, True):
+        mesh, a, b = pair()
+        dotted(a, b, mesh)
+        if everything:
+            a.member.forgetter.look_at_all()
+            say(mesh)
+            a.member.forgetter.beat()
+        if walks:
+            walk = walk_over(a, 2000)
+            db = a.engine.databases[0]
+            entry = db.raw(b"large")
+            assert entry is not None
+            while walk.forgetting(db, b"large", entry) != READY:
+                assert walk.step(1) is not None, "it waits for the end of the walk"
+        took.append(slices(a, 20))
+        assert members(a) == 0
+    assert took[0] > 3 and took[1] <= took[0] + 1
+
+
+def test_a_slice_shows_few_keys_and_fewer_the_larger_they_are() -> None:
+    shown: list[int] = []
+    for size in (1, 400):
+        mesh, a, _ = pair()
+        for number in range(600):
+            a("SADD", f"s{number}", *(f"m{each}" for each in range(size)))
+        say(mesh)
+        a.member.forgetter.beat()
+        walk = walk_over(a, 2000)
+        assert not a.member.forget_step(20)
+        shown.append(600 - waiting(walk, a))
+        rest_of(walk)
+    assert 0 < shown[1] <= 3 < shown[0] <= 40
+
+
+def waiting(walk: SnapshotWalk, node: SimNode) -> int:
+    """How many keys the walk has not had."""
+    shards = node.engine.databases[0].keys.dicts
+    return sum(entry.flags & HELD != walk.phase for shard in shards for entry in shard.values())
 
 
 def test_a_value_that_was_read_and_is_written_meanwhile_is_as_it_was_in_the_file() -> None:
@@ -148,7 +201,6 @@ def test_a_value_that_was_read_and_is_written_meanwhile_is_as_it_was_in_the_file
     data: list[bytes] = []
     while members(a) == LARGE:
         data += walk.step(1) or []
-        a.member.heartbeat()
         forget(a)
     a("SREM", "large", "m7", "m8")
     a("SADD", "large", "new")
@@ -215,7 +267,7 @@ def test_what_is_put_off_is_still_counted() -> None:
     dotted(a, b, mesh)
     walk = walk_over(a, 2000)
     for _ in range(3):
-        assert forget(a)
+        assert not forget(a)
         assert a.member.forgetter.meter.dotted() >= members(a) == LARGE
         a.member.heartbeat()
     rest_of(walk)
