@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # Places looked at in one slice, about half a millisecond, and the pause after it.
 FORGET_PLACES: Final = 500
 FORGET_PAUSE_S: Final = 0.002
+# Places in a slice beside a walk over the data, where clients and peers asked for nothing since the
+# last one: as long as the walk's own step, which has every second turn of the loop.
+BESIDE_PLACES: Final = 16 * FORGET_PLACES
 # Nothing can be forgotten before a walk over the data has gone on: it has the loop's turns.
 HALT_PAUSE_S: Final = 0.01
 # How long what peers say is gathered, in heartbeats: their reports come at any time, each of many
@@ -29,6 +32,7 @@ class Forgetting:
         self.agent = agent
         self._gathers = False  # reports that have come are to be looked at
         self._runs = False
+        self._is_quiet = False
         self._done_before = 0, 0  # commands, and the newest stamp, when a slice was done last
 
     def heard(self) -> None:
@@ -48,22 +52,25 @@ class Forgetting:
         """Forgets what is stable now, from the next slice on."""
         if not self._runs:
             self._runs = True
+            self._is_quiet = False
             self._slice()
 
     def _slice(self) -> None:
         """A slice, and when the next one is due."""
-        if self.agent.stopped or self.agent.member.forget_step(FORGET_PLACES):
+        agent = self.agent
+        beside = self._is_quiet and agent.engine.writer.walk is not None
+        if agent.stopped or agent.member.forget_step(BESIDE_PLACES if beside else FORGET_PLACES):
             self._runs = False
         else:
-            self.agent.call_later(self.pause_s(), self._slice)
+            agent.call_later(self.pause_s(), self._slice)
 
     def pause_s(self) -> float:
         """How long clients and peers have the processor between two slices: none where they asked
         for nothing since the last one."""
-        if self.agent.member.forgetter.beside.halted:
-            return HALT_PAUSE_S
         engine = self.agent.engine
         done = int(engine.processed), int(engine.clock.last)
-        is_quiet = done == self._done_before
+        self._is_quiet = done == self._done_before
         self._done_before = done
-        return 0.0 if is_quiet else FORGET_PAUSE_S
+        if self.agent.member.forgetter.beside.halted:
+            return HALT_PAUSE_S
+        return 0.0 if self._is_quiet else FORGET_PAUSE_S

@@ -11,12 +11,13 @@ import conf
 from mesh.agent import Agent
 from mesh.clock import HybridClock
 from mesh.dots import Streams, pack_marks, row_of
-from mesh.forget_task import FORGET_PAUSE_S, GATHER_HEARTBEATS
+from mesh.forget_task import BESIDE_PLACES, FORGET_PAUSE_S, FORGET_PLACES, GATHER_HEARTBEATS
 from mesh.link import Link
 from mesh.merge.resolver import StampResolver
 from mesh.removals import KEY, Pending
 from node.commands.table import load
 from node.engine import Engine
+from node.store.writer import BeforeChange
 
 
 def agent(folder: Path) -> Agent:
@@ -61,6 +62,28 @@ def test_forgetting_rests_between_two_slices_only_while_there_is_other_work(tmp_
     assert found.forgetting.pause_s() == 0.0
     found.engine.clock.next()  # a write, or a peer's frame
     assert found.forgetting.pause_s() == FORGET_PAUSE_S
+
+
+def test_slices_beside_a_walk_are_as_long_as_its_own_while_there_is_no_other_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = agent(tmp_path)
+    timers: list[Callable[[], None]] = []
+    slices: list[int] = []
+    monkeypatch.setattr(found, "call_later", lambda _delay_s, call: timers.append(call))
+    monkeypatch.setattr(found.member, "forget_step", slices.append)  # None: there is more to do
+    found.engine.processed += 1
+    found.forgetting.begin()
+    timers.pop()()
+    timers.pop()()
+    found.engine.writer.walk = BeforeChange()
+    timers.pop()()
+    timers.pop()()
+    found.engine.processed += 1
+    timers.pop()()
+    timers.pop()()
+    few, many = FORGET_PLACES, BESIDE_PLACES
+    assert slices == [few, few, few, many, many, many, few]
 
 
 def test_what_peers_report_is_looked_at_soon_and_once_for_many(
