@@ -22,6 +22,7 @@ PARTS: Final = {
     "pauses": "longest time another client waits, while a node grows and in transfers",
     "instructions": "instructions per command, and where they go",
     "forgetting": "CPU per write with forgetting beside the same without it",
+    "forgetting_pairs": "the same on real nodes, two of each",
     "memory": "resident bytes per key",
     "metadata": "what the mesh remembers while a member is away",
     "resync": "bytes and time of a resync by digest beside a whole snapshot",
@@ -32,7 +33,7 @@ ROUNDS: Final = 5
 
 def main(argv: list[str]) -> int:
     """Runs the parts that `argv` names; the exit status."""
-    listed = "\n".join(f"  {name:14}{about}" for name, about in PARTS.items())
+    listed = "\n".join(f"  {name:18}{about}" for name, about in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench", epilog=f"parts:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

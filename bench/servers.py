@@ -173,13 +173,14 @@ def active(name: str, *options: str, core: int | None = SERVER_CORE, port: int =
     return ours(name, "--active-replica", "yes", *options, core=core, port=port)
 
 
-def pair() -> tuple[Process, Process]:
+def pair(*options: str) -> tuple[Process, Process]:
     """Two active nodes that follow each other: the measured one, and one on the load's core."""
     ports = free_port(), free_port()
-    first = active("active", "--replicaof", "127.0.0.1", str(ports[1]), port=ports[0])
+    follows = ("--replicaof", "127.0.0.1")
+    first = active("active", *follows, str(ports[1]), *options, port=ports[0])
     try:
         second = active(
-            "peer", "--replicaof", "127.0.0.1", str(ports[0]), core=LOAD_CORE, port=ports[1]
+            "peer", *follows, str(ports[0]), *options, core=LOAD_CORE, port=ports[1]
         )
     except BaseException:
         first.close()

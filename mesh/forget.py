@@ -184,18 +184,23 @@ class Forgetter(Noting):
         yield from self.counters.forget(self.memory.ledger.fields)
 
     def _put_off(self, touched: Touched) -> bool:
-        """Is a key that is to be looked at whole left to the next epoch, which has it again?"""
-        if not self.epochs or touched.put_off >= PUT_OFF_MOST:
+        """Is a key that is to be looked at whole left to the next epoch, which has it again? That
+        may be the one that has not ended: what is on a disk at once is stable soon."""
+        if touched.put_off >= PUT_OFF_MOST:
             return False
-        epoch = self.epochs[0]
+        epoch = self.epochs[0] if self.epochs else self._now
         later = epoch.last.get(touched.key)
-        if later is None or later.db != touched.db or not later.whole:
+        if later is None or later.db != touched.db:
             return False
+        if not later.whole:
+            self.noted -= len(later.names)
+            self._look_whole(later)
         later.put_off = touched.put_off + 1
         entry = self.databases[touched.db].raw(touched.key)
         if entry is not None and isinstance(entry.value, Container):
             left = entry.value.size()  # as many dots at most
             epoch.places += left
+            epoch.told += left
             self.meter.wrote(left)
         return True
 

@@ -139,6 +139,8 @@ class CounterForgetter:
             for _ in range(1 + len(chunk.places) // RECORDS_FREED):
                 yield None
             chunk = log.drop_one(until)
+        while log.free():
+            yield None
 
     # --- string keys ----------------------------------------------------------------------------
 

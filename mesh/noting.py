@@ -303,14 +303,18 @@ class Noting(Reader):
                     size += value.size()
         known: i64 = len(touched.names)
         if known * SHARE >= size:
-            touched.whole = True
-            discard_list(self.engine.writer.trash, touched.names)
-            touched.names = []
             self.noted -= known
+            self._look_whole(touched)
         else:
             touched.limit = known * 2
         if self.noted > self.noted_max:
             self._collapse()
+
+    def _look_whole(self, touched: Touched) -> None:
+        """Its names are not needed any more."""
+        touched.whole = True
+        discard_list(self.engine.writer.trash, touched.names)
+        touched.names = []
 
     def _hides(self, effect: Effect) -> bool:
         """Is something left, hidden, of what a string took the place of?"""

@@ -16,6 +16,8 @@ from typing import Final
 from librt.strings import BytesWriter, read_i64_le, write_i64_le
 from mypy_extensions import i64
 
+# A log of so few chunks is searched chunk by chunk: no list of where its places stand is kept.
+FEW_CHUNKS: Final = 4
 # Records of one chunk: bounds a look into the newest chunk (a copy of 96 KB).
 CHUNK_RECORDS: Final = 4096
 RECORD_BYTES: Final[i64] = 24
@@ -56,7 +58,8 @@ class Increment:
 class Chunk:
     """A run of records in the order of their stamps."""
 
-    def __init__(self, generation: i64) -> None:
+    def __init__(self, number: int, generation: i64) -> None:
+        self.number = number  # in its log
         self.generation: i64 = generation
         self.top: i64 = 0  # the highest stamp: those that a merge brings are out of order
         self.places: list[bytes] = []
@@ -64,6 +67,7 @@ class Chunk:
         self.frozen = b""
         self.moved: dict[int, int] = {}
         self.decimals: dict[int, bytes] = {}
+        self.listed = 0  # of its places, how many the log's list of places has
         self._index: dict[bytes, list[int]] = {}
         self._indexed = 0
 
@@ -132,10 +136,16 @@ class Log:
     def __init__(self, origin: i64, generation: i64) -> None:
         self.origin: i64 = origin
         self.generation: i64 = generation
-        self.chunks: list[Chunk] = [Chunk(generation)]
-        self.newest = self.chunks[0]
+        self.newest = Chunk(0, generation)
+        self.chunks: list[Chunk] = [self.newest]
+        self._numbered: dict[int, Chunk] = {0: self.newest}
+        self._made = 1  # chunks, so far
         self.late: Chunk | None = None  # of the generation before: what came behind its end
         self.records: i64 = 0
+        # In which chunks a place stands: made, and kept up, by who searches. A counter is in few
+        # chunks of the thousands that fill while a member is away.
+        self._where: dict[bytes, list[int]] = {}
+        self._old: list[dict[bytes, list[int]]] = []  # such lists of before, to be freed
 
     def take(self) -> Log:
         """All that stands here, in a log of its own; this one, which a rule may hold, is empty
@@ -144,8 +154,13 @@ class Log:
         taken.chunks = self.chunks
         taken.newest = self.newest
         taken.records = self.records
+        taken._where = self._where
+        taken._numbered = self._numbered
+        taken._made = self._made
+        self._where = {}
+        self._numbered = {}
         self.late = None
-        self.newest = Chunk(self.generation)
+        self.newest = self._new_chunk(self.generation)
         self.chunks = [self.newest]
         self.records = 0
         return taken
@@ -164,7 +179,7 @@ class Log:
         if chunk is None or chunk.generation != generation or len(chunk.places) >= CHUNK_RECORDS:
             if chunk is not None:
                 chunk.freeze()
-            chunk = Chunk(generation)
+            chunk = self._new_chunk(generation)
             self.late = chunk
             self.chunks.insert(0, chunk)
         chunk.append(place, stamp, delta, over)
@@ -188,9 +203,15 @@ class Log:
     def drop(self, chunk: Chunk) -> None:
         """None of its records counts any more."""
         self.records -= len(chunk.places)
+        self._numbered.pop(chunk.number, None)
+        if len(self._where) > 2 * self.records + CHUNK_RECORDS:  # names of what is gone mostly
+            self._old.append(self._where)
+            self._where = {}
+            for each in self.chunks:
+                each.listed = 0
         self.chunks = [each for each in self.chunks if each is not chunk]
         if chunk is self.newest:
-            self.newest = Chunk(self.generation)
+            self.newest = self._new_chunk(self.generation)
             self.chunks.append(self.newest)
         if chunk is self.late:
             self.late = None
@@ -211,16 +232,80 @@ class Log:
         self.drop(oldest)
         return oldest
 
+    def _new_chunk(self, generation: i64) -> Chunk:
+        chunk = Chunk(self._made, generation)
+        self._numbered[self._made] = chunk
+        self._made += 1
+        return chunk
+
     def _turn(self) -> Chunk:
         self.newest.freeze()
-        self.newest = Chunk(self.generation)
+        self.newest = self._new_chunk(self.generation)
         self.chunks.append(self.newest)
         return self.newest
+
+    def free(self) -> bool:
+        """Frees a chunk's worth of what was searched by; False: there is no more of it."""
+        if not self._old:
+            return False
+        old = self._old[-1]
+        for _ in range(min(CHUNK_RECORDS, len(old))):
+            old.popitem()
+        if not old:
+            self._old.pop()
+        return True
+
+    def _chunks_of(self, place: bytes) -> list[Chunk]:
+        """The chunks that may have records of a place."""
+        chunks = self.chunks
+        if len(chunks) <= FEW_CHUNKS:
+            return chunks
+        self._list_places()
+        found: list[Chunk] = []
+        numbers = self._where.get(place)
+        if numbers is None:
+            return found
+        for number in numbers:
+            chunk = self._numbered.get(number)
+            if chunk is not None:
+                found.append(chunk)
+        if not found:
+            del self._where[place]
+        elif 2 * len(found) < len(numbers):  # most were dropped
+            self._where[place] = [each.number for each in found]
+        return found
+
+    def _list_places(self) -> None:
+        """Lists what has come since somebody searched: at the end, and in front what came late."""
+        for at in range(len(self.chunks) - 1, -1, -1):
+            chunk = self.chunks[at]
+            if chunk.listed == len(chunk.places) and chunk is not self.newest:
+                break
+            self._list(chunk)
+        for chunk in self.chunks:
+            if chunk.listed == len(chunk.places) and chunk is not self.late:
+                break
+            self._list(chunk)
+
+    def _list(self, chunk: Chunk) -> None:
+        places = chunk.places
+        where = self._where
+        number = chunk.number
+        is_new = chunk.listed == 0
+        at = chunk.listed
+        while at < len(places):
+            known = where.get(places[at])
+            if known is None:
+                where[places[at]] = [number]
+            elif known[-1] != number and (is_new or number not in known):
+                known.append(number)
+            at += 1
+        chunk.listed = at
 
     def live(self, place: bytes, over: i64, below: i64, found: list[Increment]) -> None:
         """Adds to `found` the increments of a place that count on the register `over`, but those
         of generations up to `below`."""
-        for chunk in self.chunks:
+        for chunk in self._chunks_of(place):
             records = chunk.counting_on(place, over) if chunk.generation > below else []
             if not records:
                 continue
@@ -241,7 +326,7 @@ class Log:
         count = 0
         later = 0
         total = 0
-        for chunk in self.chunks:
+        for chunk in self._chunks_of(place):
             records = chunk.counting_on(place, over) if chunk.generation > below else []
             if not records:
                 continue
@@ -259,7 +344,7 @@ class Log:
     def bury(self, place: bytes, over: i64, before: i64) -> None:
         """The increments of a place that count on `over` and are not later than this count on
         nothing any more."""
-        for chunk in self.chunks:
+        for chunk in self._chunks_of(place):
             records = chunk.counting_on(place, over)
             if not records:
                 continue

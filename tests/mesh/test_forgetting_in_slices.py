@@ -314,6 +314,34 @@ def test_a_set_that_is_always_written_is_looked_at_once_in_some_heartbeats() -> 
     assert left(a) == left(b) == {}
 
 
+def test_so_it_is_where_all_is_on_disks_before_the_next_heartbeat() -> None:
+    """Then the heartbeat to which it is left has not ended; any write of the set in it will do."""
+    mesh, a, b = pair()
+    kept: list[int] = []
+    for beat in range(4 * (PUT_OFF_MOST + 1)):
+        if not kept or dot_of(a, b"s", b"cold") is None:
+            a("SADD", "s", "cold")
+            kept.append(0)
+        kept[-1] += 1
+        for number in range(100):
+            a("SADD", "s", f"{number}", f"{beat}")
+        mesh.flow()
+        mesh.time_s += 1.0
+        for node in (a, b):
+            node.save()
+            node.beat()
+        mesh.flow()
+        a("SADD", "s", "0")
+        assert a.member.advance()
+        a.forget()
+        not_told = 1  # what was written since the heartbeat is told with the next one
+        assert a.member.forgetter.meter.dotted() + not_told >= dots(a)
+    assert PUT_OFF_MOST <= max(kept) <= PUT_OFF_MOST + 2
+    assert len(kept) <= 5
+    hold(mesh)
+    assert left(a) == left(b) == {}
+
+
 def dot_of(node: SimNode, key: bytes, member: bytes) -> object:
     """The dot of a set's member."""
     entry = node.engine.databases[0].raw(key)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from mesh.merge.increments import CHUNK_RECORDS, DEAD, base_of, field_place
+import random
+
+import pytest
+
+from mesh.merge.increments import CHUNK_RECORDS, DEAD, Increment, Log, base_of, field_place
 from mesh.merge.ledger import Ledger
 from mesh.merge.totals import beyond, keeps_text, total, without
 
@@ -68,6 +72,50 @@ def test_full_chunks_are_searched_as_the_newest_is() -> None:
     found[0].move(DEAD)
     found[-1].move(DEAD)
     assert len(ledger.strings.live(0, b"k7", BASE, 0)) == len(found) - 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_place_is_found_in_whatever_chunks_it_stands(seed: int) -> None:
+    """Those that come late, that were searched before they were full, and that were dropped."""
+    rng = random.Random(seed)
+    log = Log(0, 1)
+    stood: list[tuple[bytes, int, int]] = []  # place, stamp, generation
+    generation = 1
+    stamp = 0
+    sealed = False  # a generation waits behind the one that is written
+    for _ in range(60):
+        for _ in range(rng.choice((1, 50, CHUNK_RECORDS // 2, CHUNK_RECORDS + 1))):
+            stamp += 1
+            often = rng.random() < 0.5
+            place = b"k%d" % (rng.randrange(9) if often else rng.randrange(seed + 1, 10**6))
+            if sealed and rng.random() < 0.2:
+                log.append_late(place, stamp, stamp, BASE, generation - 1)
+                stood.append((place, stamp, generation - 1))
+            else:
+                log.append(place, stamp, stamp, BASE)
+                stood.append((place, stamp, generation))
+        event = rng.random()
+        if event < 0.3 and not sealed:
+            sealed = True
+            generation += 1
+            log.begin(generation)
+        elif event < 0.3:
+            sealed = False
+            while log.drop_one(generation - 1) is not None:
+                pass
+            stood = [each for each in stood if each[2] == generation]
+            while log.free():
+                pass
+        elif event < 0.33:
+            log = log.take()
+        for number in range(10):
+            place = b"k%d" % number
+            found: list[Increment] = []
+            log.live(place, BASE, 0, found)
+            expected = sorted(each[1] for each in stood if each[0] == place)
+            assert sorted(int(each.stamp) for each in found) == expected
+            assert log.sum_after(place, BASE, 0, 0) == (len(expected),) * 2 + (sum(expected),)
+    assert log.records == len(stood)
 
 
 def test_decimals_are_kept_exactly() -> None:

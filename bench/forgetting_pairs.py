@@ -1,0 +1,94 @@
+"""What forgetting takes of a node's throughput: two pairs of real nodes without files, one that
+forgets and one with `mesh-forget no`, which redis-benchmark writes on by turns.
+
+Sockets, the event loop, the frames for the peer and its reports are all in it. CPU is that of the
+node that is written on, from the first write until it remembers nothing any more; the ratio is the
+median over the rounds, each one turn of both.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import ExitStack
+from functools import partial
+from statistics import median
+from typing import Final
+
+from bench.metadata import info
+from bench.servers import LOAD_CORE, Client, Process, await_follower, pair, require_tools
+from bench.tables import BenchError, table
+from tests.support.servers import wait_until
+
+PLACES: Final = 100_000
+WRITES: Final = 2_000_000
+CLIENTS: Final = 20
+PIPELINE: Final = 16
+GOAL: Final = 0.05
+NAME: Final = "element:__rand_int__"
+COMMANDS: Final = {
+    "SET": ("set", NAME, "xxx"),
+    "SADD": ("sadd", "myset", NAME),
+    "HSET": ("hset", "myhash", NAME, "xxx"),
+    "HINCRBY": ("hincrby", "mycounters", NAME, "1"),
+    "ZADD": ("zadd", "myzset", "__rand_int__", NAME),
+}
+
+
+def turn(name: str, nodes: tuple[Process, Process], writes: int) -> float:
+    """Writes that the peer has applied and, where they are to be, are forgotten: microseconds of
+    CPU for each on the node that took them. BenchError."""
+    node, peer = nodes
+    client = Client(node.port)
+    before_ns = node.cpu_ns()
+    done = subprocess.run(
+        [
+            "taskset", "-c", str(LOAD_CORE), "redis-benchmark", "-p", str(node.port), "-q",
+            "-P", str(PIPELINE), "-c", str(CLIENTS), "-n", str(writes), "-r", str(PLACES),
+            *COMMANDS[name],
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise BenchError(f"redis-benchmark ended early: {done.stdout}{done.stderr}")
+    await_follower(node, peer)
+    if client.call(b"CONFIG", b"GET", b"mesh-forget") == [b"mesh-forget", b"yes"]:
+        wait_until(partial(is_clean, client), "all to be forgotten")
+    spent_us = (node.cpu_ns() - before_ns) / 1000
+    client.close()
+    return spent_us / writes
+
+
+def is_clean(client: Client) -> bool:
+    """Does the node remember nothing?"""
+    return info(client)["mesh_unstable_bytes"] == "0"
+
+
+def run(rounds: int, quick: bool) -> None:
+    """Prints the share by command; `quick`: fewer writes, one round."""
+    require_tools("redis-benchmark", "taskset")
+    rounds = 1 if quick else rounds
+    writes = WRITES // 10 if quick else WRITES
+    rows: list[tuple[str, ...]] = [("", "us without", "us with", "added", "below 5 %")]
+    with ExitStack() as ending:
+        without, within = pair("--mesh-forget", "no"), pair()
+        for each in (*without, *within):
+            ending.enter_context(each)
+        for name in COMMANDS:
+            for nodes in (without, within):
+                turn(name, nodes, writes)
+            spent: list[tuple[float, float]] = []
+            for number in range(rounds):
+                first = turn(name, without, writes) if number % 2 else 0.0
+                more = turn(name, within, writes)
+                spent.append((first or turn(name, without, writes), more))
+            ratio = median([more / less for less, more in spent])
+            rows.append((
+                name, f"{median([less for less, _ in spent]):.2f}",
+                f"{median([more for _, more in spent]):.2f}", f"{ratio - 1:+.1%}",
+                "yes" if ratio - 1 < GOAL else "NO",
+            ))  # fmt: skip
+    print(
+        f"CPU per write of real nodes, {writes:,} writes to {PLACES:,} places a turn,"
+        f" pipelines of {PIPELINE}\n"
+    )
+    print(table(rows))
