@@ -16,10 +16,10 @@ from typing import Final
 from librt.strings import BytesWriter, read_i64_le, write_i64_le
 from mypy_extensions import i64
 
-# A log of so few chunks is searched chunk by chunk: no list of where its places stand is kept.
-FEW_CHUNKS: Final = 4
 # Records of one chunk: bounds a look into the newest chunk (a copy of 96 KB).
 CHUNK_RECORDS: Final = 4096
+CHUNK_BITS: Final = 12
+AT_MASK: Final = 4095
 RECORD_BYTES: Final[i64] = 24
 DEAD: Final[i64] = -1
 BASE_MASK: Final[i64] = 0x3FFFFFFFFFFFFFFF
@@ -68,8 +68,6 @@ class Chunk:
         self.moved: dict[int, int] = {}
         self.decimals: dict[int, bytes] = {}
         self.listed = 0  # of its places, how many the log's list of places has
-        self._index: dict[bytes, list[int]] = {}
-        self._indexed = 0
 
     def append(self, place: bytes, stamp: i64, delta: i64, over: i64) -> None:
         """One more record."""
@@ -85,38 +83,6 @@ class Chunk:
         """It has no more records."""
         self.frozen = self.packed.getvalue()
         self.packed = BytesWriter()
-
-    def find(self, place: bytes) -> list[int]:
-        """The records of a place. The index is built while somebody searches."""
-        places = self.places
-        index = self._index
-        at = self._indexed
-        while at < len(places):
-            name = places[at]
-            known = index.get(name)
-            if known is None:
-                index[name] = [at]
-            else:
-                known.append(at)
-            at += 1
-        self._indexed = at
-        return index.get(place, [])
-
-    def counting_on(self, place: bytes, over: i64) -> list[int]:
-        """The records of a place that count on the register `over`."""
-        records = self.find(place)
-        if not records:
-            return records
-        data = self.data()
-        moved = self.moved
-        found: list[int] = []
-        for at in records:
-            counts_on = moved.get(at)
-            if counts_on is None:
-                counts_on = int(read_i64_le(data, i64(at) * RECORD_BYTES + 16))
-            if counts_on == over:
-                found.append(at)
-        return found
 
     def over(self, at: int) -> i64:
         """What a record counts on."""
@@ -142,10 +108,11 @@ class Log:
         self._made = 1  # chunks, so far
         self.late: Chunk | None = None  # of the generation before: what came behind its end
         self.records: i64 = 0
-        # In which chunks a place stands: made, and kept up, by who searches. A counter is in few
-        # chunks of the thousands that fill while a member is away.
-        self._where: dict[bytes, list[int]] = {}
-        self._old: list[dict[bytes, list[int]]] = []  # such lists of before, to be freed
+        # The records of a place, by generation: a chunk's number and the place in it. Kept up by
+        # who searches: a counter is in few of the thousands of chunks that fill while a member is
+        # away.
+        self._where: dict[int, dict[bytes, list[int]]] = {}
+        self._old: list[dict[bytes, list[int]]] = []  # of generations that are gone, to be freed
 
     def take(self) -> Log:
         """All that stands here, in a log of its own; this one, which a rule may hold, is empty
@@ -204,17 +171,15 @@ class Log:
         """None of its records counts any more."""
         self.records -= len(chunk.places)
         self._numbered.pop(chunk.number, None)
-        if len(self._where) > 2 * self.records + CHUNK_RECORDS:  # names of what is gone mostly
-            self._old.append(self._where)
-            self._where = {}
-            for each in self.chunks:
-                each.listed = 0
         self.chunks = [each for each in self.chunks if each is not chunk]
         if chunk is self.newest:
             self.newest = self._new_chunk(self.generation)
             self.chunks.append(self.newest)
         if chunk is self.late:
             self.late = None
+        generation = int(chunk.generation)
+        if generation in self._where and all(one.generation != generation for one in self.chunks):
+            self._old.append(self._where.pop(generation))
 
     def begin(self, generation: i64) -> None:
         """What is appended from now on belongs to this generation."""
@@ -255,24 +220,35 @@ class Log:
             self._old.pop()
         return True
 
-    def _chunks_of(self, place: bytes) -> list[Chunk]:
-        """The chunks that may have records of a place."""
-        chunks = self.chunks
-        if len(chunks) <= FEW_CHUNKS:
-            return chunks
+    def _counting_on(self, place: bytes, over: i64, below: i64) -> list[int]:
+        """The records of a place that count on the register `over`, but those of generations up to
+        `below`: three numbers for each, what it is in the list of places, stamp and delta."""
         self._list_places()
-        found: list[Chunk] = []
-        numbers = self._where.get(place)
-        if numbers is None:
-            return found
-        for number in numbers:
-            chunk = self._numbered.get(number)
-            if chunk is not None:
-                found.append(chunk)
-        if not found:
-            del self._where[place]
-        elif 2 * len(found) < len(numbers):  # most were dropped
-            self._where[place] = [each.number for each in found]
+        found: list[int] = []
+        for generation, where in self._where.items():
+            records = where.get(place) if i64(generation) > below else None
+            if records is None:
+                continue
+            chunk: Chunk | None = None
+            data = b""
+            number: i64 = -1
+            for record in records:
+                packed = i64(record)
+                if packed >> CHUNK_BITS != number:
+                    number = packed >> CHUNK_BITS
+                    chunk = self._numbered.get(int(number))
+                    data = b"" if chunk is None else chunk.data()
+                if chunk is None:
+                    continue  # it was dropped, and the others of its generation will be
+                at = packed & AT_MASK
+                base = at * RECORD_BYTES
+                counts_on = read_i64_le(data, base + 16)
+                if chunk.moved:
+                    counts_on = i64(chunk.moved.get(int(at), int(counts_on)))
+                if counts_on == over:
+                    found.append(record)
+                    found.append(int(read_i64_le(data, base)))
+                    found.append(int(read_i64_le(data, base + 8)))
         return found
 
     def _list_places(self) -> None:
@@ -289,36 +265,33 @@ class Log:
 
     def _list(self, chunk: Chunk) -> None:
         places = chunk.places
-        where = self._where
-        number = chunk.number
-        is_new = chunk.listed == 0
-        at = chunk.listed
-        while at < len(places):
-            known = where.get(places[at])
-            if known is None:
-                where[places[at]] = [number]
-            elif known[-1] != number and (is_new or number not in known):
-                known.append(number)
-            at += 1
-        chunk.listed = at
+        where = self._where.get(int(chunk.generation))
+        if where is None:
+            where = {}
+            self._where[int(chunk.generation)] = where
+        base = i64(chunk.number) << CHUNK_BITS
+        for at in range(chunk.listed, len(places)):
+            records = where.get(places[at])
+            if records is None:
+                where[places[at]] = [int(base + at)]
+            else:
+                records.append(int(base + at))
+        chunk.listed = len(places)
 
     def live(self, place: bytes, over: i64, below: i64, found: list[Increment]) -> None:
         """Adds to `found` the increments of a place that count on the register `over`, but those
         of generations up to `below`."""
-        for chunk in self._chunks_of(place):
-            records = chunk.counting_on(place, over) if chunk.generation > below else []
-            if not records:
-                continue
-            data = chunk.data()
-            for at in records:
-                base = i64(at) * RECORD_BYTES
-                one = Increment(
-                    read_i64_le(data, base), self.origin, read_i64_le(data, base + 8),
-                    chunk.decimals.get(at),
-                )  # fmt: skip
-                one.chunk = chunk
-                one.at = at
-                found.append(one)
+        records = self._counting_on(place, over, below)
+        for first in range(0, len(records), 3):
+            chunk = self._numbered[records[first] >> CHUNK_BITS]
+            at = records[first] & AT_MASK
+            one = Increment(
+                i64(records[first + 1]), self.origin, i64(records[first + 2]),
+                chunk.decimals.get(at),
+            )  # fmt: skip
+            one.chunk = chunk
+            one.at = at
+            found.append(one)
 
     def sum_after(self, place: bytes, over: i64, below: i64, before: i64) -> tuple[int, int, int]:
         """Of the increments of a place that `live` finds: how many there are, how many are later
@@ -326,32 +299,25 @@ class Log:
         count = 0
         later = 0
         total = 0
-        for chunk in self._chunks_of(place):
-            records = chunk.counting_on(place, over) if chunk.generation > below else []
-            if not records:
-                continue
-            data = chunk.data()
-            for at in records:
-                base = i64(at) * RECORD_BYTES
-                if at in chunk.decimals:
-                    return -1, -1, -1
-                count += 1
-                if read_i64_le(data, base) > before:
-                    later += 1
-                    total += int(read_i64_le(data, base + 8))
+        records = self._counting_on(place, over, below)
+        for first in range(0, len(records), 3):
+            chunk = self._numbered[records[first] >> CHUNK_BITS]
+            if chunk.decimals and records[first] & AT_MASK in chunk.decimals:
+                return -1, -1, -1
+            count += 1
+            if i64(records[first + 1]) > before:
+                later += 1
+                total += records[first + 2]
         return count, later, total
 
     def bury(self, place: bytes, over: i64, before: i64) -> None:
         """The increments of a place that count on `over` and are not later than this count on
         nothing any more."""
-        for chunk in self._chunks_of(place):
-            records = chunk.counting_on(place, over)
-            if not records:
-                continue
-            data = chunk.data()
-            for at in records:
-                if read_i64_le(data, i64(at) * RECORD_BYTES) <= before:
-                    chunk.moved[at] = int(DEAD)
+        records = self._counting_on(place, over, DEAD)
+        for first in range(0, len(records), 3):
+            if i64(records[first + 1]) <= before:
+                chunk = self._numbered[records[first] >> CHUNK_BITS]
+                chunk.moved[records[first] & AT_MASK] = int(DEAD)
 
 
 def key_and_field(place: bytes) -> tuple[bytes, bytes]:
