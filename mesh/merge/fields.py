@@ -264,7 +264,8 @@ class FieldCounters(Rule):
         if not -NEAR < effect.number < NEAR:
             return self.general(effect, entry, fresh, seen)
         if slot is not None:
-            here = slot.value if isinstance(slot, Field) else None
+            # A plain number has no dot any more: every member has it, and so has the writer.
+            here = slot.value if isinstance(slot, Field) else slot
             if not (isinstance(here, int) and -NEAR < here < NEAR):
                 return self.general(effect, entry, fresh, seen)
         effect.dot = Dot(effect.stamp, effect.origin)
