@@ -177,9 +177,7 @@ class Log:
             self.chunks.append(self.newest)
         if chunk is self.late:
             self.late = None
-        generation = int(chunk.generation)
-        if generation in self._where and all(one.generation != generation for one in self.chunks):
-            self._old.append(self._where.pop(generation))
+        self._forget_places(chunk.generation)
 
     def begin(self, generation: i64) -> None:
         """What is appended from now on belongs to this generation."""
@@ -187,7 +185,9 @@ class Log:
         if self.newest.places:
             self._turn()
         else:
+            before = self.newest.generation
             self.newest.generation = generation
+            self._forget_places(before)
 
     def drop_one(self, until: i64) -> Chunk | None:
         """Drops the oldest chunk if it is of a generation up to this one; None: it is not."""
@@ -202,6 +202,12 @@ class Log:
         self._numbered[self._made] = chunk
         self._made += 1
         return chunk
+
+    def _forget_places(self, generation: i64) -> None:
+        """Where places stood in a generation of which nothing is left."""
+        number = int(generation)
+        if number in self._where and all(one.generation != generation for one in self.chunks):
+            self._old.append(self._where.pop(number))
 
     def _turn(self) -> Chunk:
         self.newest.freeze()
@@ -265,6 +271,8 @@ class Log:
 
     def _list(self, chunk: Chunk) -> None:
         places = chunk.places
+        if chunk.listed == len(places):
+            return
         where = self._where.get(int(chunk.generation))
         if where is None:
             where = {}

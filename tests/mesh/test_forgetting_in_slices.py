@@ -290,17 +290,23 @@ def test_a_large_value_that_is_being_looked_at_may_be_freed(count: int, after: s
     assert left(a) == left(b) == {}
 
 
+def write_again(node: SimNode, beat: int, kept: list[int]) -> None:
+    """A heartbeat's writes of a set, and its member "cold" again once that has no dot any more:
+    `kept` says for how many heartbeats it had one, each time."""
+    if not kept or dot_of(node, b"s", b"cold") is None:
+        node("SADD", "s", "cold")
+        kept.append(0)
+    kept[-1] += 1
+    for number in range(100):
+        node("SADD", "s", f"{number}", f"{beat}")
+
+
 def test_a_set_that_is_always_written_is_looked_at_once_in_some_heartbeats() -> None:
     """Its places are written over anyway; one that is not must not keep its dot for ever."""
     mesh, a, b = pair()
-    kept: list[int] = []  # heartbeats that the dot of such a place was kept
+    kept: list[int] = []
     for beat in range(4 * (PUT_OFF_MOST + 1)):
-        if not kept or dot_of(a, b"s", b"cold") is None:
-            a("SADD", "s", "cold")
-            kept.append(0)
-        kept[-1] += 1
-        for number in range(100):
-            a("SADD", "s", f"{number}", f"{beat}")
+        write_again(a, beat, kept)
         mesh.time_s += 1.0
         for node in (a, b):
             node.save()
@@ -319,12 +325,7 @@ def test_so_it_is_where_all_is_on_disks_before_the_next_heartbeat() -> None:
     mesh, a, b = pair()
     kept: list[int] = []
     for beat in range(4 * (PUT_OFF_MOST + 1)):
-        if not kept or dot_of(a, b"s", b"cold") is None:
-            a("SADD", "s", "cold")
-            kept.append(0)
-        kept[-1] += 1
-        for number in range(100):
-            a("SADD", "s", f"{number}", f"{beat}")
+        write_again(a, beat, kept)
         mesh.flow()
         mesh.time_s += 1.0
         for node in (a, b):

@@ -116,6 +116,15 @@ def test_a_place_is_found_in_whatever_chunks_it_stands(seed: int) -> None:
             assert sorted(int(each.stamp) for each in found) == expected
             assert log.sum_after(place, BASE, 0, 0) == (len(expected),) * 2 + (sum(expected),)
     assert log.records == len(stood)
+    generation += 1
+    log.begin(generation)
+    while log.drop_one(generation) is not None:
+        if not log.records:
+            break
+    log.begin(generation + 1)
+    while log.free():
+        pass
+    assert not log._where
 
 
 def test_decimals_are_kept_exactly() -> None:
