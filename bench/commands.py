@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import csv
 import statistics
-import subprocess
 from typing import Final
 
-from bench.ratios import CLIENTS, RUN_TIMEOUT_S
-from bench.servers import LOAD_CORE, Process, ours, redis, require_compiled, require_tools
+from bench.ratios import benchmark
+from bench.servers import Process, ours, redis, require_compiled, require_tools
 from bench.tables import BenchError, middle, table
 
 KEYS: Final = 100_000
@@ -21,13 +20,7 @@ REQUESTS: Final = {1: 20_000, 16: 100_000}  # of each test, by pipeline
 
 def load(server: Process, pipeline: int, requests: int) -> dict[str, float]:
     """One run of all tests: requests/s by the test's name."""
-    done = subprocess.run(
-        [
-            "taskset", "-c", str(LOAD_CORE), "redis-benchmark", "-p", str(server.port),
-            "-P", str(pipeline), "-r", str(KEYS), "-n", str(requests), "-c", str(CLIENTS), "--csv",
-        ],
-        capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False,
-    )  # fmt: skip
+    done = benchmark(server.port, pipeline, KEYS, requests)
     found = {
         row["test"]: float(row["rps"]) for row in csv.DictReader(done.stdout.splitlines())
     }

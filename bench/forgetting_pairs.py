@@ -2,27 +2,24 @@
 forgets and one with `mesh-forget no`, which redis-benchmark writes on by turns.
 
 Sockets, the event loop, the frames for the peer and its reports are all in it. CPU is that of the
-node that is written on, from the first write until it remembers nothing any more; the ratio is the
-median over the rounds, each one turn of both.
+node that is written on, from the first write until the pair remembers nothing any more; the ratio
+is the median over the rounds, each one turn of both.
 """
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import ExitStack
-from functools import partial
 from statistics import median
 from typing import Final
 
-from bench.metadata import info
-from bench.servers import LOAD_CORE, Client, Process, await_follower, pair, require_tools
+from bench.metadata import await_zero
+from bench.ratios import benchmark
+from bench.servers import Client, Process, await_follower, pair, require_tools
 from bench.tables import BenchError, table
-from tests.support.servers import wait_until
 
 PLACES: Final = 100_000
 WRITES: Final = 2_000_000
 BURST: Final = 200_000  # writes that the peer, which has the load's core, applies before the next
-CLIENTS: Final = 20
 PIPELINE: Final = 16
 GOAL: Final = 0.05
 NAME: Final = "element:__rand_int__"
@@ -45,7 +42,7 @@ def turn(name: str, nodes: tuple[Process, Process], writes: int) -> float:
         burst(name, node)
         await_follower(node, peer)
     if client.call(b"CONFIG", b"GET", b"mesh-forget") == [b"mesh-forget", b"yes"]:
-        wait_until(partial(is_clean, client), "all to be forgotten")
+        await_zero(client, node, peer)
     spent_us = (node.cpu_ns() - before_ns) / 1000
     client.close()
     return spent_us / writes
@@ -53,21 +50,9 @@ def turn(name: str, nodes: tuple[Process, Process], writes: int) -> float:
 
 def burst(name: str, node: Process) -> None:
     """BURST writes, as fast as the node takes them. BenchError."""
-    done = subprocess.run(
-        [
-            "taskset", "-c", str(LOAD_CORE), "redis-benchmark", "-p", str(node.port), "-q",
-            "-P", str(PIPELINE), "-c", str(CLIENTS), "-n", str(BURST), "-r", str(PLACES),
-            *COMMANDS[name],
-        ],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = benchmark(node.port, PIPELINE, PLACES, BURST, *COMMANDS[name])
     if done.returncode != 0:
         raise BenchError(f"redis-benchmark ended early: {done.stdout}{done.stderr}")
-
-
-def is_clean(client: Client) -> bool:
-    """Does the node remember nothing?"""
-    return info(client)["mesh_unstable_bytes"] == "0"
 
 
 def run(rounds: int, quick: bool) -> None:
@@ -77,21 +62,20 @@ def run(rounds: int, quick: bool) -> None:
     writes = WRITES // 10 if quick else WRITES
     rows: list[tuple[str, ...]] = [("", "us without", "us with", "added", "below 5 %")]
     with ExitStack() as ending:
-        without, within = pair("--mesh-forget", "no"), pair()
-        for each in (*without, *within):
-            ending.enter_context(each)
+        pairs: list[tuple[Process, Process]] = []
+        for options in (("--mesh-forget", "no"), ()):
+            pairs.append(pair(*options))
+            for each in pairs[-1]:
+                ending.enter_context(each)
         for name in COMMANDS:
-            for nodes in (without, within):
-                turn(name, nodes, writes)
-            spent: list[tuple[float, float]] = []
-            for number in range(rounds):
-                first = turn(name, without, writes) if number % 2 else 0.0
-                more = turn(name, within, writes)
-                spent.append((first or turn(name, without, writes), more))
-            ratio = median([more / less for less, more in spent])
+            spent: tuple[list[float], list[float]] = [], []
+            for number in range(rounds + 1):
+                for at in (0, 1) if number % 2 else (1, 0):
+                    spent[at].append(turn(name, pairs[at], writes))
+            without, within = spent[0][1:], spent[1][1:]  # the first round warms up
+            ratio = median([more / less for less, more in zip(without, within, strict=True)])
             rows.append((
-                name, f"{median([less for less, _ in spent]):.2f}",
-                f"{median([more for _, more in spent]):.2f}", f"{ratio - 1:+.1%}",
+                name, f"{median(without):.2f}", f"{median(within):.2f}", f"{ratio - 1:+.1%}",
                 "yes" if ratio - 1 < GOAL else "NO",
             ))  # fmt: skip
     print(

@@ -66,16 +66,24 @@ class Candidate:
         return PURE_SHARE if self.name == "pure" else 1
 
 
-def load(port: int, test: str, pipeline: int, keys: int, requests: int) -> tuple[float, float]:
-    """One run of redis-benchmark on the load's core: requests/s and p99 in ms."""
-    done = subprocess.run(
+def benchmark(
+    port: int, pipeline: int, keys: int, requests: int, *what: str
+) -> subprocess.CompletedProcess[str]:
+    """A run of redis-benchmark on the load's core, its result as CSV; `what`: tests, or the words
+    of a command."""
+    return subprocess.run(
         [
-            "taskset", "-c", str(LOAD_CORE), "redis-benchmark", "-p", str(port), "-t",
-            test.lower(), "-P", str(pipeline), "-r", str(keys), "-n", str(requests),
-            "-c", str(CLIENTS), "--csv",
+            "taskset", "-c", str(LOAD_CORE), "redis-benchmark", "-p", str(port),
+            "-P", str(pipeline), "-r", str(keys), "-n", str(requests), "-c", str(CLIENTS), "--csv",
+            *what,
         ],
         capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False,
     )  # fmt: skip
+
+
+def load(port: int, test: str, pipeline: int, keys: int, requests: int) -> tuple[float, float]:
+    """One run of redis-benchmark: requests/s and p99 in ms."""
+    done = benchmark(port, pipeline, keys, requests, "-t", test.lower())
     rows = list(csv.DictReader(done.stdout.splitlines()))
     if done.returncode != 0 or len(rows) != 1:
         raise BenchError(f"redis-benchmark {test} failed: {done.stdout}{done.stderr}")
