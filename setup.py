@@ -160,6 +160,7 @@ HOT = [
     "mesh/fold.py",
     "mesh/forget.py",
     "mesh/noting.py",
+    "mesh/put_off.py",
     "mesh/packing.py",
     "mesh/merge/kinds/kind.py",
     "mesh/merge/kinds/table.py",

@@ -283,6 +283,11 @@ class Agent(Extension):
         self.joining.beat()
         self.forgetting.begin()
 
+    def log_moved(self) -> None:
+        """More of the append-only file is on the disk, or there is none any more."""
+        self.waits.log_moved()
+        self.forgetting.held_more()
+
     def _forget_what_is_stable(self, streams_path: str) -> None:
         """From now on writes are noted, and what all members have on disk is forgotten."""
         member = self.member

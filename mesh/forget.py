@@ -40,8 +40,8 @@ from mesh.merge.place_forget import (
 )  # fmt: skip
 from mesh.merge.rule import Memory
 from mesh.merge.slots import is_opaque, slot_of
-from mesh.noting import Noting
-from mesh.touched import PUT_OFF_MOST, Epoch, SmallKey, Touched
+from mesh.put_off import PuttingOff
+from mesh.touched import EVERY_STAMP, Epoch, SmallKey, Touched
 from node.engine import Engine
 from node.store.effect import FLUSH, LAPSE, PUT, ZINCR
 from node.store.entry import ABSENT, COUNTED, NO_REGISTER, STABLE, Entry
@@ -62,7 +62,7 @@ NAMES: Final = 500
 SWEPT_AT_ONCE: Final = 16
 
 
-class Forgetter(Noting):
+class Forgetter(PuttingOff):
     """Forgets the metadata of what was noted once it is stable."""
 
     def __init__(self, engine: Engine, memory: Memory) -> None:
@@ -137,8 +137,9 @@ class Forgetter(Noting):
                     yield from self._hidden(self.databases[each.db], epoch, cut)
                     continue
                 if each.whole:
-                    if not self._put_off(each):
-                        yield from self._forget(each, epoch, seen, cut)
+                    to = self._put_off(each, cut)
+                    if to != 0:
+                        yield from self._forget(each, epoch, seen, cut, to)
                     continue
                 left: i64 = len(each.names)
                 while left >= 0:
@@ -183,61 +184,6 @@ class Forgetter(Noting):
         yield from self.counters.forget(self.memory.ledger.strings)
         yield from self.counters.forget(self.memory.ledger.fields)
 
-    def _put_off(self, touched: Touched) -> bool:
-        """Is a key that is to be looked at whole left to the next epoch, which has it again? That
-        may be the one that has not ended: what is on a disk at once is stable soon."""
-        if touched.put_off >= PUT_OFF_MOST:
-            return False
-        epoch = self.epochs[0] if self.epochs else self._now
-        later = epoch.last.get(touched.key)
-        if later is None or later.db != touched.db:
-            return False
-        if not later.whole:
-            self.noted -= len(later.names)
-            self._look_whole(later)
-        later.put_off = touched.put_off + 1
-        entry = self.databases[touched.db].raw(touched.key)
-        if entry is not None and isinstance(entry.value, Container):
-            left = entry.value.size()  # as many dots at most
-            epoch.places += left
-            epoch.told += left
-            self.meter.wrote(left)
-        return True
-
-    def _is_due(self, small: SmallKey, epoch: Epoch) -> bool:
-        """Is a small collection to be looked at now? One that was written after this epoch goes on
-        to the epoch in which it was written last; it is looked at now and then all the same."""
-        written = small.number
-        if written <= epoch.number:
-            small.number = 0
-            self.noted -= 1
-            return True
-        if epoch.number <= self.collapsed:
-            return False  # everything is looked at, and it was noted anew if it was written since
-        later = self._now if written == self._now.number else self._epoch_of(written)
-        later.small.append(small)
-        small.put_off += written - epoch.number
-        if small.put_off > PUT_OFF_MOST:
-            small.put_off = 0
-            return True
-        later.places += small.size  # as many dots at most
-        later.told += small.size
-        self.meter.wrote(small.size)
-        return False
-
-    def _epoch_of(self, number: i64) -> Epoch:
-        """The epoch of this number; all that wait stand in order."""
-        epochs = self.epochs
-        low: i64 = 0
-        high: i64 = len(epochs)
-        while low < high:
-            middle = (low + high) >> 1
-            if epochs[middle].number < number:
-                low = middle + 1
-            else:
-                high = middle
-        return epochs[low] if low < len(epochs) else self._now
-
     def _forget_small(self, small: SmallKey, cut: Cut) -> i64:
         """The usual small collection, in one step: how many places it has; -1: there is more to it,
         and it is to be looked at as any other key."""
@@ -254,7 +200,7 @@ class Forgetter(Noting):
             or entry.flags & (COUNTED | ABSENT | NO_REGISTER)
         ):  # fmt: skip
             return -1
-        self.forgotten += sweep(value, places, None, cut, self._later)
+        self.forgotten += sweep(value, places, None, cut, EVERY_STAMP, self._later)
         if self._later:
             self._later = []
             return -1
@@ -285,9 +231,11 @@ class Forgetter(Noting):
             yield from self._forget(Touched(PUT, db.number, key, [], True), epoch, {}, cut)
 
     def _forget(
-        self, touched: Touched, epoch: Epoch, seen: dict[tuple[int, bytes], bool], cut: Cut
-    ) -> Iterator[None]:
-        """One key, and all its places; between two slices it may have become another."""
+        self, touched: Touched, epoch: Epoch, seen: dict[tuple[int, bytes], bool], cut: Cut,
+        to: i64 = EVERY_STAMP,
+    ) -> Iterator[None]:  # fmt: skip
+        """One key, and all its places, but what is later than the stamp `to`; between two slices
+        it may have become another."""
         db = self.databases[touched.db]
         yield from self._halts(touched, epoch)
         entry = db.raw(touched.key)
@@ -313,7 +261,7 @@ class Forgetter(Noting):
                 chunk, cursor = value.do_chunk_from(cursor)
                 dots = entry.dots
                 rivals = None if dots is None else dots.rivals
-                self.forgotten += sweep(value, chunk, rivals, cut, self._later)
+                self.forgotten += sweep(value, chunk, rivals, cut, to, self._later)
                 for _ in range(len(chunk) // SWEPT_AT_ONCE + 1):
                     yield None
                 yield from self._halts(touched, epoch)

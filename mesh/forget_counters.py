@@ -15,7 +15,7 @@ from mypy_extensions import i64
 from mesh.fold import fold_field, fold_key, fold_quickly, may_count
 from mesh.forget_beside import Beside
 from mesh.merge.counted import Generation
-from mesh.merge.dot_forget import fold_noted, fold_slot
+from mesh.merge.dot_forget import fold_marked, fold_noted, fold_slot
 from mesh.merge.increments import Log, key_and_field
 from mesh.merge.ledger import Book
 from mesh.merge.opening import open_state
@@ -34,6 +34,8 @@ from node.store.writer import READY
 QUICK_AT_ONCE: Final = 8  # keys that fold without being spelled out, in one look at the budget
 # Freeing so many records of a chunk takes as long as one look at the budget does.
 RECORDS_FREED: Final = 20
+# Fields are left to the present generation where it has one of so many counted up already.
+LEFT_SHARE: Final = 4
 # The sealed generation, and the one that was written until now: after them nothing has changed.
 GENERATIONS: Final = 2
 
@@ -80,25 +82,46 @@ class CounterForgetter:
         counted = book.counted
         counted.begin()
         is_strings = book is self.memory.ledger.strings
+        now = counted.now
         writer = self.engine.writer
         at: i64 = 0
         n: i64 = len(sealed.keys)
+        # As many are counted up again: those that are not yet are about to be.
+        may_leave = not is_strings and len(now.keys) * LEFT_SHARE >= n
         while at < n:
             end = min(at + QUICK_AT_ONCE, n)
             while at < end:
+                if not is_strings and writer.walk is None:
+                    at = self._fold_marked(sealed, now, at, end)
+                    if at == end:
+                        break
                 # Where no walk runs the counter's name is not looked at, which is far away.
                 if writer.walk is not None and not self._is_ready(
                     is_strings, sealed.dbs[at], sealed.keys[at]
                 ):
                     break
                 if is_strings:
-                    quick = self._fold_key(sealed, counted.now, at)
+                    quick = self._fold_key(sealed, now, at)
                 else:
-                    quick = self._fold_field(sealed, counted.now, at)
+                    quick = may_leave and self._leave(sealed, now, at)
+                    if not quick:
+                        quick = self._fold_field(
+                            sealed, now, sealed.dbs[at], sealed.keys[at], sealed.slots[at]
+                        )
                 at += 1
                 if not quick:
                     self._spell_out(book, sealed, int(sealed.dbs[at - 1]), sealed.keys[at - 1])
                     break
+            yield None
+            if book.counted is not counted:
+                return
+        for number, place, slot in sealed.left:
+            while writer.walk is not None and not self._is_ready(False, i64(number), place):
+                yield None
+                if book.counted is not counted:
+                    return
+            if not self._fold_field(sealed, now, i64(number), place, slot):
+                self._spell_out(book, sealed, number, place)
             yield None
             if book.counted is not counted:
                 return
@@ -117,7 +140,7 @@ class CounterForgetter:
                 return
         counted.end()
         if n > SLOW_FREE:
-            writer.trash += [sealed.keys, sealed.entries, sealed.slots]
+            writer.trash += [sealed.keys, sealed.entries, sealed.slots, sealed.left]
 
     def _is_ready(self, is_string: bool, db: i64, place: bytes) -> bool:
         """May this counter fold now? All of a generation must before its chunks go: so where one
@@ -173,19 +196,35 @@ class CounterForgetter:
 
     # --- hash fields ----------------------------------------------------------------------------
 
-    def _fold_field(self, sealed: Generation, now: Generation, at: i64) -> bool:
-        """The quick way of nearly every field; False: it is to be spelled out."""
+    def _fold_marked(self, sealed: Generation, now: Generation, at: i64, end: i64) -> i64:
+        """The quickest way, of those that were counted up since, until one needs another way; where
+        that is."""
         if sealed.odd or now.odd:
-            db = sealed.dbs[at]
-            place = sealed.keys[at]
-            if sealed.is_odd(db, place) or now.is_odd(db, place):
-                return False
-        noted = sealed.slots[at]
+            return at
+        return fold_marked(sealed, now.mark, self.memory.cut, at, end)
+
+    def _leave(self, sealed: Generation, now: Generation, at: i64) -> bool:
+        """Leaves a field, folded, to the present generation. It goes on to be a counter: to make a
+        plain value of it, and a counter again, takes longer than to look at it once more."""
+        slot = sealed.slots[at]
+        if sealed.odd or now.odd or slot is None or slot.flags & COUNT_MARK != sealed.mark:
+            return False
+        if not slot.flags & COUNTED or not fold_slot(sealed, slot, self.memory.cut):
+            return False
+        now.leave(sealed.dbs[at], sealed.keys[at], slot)
+        return True
+
+    def _fold_field(
+        self, sealed: Generation, now: Generation, db: i64, place: bytes, noted: Field | None
+    ) -> bool:
+        """The quick way of nearly every field; False: it is to be spelled out."""
+        if (sealed.odd or now.odd) and (sealed.is_odd(db, place) or now.is_odd(db, place)):
+            return False
         cut = self.memory.cut
         if noted is not None and noted.flags & COUNT_MARK == now.mark:
             return fold_slot(sealed, noted, cut)
-        key, name = key_and_field(sealed.keys[at])
-        entry = self.engine.databases[sealed.dbs[at]].raw(key)
+        key, name = key_and_field(place)
+        entry = self.engine.databases[db].raw(key)
         return entry is None or fold_noted(sealed, now.mark, entry, name, noted, cut)
 
     def _spell_out_field(self, sealed: Generation, number: int, place: bytes) -> None:

@@ -1,13 +1,16 @@
 """Forgetting: when a node forgets what has become stable, by the agent's timers.
 
 Behind each heartbeat, and soon after a peer has said that its disk has more: who says so just
-behind our heartbeat is not left to the next one. In slices, between which clients and peers have
-the processor.
+behind our heartbeat is not left to the next one. Where nobody writes any more it is said as soon as
+all is on the disk, or two heartbeats could go by until all know. In slices, between which clients
+and peers have the processor.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from node.gates import IS_FENCED
 
 if TYPE_CHECKING:
     from mesh.agent import Agent
@@ -31,6 +34,8 @@ class Forgetting:
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
         self._gathers = False  # reports that have come are to be looked at
+        self._waits_to_tell = False  # what is on the disk is to be said once nobody writes
+        self._newest = 0  # the newest stamp when that was asked last
         self._runs = False
         self._is_quiet = False
         self._done_before = 0, 0  # commands, and the newest stamp, when a slice was done last
@@ -46,6 +51,29 @@ class Forgetting:
     def _advance(self) -> None:
         self._gathers = False
         if not self.agent.stopped and self.agent.member.advance():
+            self.begin()
+
+    def held_more(self) -> None:
+        """More is on the disk here."""
+        if not self._waits_to_tell and self.agent.member.forgetter.epochs:
+            self._wait_to_tell()
+
+    def _wait_to_tell(self) -> None:
+        agent = self.agent
+        self._waits_to_tell = True
+        self._newest = int(agent.engine.clock.last)
+        agent.call_later(agent.heartbeat_s * GATHER_HEARTBEATS, self._tell)
+
+    def _tell(self) -> None:
+        """Says what the disk has, where nobody has written meanwhile: else the next heartbeat does,
+        as there is no end to it."""
+        self._waits_to_tell = False
+        agent = self.agent
+        if agent.stopped or agent.engine.closed & IS_FENCED:
+            return
+        if int(agent.engine.clock.last) != self._newest:
+            self.held_more()
+        elif agent.member.tell_held():
             self.begin()
 
     def begin(self) -> None:

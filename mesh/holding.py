@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from mesh.dots import Streams, pack_marks
+from mesh.dots import Streams, pack_marks, unpack_row
 from mesh.vectors import Vector, covers, join, moves
 
 REPORT: Final = b"MESH.REPORT"
@@ -95,6 +95,15 @@ class Holding:
             uuid: min(stamp, int(here(uuid).seen)) for uuid, stamp in vector.items()
             if here(uuid).seen != 0
         }  # fmt: skip
+
+    def has_to_say(self, row: bytes) -> bool:
+        """Is all of this held, and was some of it not said yet?"""
+        held = self.reportable()
+        streams = self.streams.all
+        wanted = {
+            streams[number].uuid: stamp for number, stamp in enumerate(unpack_row(row)) if stamp
+        }
+        return moves(self.said, wanted) and not moves(held, wanted)
 
     # --- what is said ---------------------------------------------------------------------------
 

@@ -257,6 +257,15 @@ class Member(Seat):
         self.stability.retire()
         return moved
 
+    def tell_held(self) -> bool:
+        """Between two heartbeats: says what is held if that is all that was noted, and was not said
+        yet; True: the stable cut has moved."""
+        epochs = self.forgetter.epochs
+        if not self.started or not epochs or not self.stability.has_to_say(epochs[-1].row):
+            return False
+        self.stability.report()
+        return self.advance()
+
     def forget_step(self, budget: int) -> bool:
         """Forgets a slice of what is stable; True: nothing is to be done now.
 

@@ -86,6 +86,9 @@ class Noting(Reader):
         self.collapsed: i64 = 1  # the last epoch that looks at everything
         self._nobody = Touched(PUT, NO_DB, b"", [], False)
         self._last = self._nobody  # what was noted last, where it may be noted again
+        # What was noted last of those that are looked at whole in this heartbeat.
+        self._hot_db = self.databases[0]
+        self._hot = Entry(None, 0, 0)
         self._vanished: dict[tuple[int, bytes], int] = {}  # hidden keys, by when they vanished
         self.places = PlaceForgetter()
         self.meter = Meter(engine, memory)
@@ -105,8 +108,20 @@ class Noting(Reader):
                 if op == PUT:
                     if not first.flags & (RETYPES | CREATION) and isinstance(first.value, bytes):
                         return
-                elif (op == SADD or op == HSET or op == ZADD) and self._note_place(first, op):
-                    return
+                elif op == HINCR:
+                    # The key that was counted up just now: the increment stands in the ledger.
+                    if (
+                        first.key == self._last.key and first.db == self._last.db
+                        and not self.places.active
+                    ):  # fmt: skip
+                        self._now.places += 1
+                        return
+                elif op == SADD or op == HSET or op == ZADD:
+                    if self._hot_db.is_recent(first.key, self._hot) and not self.places.active:
+                        self._now.places += places_of(first, op)
+                        return
+                    if self._note_place(first, op):
+                        return
             if self._note_quickly(first, op):
                 return
         self._last = self._nobody
@@ -126,17 +141,17 @@ class Noting(Reader):
         is to be looked at closely."""
         if self.places.active:
             return False
-        arguments = cast(list[bytes], effect.value)
-        at = effect.number
-        count: i64 = len(arguments) - at
-        if op != SADD:
-            count >>= 1  # pairs
+        count = places_of(effect, op)
         now = self._now
         last = self._last
+        db = self.databases[effect.db]
+        entry = db.recent(effect.key)
         if last.whole and last.db == effect.db and last.key == effect.key:
             now.places += count  # the large key that is written all the time
+            if entry is not None:
+                self._hot_db = db
+                self._hot = entry
             return True
-        entry = self.databases[effect.db].recent(effect.key)
         value = None if entry is None else entry.value
         if noted_in(value) == now.number:
             now.places += count
@@ -159,7 +174,8 @@ class Noting(Reader):
         if MEASURED[last.op]:
             return False
         self._now.places += 1
-        last.names.append(arguments[at + 1 if op == ZADD else at])
+        arguments = cast(list[bytes], effect.value)
+        last.names.append(arguments[effect.number + 1 if op == ZADD else effect.number])
         self.noted += 1
         if len(last.names) >= last.limit:
             self._widen(last)
@@ -294,7 +310,8 @@ class Noting(Reader):
             self._collapse()
 
     def _widen(self, touched: Touched) -> None:
-        """Many names of a key were noted: is it to be looked at whole?"""
+        """Many names of a key were noted: is it to be looked at whole? One that was written so in
+        the heartbeat before is left to this one, whole, in any case."""
         entry = self.databases[touched.db].raw(touched.key)
         size: i64 = 0
         if entry is not None:
@@ -302,7 +319,9 @@ class Noting(Reader):
                 if isinstance(value, Container):
                     size += value.size()
         known: i64 = len(touched.names)
-        if known * SHARE >= size:
+        before = self.epochs[-1].last.get(touched.key) if self.epochs else None
+        was_whole = before is not None and before.whole and before.db == touched.db
+        if was_whole or known * SHARE >= size:
             self.noted -= known
             self._look_whole(touched)
         else:
@@ -334,6 +353,7 @@ class Noting(Reader):
         self.behind = []
         self.noted = 0
         self._last = self._nobody
+        self._hot = Entry(None, 0, 0)
         self._now.touched = []
         self._now.small = []
         self._now.last = {}
@@ -351,10 +371,17 @@ class Noting(Reader):
             self.epochs.append(now)
             self.noted += 1
         self._last = self._nobody
+        self._hot = Entry(None, 0, 0)
         self._now = Epoch(now.number + 1)
         self.streams.beats = self._now.number
         if self.noted > self.noted_max:
             self._collapse()
+
+
+def places_of(effect: Effect, op: i64) -> i64:
+    """How many members or fields a SADD, HSET or ZADD names."""
+    count: i64 = len(cast(list[bytes], effect.value)) - effect.number
+    return count if op == SADD else count >> 1  # pairs
 
 
 def noted_in(value: object) -> i64:

@@ -75,6 +75,7 @@ class KeyWalk:
         self.total = sum(int(db.keys.size) + len(db.hidden) for db in databases)
         self.seen = 0
         self.done = False
+        self._lists = True  # counters will be searched for among all increments
         self._todo: list[tuple[Database, int]] = []
         for db in reversed(databases):
             self._todo.append((db, SHARDS))  # stands for what is hidden, after all that is shown
@@ -93,7 +94,10 @@ class KeyWalk:
     def step(self, budget: i64) -> bool:
         """Meets about so many keys; True when all were met."""
         while budget > 0 and not self.done:
-            if self._large is not None:
+            if self._lists:
+                self._lists = self.memory.ledger.list_some(int(LARGE))
+                budget -= SLICE_KEYS
+            elif self._large is not None:
                 self._go_on()
                 budget -= SLICE_KEYS
             elif self._names:

@@ -69,6 +69,8 @@ NAMES_FIRST: Final[i64] = 64
 # A key that is looked at whole, and is written again and again, is looked at once in so many
 # heartbeats: what is written meanwhile is written over mostly.
 PUT_OFF_MOST: Final[i64] = 7
+# Whatever is stable goes.
+EVERY_STAMP: Final[i64] = 9223372036854775807
 # A key is looked at whole when as many names were noted as every fourth of its places.
 SHARE: Final[i64] = 4
 
@@ -77,7 +79,8 @@ class Touched:
     """A key that was written, and which of its places; `whole`: any of them.
 
     `limit`: with so many names it is to be asked whether the key is to be looked at whole;
-    `put_off`: for how many epochs before this one that was left to it.
+    `put_off`: for how many epochs before this one that was left to it; `since`: the newest stamp
+    that was stable when it was left for the first time, or looked at last.
     """
 
     def __init__(self, op: i64, db: i64, key: bytes, names: list[bytes], whole: bool) -> None:
@@ -88,6 +91,7 @@ class Touched:
         self.whole = whole
         self.limit = NAMES_FIRST
         self.put_off: i64 = 0
+        self.since: i64 = 0
 
 
 @mypyc_attr(acyclic=True)

@@ -111,7 +111,7 @@ class Node(Outside):
         self.mesh.keeps = self._keeps
         self.mesh.member.cap.save = self._save_for_the_cut
         self.mesh.waits.logged = self.aof.logged
-        self.aof.moved = self.mesh.waits.log_moved
+        self.aof.moved = self.mesh.log_moved
         self.saver.vector = self.mesh.member.vector
         self.mesh.joining.save = self._save_if_kept
         self.mesh.packed_status = lambda: pack_status(self.shell.status(), self.mesh_status())

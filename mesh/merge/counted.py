@@ -49,6 +49,8 @@ class Generation:
         # Of fields the key is a place, as the ledger's records have it: those hold it anyway. And
         # the slots likewise; None: the one that it made.
         self.slots: list[Field | None] = []
+        # Fields that the generation before has left to this one: most are counted up in it too.
+        self.left: list[tuple[int, bytes, Field]] = []
         # Keys that are to be spelled out: steps that are no integers, increments that moved.
         self.odd: dict[tuple[int, bytes], None] = {}
 
@@ -57,6 +59,12 @@ class Generation:
         self.dbs.append(db)
         self.keys.append(place)
         self.slots.append(slot)
+
+    def leave(self, db: i64, place: bytes, slot: Field) -> None:
+        """A field of the generation before is left to this one: it is looked at with it, whether it
+        is counted up or not."""
+        slot.flags = slot.flags & ~COUNT_MARK | self.mark
+        self.left.append((int(db), place, slot))
 
     def is_odd(self, db: i64, key: bytes) -> bool:
         """Is the key to be spelled out?"""

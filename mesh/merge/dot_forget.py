@@ -109,20 +109,21 @@ def forget_scores(value: ZSetValue, names: list[bytes], cut: Cut, again: list[by
 
 def sweep(
     value: Container, chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut,
-    again: list[bytes],
+    to: i64, again: list[bytes],
 ) -> i64:  # fmt: skip
-    """All places of one dict of a value, as the others here do it for some of its places."""
+    """All places of one dict of a value, as the others here do it for some of its places; dots
+    later than the stamp `to` stay."""
     if isinstance(value, SetValue):
-        return sweep_members(chunk, rivals, cut)
+        return sweep_members(chunk, rivals, cut, to)
     if isinstance(value, HashValue):
-        return sweep_fields(chunk, rivals, cut)
+        return sweep_fields(chunk, rivals, cut, to)
     if isinstance(value, ZSetValue):
-        return sweep_scores(value, chunk, cut, again)
+        return sweep_scores(value, chunk, cut, to, again)
     return 0
 
 
 def sweep_members(
-    chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut
+    chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut, to: i64
 ) -> i64:
     """Of a set."""
     forgotten: i64 = 0
@@ -133,7 +134,7 @@ def sweep_members(
             continue
         if dot.origin != origin:
             origin = dot.origin
-            until = cut.until(origin)
+            until = min(cut.until(origin), to)
         if dot.stamp > until or (rivals is not None and SET_RIVALS + member in rivals):
             continue
         chunk[member] = None  # a name that is there: its dict is not changed by that
@@ -141,7 +142,9 @@ def sweep_members(
     return forgotten
 
 
-def sweep_fields(chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut) -> i64:
+def sweep_fields(
+    chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None, cut: Cut, to: i64
+) -> i64:
     """Of a hash."""
     forgotten: i64 = 0
     origin: i64 = -1
@@ -152,7 +155,7 @@ def sweep_fields(chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None,
         writer = i64(field.origin)
         if writer != origin:
             origin = writer
-            until = cut.until(origin)
+            until = min(cut.until(origin), to)
         if field.stamp > until or (
             rivals is not None and (FIELD_RIVALS + name in rivals or FIELD_BASE + name in rivals)
         ):
@@ -163,7 +166,7 @@ def sweep_fields(chunk: dict[bytes, object], rivals: dict[bytes, Rivals] | None,
 
 
 def sweep_scores(
-    value: ZSetValue, chunk: dict[bytes, object], cut: Cut, again: list[bytes]
+    value: ZSetValue, chunk: dict[bytes, object], cut: Cut, to: i64, again: list[bytes]
 ) -> i64:
     """Of a sorted set."""
     forgotten: i64 = 0
@@ -179,11 +182,23 @@ def sweep_scores(
         writer = i64(slot.origin)
         if writer != origin:
             origin = writer
-            until = cut.until(origin)
+            until = min(cut.until(origin), to)
         if slot.stamp <= until:
             chunk[member] = slot.score
             forgotten += 1
     return forgotten + forget_scores(value, spelled, cut, again) if spelled else forgotten
+
+
+def fold_marked(sealed: Generation, present: i16, cut: Cut, at: i64, end: i64) -> i64:
+    """Fields from one place of a generation that is stable to another, as long as they were counted
+    up since, which `present` marks, and need not be spelled out; where it has stopped."""
+    slots = sealed.slots
+    while at < end:
+        slot = slots[at]
+        if slot is None or slot.flags & COUNT_MARK != present or not fold_slot(sealed, slot, cut):
+            break
+        at += 1
+    return at
 
 
 def fold_noted(

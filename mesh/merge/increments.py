@@ -17,9 +17,9 @@ from librt.strings import BytesWriter, read_i64_le, write_i64_le
 from mypy_extensions import i64
 
 # Records of one chunk: bounds a look into the newest chunk (a copy of 96 KB).
-CHUNK_RECORDS: Final = 4096
 CHUNK_BITS: Final = 12
-AT_MASK: Final = 4095
+CHUNK_RECORDS: Final = 4096  # 2 to the power of CHUNK_BITS
+AT_MASK: Final = CHUNK_RECORDS - 1
 RECORD_BYTES: Final[i64] = 24
 DEAD: Final[i64] = -1
 BASE_MASK: Final[i64] = 0x3FFFFFFFFFFFFFFF
@@ -257,6 +257,17 @@ class Log:
                     found.append(int(read_i64_le(data, base + 8)))
         return found
 
+    def list_some(self, places: int) -> bool:
+        """Lists so many places that nobody has searched for yet, the oldest first; True: there is
+        more than a chunk of them. Before a search among millions, which would list all at once."""
+        at = len(self.chunks) - 1
+        while at > 0 and self.chunks[at - 1].listed < len(self.chunks[at - 1].places):
+            at -= 1
+        if at == len(self.chunks) - 1:
+            return False
+        self._list(self.chunks[at], places)
+        return True
+
     def _list_places(self) -> None:
         """Lists what has come since somebody searched: at the end, and in front what came late."""
         for at in range(len(self.chunks) - 1, -1, -1):
@@ -269,22 +280,23 @@ class Log:
                 break
             self._list(chunk)
 
-    def _list(self, chunk: Chunk) -> None:
+    def _list(self, chunk: Chunk, most: int = CHUNK_RECORDS) -> None:
         places = chunk.places
         if chunk.listed == len(places):
             return
+        end = min(chunk.listed + most, len(places))
         where = self._where.get(int(chunk.generation))
         if where is None:
             where = {}
             self._where[int(chunk.generation)] = where
         base = i64(chunk.number) << CHUNK_BITS
-        for at in range(chunk.listed, len(places)):
+        for at in range(chunk.listed, end):
             records = where.get(places[at])
             if records is None:
                 where[places[at]] = [int(base + at)]
             else:
                 records.append(int(base + at))
-        chunk.listed = len(places)
+        chunk.listed = end
 
     def live(self, place: bytes, over: i64, below: i64, found: list[Increment]) -> None:
         """Adds to `found` the increments of a place that count on the register `over`, but those
@@ -321,11 +333,11 @@ class Log:
     def bury(self, place: bytes, over: i64, before: i64) -> None:
         """The increments of a place that count on `over` and are not later than this count on
         nothing any more."""
-        records = self._counting_on(place, over, DEAD)
-        for first in range(0, len(records), 3):
-            if i64(records[first + 1]) <= before:
-                chunk = self._numbered[records[first] >> CHUNK_BITS]
-                chunk.moved[records[first] & AT_MASK] = int(DEAD)
+        found: list[Increment] = []
+        self.live(place, over, DEAD, found)
+        for one in found:
+            if one.stamp <= before:
+                one.move(DEAD)
 
 
 def key_and_field(place: bytes) -> tuple[bytes, bytes]:

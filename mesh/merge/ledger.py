@@ -161,6 +161,12 @@ class Ledger:
         taken.fields = self.fields.take()
         return taken
 
+    def list_some(self, places: int) -> bool:
+        """As of one log; True: there is more."""
+        return any(
+            log.list_some(places) for book in (self.strings, self.fields) for log in book.filled()
+        )
+
     def records(self) -> int:
         """How many increments are remembered."""
         return self.strings.records() + self.fields.records()

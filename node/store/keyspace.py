@@ -147,6 +147,11 @@ class Database:
         """As `seek`, of a key that was perhaps looked up or written just now."""
         return self._last if key is self._last_key else self.keys.get(key)
 
+    def is_recent(self, key: bytes, entry: Entry) -> bool:
+        """Was this entry looked up, or written, just now as this key's? By identity: nothing is
+        compared, and False may be wrong."""
+        return key is self._last_key and self._last is entry
+
     def glance(self, key: bytes) -> object:
         """The value a key shows now, None where it is absent; nothing is counted or touched."""
         if self.merging is not None:

@@ -11,7 +11,7 @@ from mesh.merge.counted import Generation
 from mesh.merge.increments import field_place, key_and_field
 from mesh.merge.ledger import Ledger
 from node.digest import digest_of
-from node.store.entry import COUNT_MARK, COUNTED, NO_REGISTER, STABLE, Field
+from node.store.entry import COUNT_FOLDED, COUNT_MARK, COUNTED, NO_REGISTER, STABLE, Field
 from node.store.values.hashes import HashValue
 from tests.mesh.stories import Mesh
 from tests.mesh.test_forgetting_in_slices import SLICES, hold, left, pair, say, slices
@@ -282,16 +282,74 @@ def test_a_field_that_is_made_again_is_not_taken_for_the_one_before() -> None:
     say(mesh)
     a("HINCRBY", "h", "now", "1")  # so that what is written now is not all stable
     slices(a, 1000)
-    assert slot_of(a, "once") == 1 and slot_of(a, "twice") == 2
+    twice = slot_of(a, "twice")  # left to the present generation
+    assert slot_of(a, "once") == 1 and isinstance(twice, Field) and twice.flags & COUNT_FOLDED
+    assert [slot for _, _, slot in counted.sealed.left] == [twice]
     assert slot_of(a, "again") is again and slot_of(a, "new") is new
     assert isinstance(new, Field) and new.flags == COUNTED | NO_REGISTER
     kept = slot_of(a, "kept")
     assert isinstance(kept, Field) and kept.flags & STABLE and kept.flags & COUNT_MARK
     assert a.member.memory.ledger.records() == 4
     told(mesh)
+    assert slot_of(a, "twice") == 2
     assert mesh.ordered("HMGET", "h", "once", "twice", "again", "kept", "new") == [
         b"1", b"2", b"7", b"2", b"1"
     ]  # fmt: skip
+
+
+def test_fields_that_are_counted_again_and_again_go_on_to_be_counters() -> None:
+    """Also those that were not counted since their generation ended, once; nothing is remembered of
+    any of them as soon as nobody counts any more."""
+    mesh, a, b = pair()
+    slots: dict[str, Field] = {}
+    for beat in range(30):
+        for name in range(MANY):
+            if name % 3 != beat % 3:  # not in each heartbeat
+                a("HINCRBY", "h", f"{name}", "1")
+        a("HINCRBY", "h", f"once {beat}", "1")
+        mesh.flow()
+        mesh.time_s += 1.0
+        for node in (a, b):
+            node.save()
+            node.beat()
+        mesh.flow()
+        if beat > 6:
+            for field in map(str, range(MANY)):
+                slot = slot_of(a, field)
+                assert isinstance(slot, Field) and slots.setdefault(field, slot) is slot
+    kept = [beat for beat in range(30) if isinstance(slot_of(a, f"once {beat}"), Field)]
+    assert len(kept) <= 16 and kept[-1] == 29
+    told(mesh)
+    assert slot_of(a, "0") == slot_of(b, "0") == 20 and slot_of(a, "once 29") == 1
+
+
+@pytest.mark.parametrize("words", [
+    ("HSET", "h", "n", "5"), ("HDEL", "h", "n"), ("HINCRBY", "h", "n", "9"), ("DEL", "h"),
+    ("HINCRBYFLOAT", "h", "n", "0.5"), ("HEXPIRE", "h", "900", "FIELDS", "1", "n"),
+])  # fmt: skip
+@pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize("held", [False, True])
+def test_what_a_field_meets_that_was_left_to_the_next_generation(
+    words: tuple[str, ...], who: int, held: bool
+) -> None:
+    mesh, a, _ = pair()
+    for _ in range(2):
+        for name in ("m", "n"):
+            a("HINCRBY", "h", name, "1")
+    mesh.flow()
+    for node in mesh.nodes:
+        sealed(node)
+    a("HINCRBY", "h", "m", "1")
+    say(mesh)
+    a("HINCRBY", "h", "m", "1")  # so that what is written now is not all stable
+    if held:
+        mesh.cut(0, 1)
+    slices(a, 1000)
+    left_slot = slot_of(a, "n")
+    assert isinstance(left_slot, Field) and left_slot.flags & COUNT_FOLDED
+    mesh.nodes[who](*words)
+    slices(a, 1000)
+    told(mesh)
 
 
 def test_a_late_increment_of_a_field_made_since_leaves_it_in_its_generation() -> None:

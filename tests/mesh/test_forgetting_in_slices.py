@@ -314,10 +314,31 @@ def test_a_set_that_is_always_written_is_looked_at_once_in_some_heartbeats() -> 
         mesh.flow()
         a.forget_now()
         assert a.member.forgetter.meter.dotted() >= dots(a)
-    assert max(kept) <= PUT_OFF_MOST + 4
-    assert PUT_OFF_MOST in kept or PUT_OFF_MOST + 1 in kept
+    assert max(kept) <= 2 * (PUT_OFF_MOST + 1) + 2
+    assert any(each > PUT_OFF_MOST for each in kept)
     hold(mesh)
     assert left(a) == left(b) == {}
+
+
+def test_what_is_written_again_in_each_heartbeat_is_left_alone() -> None:
+    """Its dot is stable soon, but to take it away, and to make it anew with the next write, would
+    be all that comes of that."""
+    mesh, a, b = pair()
+    for beat in range(3 * (PUT_OFF_MOST + 1)):
+        for number in range(100):
+            a("HSET", "h", f"{number}", f"{beat}")
+            a("ZADD", "z", f"{beat}", f"{number}")
+            a("SADD", "s", f"{number}")
+        mesh.flow()
+        mesh.time_s += 1.0
+        for node in (a, b):
+            node.save()
+            node.beat()
+        mesh.flow()
+        assert a.member.forgetter.forgotten == b.member.forgetter.forgotten == 0
+    hold(mesh)
+    assert left(a) == left(b) == {}
+    assert a.member.forgetter.forgotten == b.member.forgetter.forgotten == 300
 
 
 def test_so_it_is_where_all_is_on_disks_before_the_next_heartbeat() -> None:
@@ -337,7 +358,7 @@ def test_so_it_is_where_all_is_on_disks_before_the_next_heartbeat() -> None:
         a.forget()
         not_told = 1  # what was written since the heartbeat is told with the next one
         assert a.member.forgetter.meter.dotted() + not_told >= dots(a)
-    assert PUT_OFF_MOST <= max(kept) <= PUT_OFF_MOST + 2
+    assert PUT_OFF_MOST <= max(kept) <= 2 * (PUT_OFF_MOST + 1) + 2
     assert len(kept) <= 5
     hold(mesh)
     assert left(a) == left(b) == {}

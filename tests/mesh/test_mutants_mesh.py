@@ -10,9 +10,10 @@ import pytest
 
 from mesh.aof_load import MeshReplay
 from mesh.departures import Departures
-from mesh.forget import Forgetter
+from mesh.forget_counters import CounterForgetter
 from mesh.inbox import Inbox
 from mesh.noting import Noting
+from mesh.put_off import PuttingOff
 from mesh.range_follower import RangeFollower
 from mesh.range_server import NotedCommits, RangeServer
 from mesh.reissue import Source
@@ -23,6 +24,8 @@ from node.ports import Clock
 from tests.mesh import (
     test_departures,
     test_digest_resync,
+    test_forgetting_counters,
+    test_forgetting_in_slices,
     test_found_stories,
     test_rejoin,
     test_small_collections,
@@ -103,7 +106,7 @@ MUTANTS = {
         story=test_rejoin.test_an_expelled_member_comes_back_with_its_own_new_writes,
     ),
     "a small collection that was written again waits for nothing": mutant(
-        Forgetter, "_is_due", "later.small.append(small)", "pass", story=test_small_collections
+        PuttingOff, "_is_due", "later.small.append(small)", "pass", story=test_small_collections
         .test_what_was_written_for_long_is_forgotten_as_soon_as_what_was_written_once,
     ),
     "that it was written again is not noted": mutant(
@@ -112,9 +115,24 @@ MUTANTS = {
         .test_what_was_written_for_long_is_forgotten_as_soon_as_what_was_written_once,
     ),
     "it is never looked at while it is written": mutant(
-        Forgetter, "_is_due", "small.put_off > PUT_OFF_MOST", "False",
+        PuttingOff, "_is_due", "small.put_off > PUT_OFF_MOST", "False",
         story=test_small_collections
         .test_a_field_that_is_written_no_more_keeps_its_dot_for_some_heartbeats,
+    ),
+    "a large collection is never looked at while it is written": mutant(
+        PuttingOff, "_put_off", "return since", "return 0",
+        story=test_forgetting_in_slices
+        .test_a_set_that_is_always_written_is_looked_at_once_in_some_heartbeats,
+    ),
+    "what is written again in each heartbeat is forgotten again and again": mutant(
+        PuttingOff, "_put_off", "return since", "return EVERY_STAMP",
+        story=test_forgetting_in_slices
+        .test_what_is_written_again_in_each_heartbeat_is_left_alone,
+    ),
+    "fields that were left to the next generation are not looked at with it": mutant(
+        CounterForgetter, "_retire", "in sealed.left:", "in []:",
+        story=test_forgetting_counters
+        .test_fields_that_are_counted_again_and_again_go_on_to_be_counters,
     ),
     "notes that were dropped are taken for such that wait": mutant(
         Noting, "_collapse", "self.collapsed = self._now.number", "pass",

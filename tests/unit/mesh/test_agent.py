@@ -121,3 +121,52 @@ def test_what_peers_report_while_a_snapshot_is_taken_in_moves_nothing(
     assert not found.member.advance()
     found.member.abandon()
     assert found.member.advance()
+
+
+def test_what_the_disk_has_is_said_soon_where_nobody_writes_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is said with the next heartbeat, and looked at by peers with theirs."""
+    found = agent(tmp_path)
+    timers: list[tuple[float, Callable[[], None]]] = []
+    monkeypatch.setattr(found, "call_later", lambda delay_s, call: timers.append((delay_s, call)))
+    monkeypatch.setattr(found.forgetting, "begin", lambda: None)
+    found.engine.wake(1_700_000_000.0)
+    found.member.activate()
+    while not found.member.activation_step(100):
+        pass
+    own, stability = found.streams.own, found.member.stability
+    stability.members = lambda: frozenset([found.member.member_id])
+    stability.may_say = lambda: True
+    disk: dict[bytes, int] = {}
+    found.held_on_disk = lambda: disk
+    session = found.engine.session()
+
+    def write() -> int:
+        found.engine.execute(session, 0, [b"SADD", b"s", b"a"], b"", 0, 0)
+        return int(own.seen)
+
+    def waits() -> bool:
+        """Fires the timer, if there is one; is there another then?"""
+        for delay_s, call in timers.copy():
+            assert delay_s == GATHER_HEARTBEATS * found.heartbeat_s
+            del timers[0]
+            call()
+        return bool(timers)
+
+    found.log_moved()
+    assert not waits()
+    written = write()
+    found.member.heartbeat()
+    found.log_moved()  # it is not on the disk yet
+    assert not waits() and stability.said.get(own.uuid, 0) < written
+    disk[own.uuid] = int(own.seen)
+    found.log_moved()
+    found.log_moved()
+    write()
+    assert waits() and stability.said.get(own.uuid, 0) < written  # somebody writes
+    assert not waits() and stability.said[own.uuid] >= written
+    said = int(own.seen)
+    disk[own.uuid] = said
+    found.log_moved()
+    assert not waits() and own.seen == said  # there is nothing to be told any more

@@ -108,6 +108,11 @@ def test_a_place_is_found_in_whatever_chunks_it_stands(seed: int) -> None:
                 pass
         elif event < 0.33:
             log = log.take()
+        if rng.random() < 0.5:
+            continue  # nobody searches
+        slices = rng.choice((0, 3, 10**6))
+        while slices > 0 and log.list_some(rng.randrange(1, CHUNK_RECORDS)):
+            slices -= 1
         for number in range(10):
             place = b"k%d" % number
             found: list[Increment] = []
@@ -125,6 +130,21 @@ def test_a_place_is_found_in_whatever_chunks_it_stands(seed: int) -> None:
     while log.free():
         pass
     assert not log._where
+
+
+def test_a_search_among_many_begins_in_slices() -> None:
+    """Listed at once, some millions take seconds in which nobody is served."""
+    ledger = Ledger()
+    for book in (ledger.strings, ledger.fields):
+        for number in range(3 * CHUNK_RECORDS):
+            book.log(0, 0).append(b"k%d" % (number % 7), number + 1, 1, BASE)
+    slices = 1
+    while ledger.list_some(1000):
+        slices += 1
+    assert slices > 2 * 2 * CHUNK_RECORDS // 1000
+    log = ledger.fields.log(0, 0)
+    assert [len(each.places) - each.listed for each in log.chunks] == [0, 0, CHUNK_RECORDS]
+    assert len(ledger.fields.live(0, b"k0", BASE, 0)) == 3 * CHUNK_RECORDS // 7 + 1
 
 
 def test_decimals_are_kept_exactly() -> None:
