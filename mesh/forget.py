@@ -89,6 +89,7 @@ class Forgetter(PuttingOff):
             self._now.touched += self._late
             self._late = []
         self.end_epoch()
+        self._forget_looks()
         self._go_back()
         if (self.epochs and cut.has_row(self.epochs[0].row)) or self.counters.are_due():
             self._moves = 0  # there is something to be looked at though the cut has not moved
@@ -137,7 +138,7 @@ class Forgetter(PuttingOff):
                     yield from self._hidden(self.databases[each.db], epoch, cut)
                     continue
                 if each.whole:
-                    to = self._put_off(each, cut)
+                    to = self._put_off(each, epoch, cut)
                     if to != 0:
                         yield from self._forget(each, epoch, seen, cut, to)
                     continue

@@ -55,11 +55,10 @@ class Forgetting:
 
     def held_more(self) -> None:
         """More is on the disk here."""
-        if not self._waits_to_tell and self.agent.member.forgetter.epochs:
-            self._wait_to_tell()
-
-    def _wait_to_tell(self) -> None:
         agent = self.agent
+        member = agent.member
+        if self._waits_to_tell or not member.started or not member.forgetter.epochs:
+            return
         self._waits_to_tell = True
         self._newest = int(agent.engine.clock.last)
         agent.call_later(agent.heartbeat_s * GATHER_HEARTBEATS, self._tell)

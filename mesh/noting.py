@@ -151,6 +151,8 @@ class Noting(Reader):
             if entry is not None:
                 self._hot_db = db
                 self._hot = entry
+                if isinstance(entry.value, Container):
+                    entry.value.noted = now.number
             return True
         value = None if entry is None else entry.value
         if noted_in(value) == now.number:

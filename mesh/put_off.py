@@ -9,15 +9,23 @@ from __future__ import annotations
 from mypy_extensions import i64
 
 from mesh.merge.covers import Cut
+from mesh.merge.rule import Memory
 from mesh.noting import Noting
 from mesh.touched import EVERY_STAMP, PUT_OFF_MOST, Epoch, SmallKey, Touched
+from node.engine import Engine
 from node.store.values.container import Container
 
 
 class PuttingOff(Noting):
     """Says what of an epoch that is stable is to be looked at now, and leaves the rest."""
 
-    def _put_off(self, touched: Touched, cut: Cut) -> i64:
+    def __init__(self, engine: Engine, memory: Memory) -> None:
+        super().__init__(engine, memory)
+        # Keys that were looked at whole, none of it left out, by the epoch in which they were
+        # written: those of the last epochs.
+        self._looked: dict[tuple[int, bytes], int] = {}
+
+    def _put_off(self, touched: Touched, epoch: Epoch, cut: Cut) -> i64:
         """Up to which stamp the dots of a key go that is to be looked at whole; 0: not now. It is
         left to the next epoch if that has it again, which may be the one that has not ended: what
         is on a disk at once is stable soon.
@@ -26,18 +34,26 @@ class PuttingOff(Noting):
         was written meanwhile keeps its dot then: it is about to be written again, and to make its
         slot anew takes it apart from its value, so that each look at the two is two.
         """
-        epoch = self.epochs[0] if self.epochs else self._now
-        later = epoch.last.get(touched.key)
+        following = self.epochs[0] if self.epochs else self._now
+        later = following.last.get(touched.key)
         if later is None or later.db != touched.db:
-            return EVERY_STAMP
-        if not later.whole:
+            if not self._comes_again(touched, epoch):
+                self._looked[int(touched.db), touched.key] = int(epoch.number)
+                return EVERY_STAMP
+            later = Touched(touched.op, touched.db, touched.key, [], True)
+            later.in_bursts = True
+            following.last[touched.key] = later
+            following.touched.append(later)
+            self.noted += 1
+        elif not later.whole:
             self.noted -= len(later.names)
             self._look_whole(later)
+        later.in_bursts = later.in_bursts or touched.in_bursts
         entry = self.databases[touched.db].raw(touched.key)
         if entry is not None and isinstance(entry.value, Container):
             left = entry.value.size()  # as many dots at most
-            epoch.places += left
-            epoch.told += left
+            following.places += left
+            following.told += left
             self.meter.wrote(left)
         since = touched.since
         if touched.put_off >= PUT_OFF_MOST:
@@ -46,6 +62,25 @@ class PuttingOff(Noting):
         later.put_off = touched.put_off + 1
         later.since = cut.newest if since == 0 else since
         return 0
+
+    def _comes_again(self, touched: Touched, epoch: Epoch) -> bool:
+        """Is a key written in bursts, and has the heartbeat only begun in which the next one will
+        be? Two looks at it in a row, one of them in vain, say so. Once it is not written for a
+        heartbeat it is like any other."""
+        if self.epochs or self._now.everything:
+            return False
+        name = int(touched.db), touched.key
+        if not touched.in_bursts and self._looked.get(name, 0) != epoch.number - 1:
+            return False
+        entry = self.databases[touched.db].raw(touched.key)
+        value = None if entry is None else entry.value
+        return isinstance(value, Container) and value.noted == epoch.number
+
+    def _forget_looks(self) -> None:
+        """Those that say nothing any more."""
+        for name, number in list(self._looked.items()):
+            if number < self._now.number - 2:
+                del self._looked[name]
 
     def _is_due(self, small: SmallKey, epoch: Epoch) -> bool:
         """Is a small collection to be looked at now? One that was written after this epoch goes on

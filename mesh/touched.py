@@ -80,7 +80,8 @@ class Touched:
 
     `limit`: with so many names it is to be asked whether the key is to be looked at whole;
     `put_off`: for how many epochs before this one that was left to it; `since`: the newest stamp
-    that was stable when it was left for the first time, or looked at last.
+    that was stable when it was left for the first time, or looked at last; `in_bursts`: it was left
+    to an epoch in which it was not written yet.
     """
 
     def __init__(self, op: i64, db: i64, key: bytes, names: list[bytes], whole: bool) -> None:
@@ -92,6 +93,7 @@ class Touched:
         self.limit = NAMES_FIRST
         self.put_off: i64 = 0
         self.since: i64 = 0
+        self.in_bursts = False
 
 
 @mypyc_attr(acyclic=True)

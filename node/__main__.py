@@ -330,6 +330,9 @@ class Node(Outside):
     def mesh_role(self) -> list[object] | None:
         return self.mesh.replication.role()
 
+    def held_more(self) -> None:
+        self.mesh.forgetting.held_more()
+
     def _save_if_kept(self) -> None:
         """The state was replaced: a node that saves at times does so now."""
         if self.config.rows("save") and not self.saver.in_progress:

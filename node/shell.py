@@ -95,6 +95,9 @@ class Outside:
         """ROLE's reply where the mesh knows it."""
         return None
 
+    def held_more(self) -> None:
+        """A save is on the disk."""
+
 
 class NodeShell(Shell):
     """One node's shell."""
@@ -144,6 +147,7 @@ class NodeShell(Shell):
                 "saved", file=str(saver.path()), bytes=saver.last_bytes,
                 seconds=round(saver.last_duration_s, 3),
             )  # fmt: skip
+            self.outside.held_more()
         else:
             _log.error("save failed", reason=saver.last_error)
         self._set_gate()

@@ -350,6 +350,38 @@ def test_what_is_written_again_in_each_heartbeat_is_left_alone() -> None:
     assert len(forgotten) == 1
 
 
+def test_so_it_is_where_it_is_written_in_bursts() -> None:
+    """It is looked at between two of them, and was not written yet in the heartbeat that has
+    begun. When no burst follows nothing is remembered a heartbeat later than else."""
+    mesh, a, b = pair()
+    forgotten: list[int] = []
+    for _ in range(4 * (PUT_OFF_MOST + 1)):
+        for number in range(100):
+            a("SADD", "s", f"{number}")
+        mesh.flow()
+        mesh.time_s += 1.0
+        for _ in range(2):
+            for node in (a, b):
+                node.save()
+                node.member.stability.report()
+                node.member.backlog.flush()
+            mesh.flow()
+        for node in (a, b):
+            node.beat()
+            assert node.member.forgetter.meter.dotted() >= dots(node)
+        mesh.flow()
+        forgotten.append(int(a.member.forgetter.forgotten))
+    assert len(set(forgotten[2:])) == 1 and dots(a) == dots(b) == 100
+    for _ in range(2):
+        mesh.time_s += 1.0
+        for node in (a, b):
+            node.beat()
+        mesh.flow()
+    assert dots(a) == dots(b) == 0
+    hold(mesh)
+    assert left(a) == left(b) == {}
+
+
 def test_so_it_is_where_all_is_on_disks_before_the_next_heartbeat() -> None:
     """Then the heartbeat to which it is left has not ended; any write of the set in it will do."""
     mesh, a, b = pair()

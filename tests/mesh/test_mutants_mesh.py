@@ -129,6 +129,10 @@ MUTANTS = {
         story=test_forgetting_in_slices
         .test_what_is_written_again_in_each_heartbeat_is_left_alone,
     ),
+    "a collection that was once written in bursts is remembered for ever": mutant(
+        PuttingOff, "_comes_again", " and value.noted == epoch.number", "",
+        story=test_forgetting_in_slices.test_so_it_is_where_it_is_written_in_bursts,
+    ),
     "fields that were left to the next generation are not looked at with it": mutant(
         CounterForgetter, "_retire", "in sealed.left:", "in []:",
         story=test_forgetting_counters
