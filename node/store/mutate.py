@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, cast
 
-from mypy_extensions import i64
+from mypy_extensions import i16, i64
 
 from node.store.effect import Effect
 from node.store.entry import (
@@ -283,7 +283,16 @@ def set_in_large(value: HashValue, effect: Effect, arguments: list[bytes]) -> i6
         text = arguments[i + 1]
         if len(text) > value.longest:
             value.longest = len(text)
-        value.do_place(arguments[i], text if effect.dot is None else dotted(text, effect))
+        slot = value.slot(arguments[i])
+        if isinstance(slot, Field) and slot.flags == 0 and effect.dot is not None:
+            # Nobody else has it, and another one would lie elsewhere.
+            slot.value = text
+            slot.stamp = effect.stamp
+            slot.origin = i16(effect.origin)
+            if effect.index != 0:
+                slot.flags = LATER
+        else:
+            value.do_place(arguments[i], text if effect.dot is None else dotted(text, effect))
         i += 2
     if value.deadlines is not None:
         value.do_persist(arguments, int(effect.number), 2)
