@@ -64,8 +64,8 @@ class Forgetting:
         agent.call_later(agent.heartbeat_s * GATHER_HEARTBEATS, self._tell)
 
     def _tell(self) -> None:
-        """Says what the disk has, where nobody has written meanwhile: else the next heartbeat does,
-        as there is no end to it."""
+        """Says what the disk has, once nobody has written for a while: as long as somebody does
+        each heartbeat says it, with what has come since."""
         self._waits_to_tell = False
         agent = self.agent
         if agent.stopped or agent.engine.closed & IS_FENCED:

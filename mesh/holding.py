@@ -99,10 +99,8 @@ class Holding:
     def has_to_say(self, row: bytes) -> bool:
         """Is all of this held, and was some of it not said yet?"""
         held = self.reportable()
-        streams = self.streams.all
-        wanted = {
-            streams[number].uuid: stamp for number, stamp in enumerate(unpack_row(row)) if stamp
-        }
+        stamps = zip(self.streams.all, unpack_row(row), strict=False)  # rows are wider
+        wanted = {stream.uuid: stamp for stream, stamp in stamps if stamp}
         return moves(self.said, wanted) and not moves(held, wanted)
 
     # --- what is said ---------------------------------------------------------------------------

@@ -31,8 +31,8 @@ class PuttingOff(Noting):
         is on a disk at once is stable soon.
 
         When it was left often enough it is looked at, and left to that epoch all the same. What
-        was written meanwhile keeps its dot then: it is about to be written again, and to make its
-        slot anew takes it apart from its value, so that each look at the two is two.
+        was written meanwhile keeps its dot then: it is about to be written again, and its slot
+        would be made anew.
         """
         following = self.epochs[0] if self.epochs else self._now
         later = following.last.get(touched.key)
@@ -65,8 +65,8 @@ class PuttingOff(Noting):
 
     def _comes_again(self, touched: Touched, epoch: Epoch) -> bool:
         """Is a key written in bursts, and has the heartbeat only begun in which the next one will
-        be? Two looks at it in a row, one of them in vain, say so. Once it is not written for a
-        heartbeat it is like any other."""
+        be? So it is if it was looked at in the heartbeat before, and has been written since. Once
+        it is not written for a heartbeat it is like any other."""
         if self.epochs or self._now.everything:
             return False
         name = int(touched.db), touched.key
