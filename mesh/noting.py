@@ -312,8 +312,7 @@ class Noting(Reader):
             self._collapse()
 
     def _widen(self, touched: Touched) -> None:
-        """Many names of a key were noted: is it to be looked at whole? One that was written so in
-        the heartbeat before is left to this one, whole, in any case."""
+        """Many names of a key were noted: is it to be looked at whole?"""
         entry = self.databases[touched.db].raw(touched.key)
         size: i64 = 0
         if entry is not None:
@@ -321,9 +320,7 @@ class Noting(Reader):
                 if isinstance(value, Container):
                     size += value.size()
         known: i64 = len(touched.names)
-        before = self.epochs[-1].last.get(touched.key) if self.epochs else None
-        was_whole = before is not None and before.whole and before.db == touched.db
-        if was_whole or known * SHARE >= size:
+        if known * SHARE >= size:
             self.noted -= known
             self._look_whole(touched)
         else:

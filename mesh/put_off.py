@@ -11,7 +11,7 @@ from mypy_extensions import i64
 from mesh.merge.covers import Cut
 from mesh.merge.rule import Memory
 from mesh.noting import Noting
-from mesh.touched import EVERY_STAMP, PUT_OFF_MOST, Epoch, SmallKey, Touched
+from mesh.touched import EVERY_STAMP, PUT_OFF_MOST, SHARE, Epoch, SmallKey, Touched
 from node.engine import Engine
 from node.store.values.container import Container
 
@@ -34,6 +34,12 @@ class PuttingOff(Noting):
         was written meanwhile keeps its dot then: it is about to be written again, and its slot
         would be made anew.
         """
+        entry = self.databases[touched.db].raw(touched.key)
+        left: i64 = 0  # as many dots at most
+        if entry is not None and isinstance(entry.value, Container):
+            left = entry.value.size()
+        if (epoch.places - epoch.told) * SHARE < left:
+            return EVERY_STAMP  # so few writes, of all keys, are not such a key's
         following = self.epochs[0] if self.epochs else self._now
         later = following.last.get(touched.key)
         if later is None or later.db != touched.db:
@@ -49,12 +55,9 @@ class PuttingOff(Noting):
             self.noted -= len(later.names)
             self._look_whole(later)
         later.in_bursts = later.in_bursts or touched.in_bursts
-        entry = self.databases[touched.db].raw(touched.key)
-        if entry is not None and isinstance(entry.value, Container):
-            left = entry.value.size()  # as many dots at most
-            following.places += left
-            following.told += left
-            self.meter.wrote(left)
+        following.places += left
+        following.told += left
+        self.meter.wrote(left)
         since = touched.since
         if touched.put_off >= PUT_OFF_MOST:
             later.since = cut.newest

@@ -354,13 +354,11 @@ def test_so_it_is_where_it_is_written_in_bursts() -> None:
     """It is looked at between two of them, and was not written yet in the heartbeat that has
     begun. When no burst follows nothing is remembered a heartbeat later than else."""
     mesh, a, b = pair()
-    forgotten: list[int] = []
-    for _ in range(4 * (PUT_OFF_MOST + 1)):
-        for number in range(100):
-            a("SADD", "s", f"{number}")
+
+    def beat() -> None:
         mesh.flow()
         mesh.time_s += 1.0
-        for _ in range(2):
+        for _ in range(2):  # all is on disks before the heartbeat, and said
             for node in (a, b):
                 node.save()
                 node.member.stability.report()
@@ -370,14 +368,42 @@ def test_so_it_is_where_it_is_written_in_bursts() -> None:
             node.beat()
             assert node.member.forgetter.meter.dotted() >= dots(node)
         mesh.flow()
+
+    forgotten: list[int] = []
+    for _ in range(4 * (PUT_OFF_MOST + 1)):
+        for number in range(100):
+            a("SADD", "s", f"{number}")
+        beat()
         forgotten.append(int(a.member.forgetter.forgotten))
     assert len(set(forgotten[2:])) == 1 and dots(a) == dots(b) == 100
     for _ in range(2):
+        for number in range(100):
+            a("HSET", "another", f"{number}", "v")
+        beat()
+    assert dots(a) == dots(b) == 0
+    hold(mesh)
+    assert left(a) == left(b) == {}
+
+
+def test_a_large_set_of_which_little_is_written_is_looked_at_where_it_is() -> None:
+    """Though it was once written as a whole. Else all of it counted as remembered for as long as
+    some of it is written, and is gone through again and again."""
+    mesh, a, b = pair()
+    for number in range(1000):
+        a("SADD", "s", f"{number}")
+    for beat in range(3 * (PUT_OFF_MOST + 1)):
+        for number in range(3, 90):
+            a("SADD", "s", f"{number}")
+        mesh.flow()
         mesh.time_s += 1.0
         for node in (a, b):
+            node.save()
             node.beat()
         mesh.flow()
-    assert dots(a) == dots(b) == 0
+        if beat > 4:
+            for node in (a, b):
+                assert dots(node) <= node.member.forgetter.meter.dotted() < 400
+                assert not any(each.whole for each in node.member.forgetter._now.touched)
     hold(mesh)
     assert left(a) == left(b) == {}
 
