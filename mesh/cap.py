@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from mesh.dots import unpack_row
 from mesh.membership import JOINED
 from mesh.stability import has_all
 from mesh.usage import Usage
+from mesh.vectors import moves
 from node.gates import IS_OVER_CAP
 
 if TYPE_CHECKING:
@@ -183,14 +183,11 @@ class Cap:
         row = self.member.forgetter.waiting_row()
         if not row or now_s - self._saved_s < AGAIN_S:
             return
-        held = self.member.stability.holds()
-        streams = self.member.streams.all
-        for number, stamp in enumerate(unpack_row(row)):
-            if number < len(streams) and stamp > held.get(streams[number].uuid, 0):
-                self._saved_s = now_s
-                self.saves += 1
-                self.save()
-                return
+        stability = self.member.stability
+        if moves(stability.holds(), stability.marks_of(row)):
+            self._saved_s = now_s
+            self.saves += 1
+            self.save()
 
     def _expel(self, members: list[bytes], now_s: float, why: str) -> bool:
         """True: they are expelled, or nobody is to be."""

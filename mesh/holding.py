@@ -98,10 +98,13 @@ class Holding:
 
     def has_to_say(self, row: bytes) -> bool:
         """Is all of this held, and was some of it not said yet?"""
-        held = self.reportable()
+        wanted = self.marks_of(row)
+        return moves(self.said, wanted) and not moves(self.reportable(), wanted)
+
+    def marks_of(self, row: bytes) -> Vector:
+        """A row as a vector."""
         stamps = zip(self.streams.all, unpack_row(row), strict=False)  # rows are wider
-        wanted = {stream.uuid: stamp for stream, stamp in stamps if stamp}
-        return moves(self.said, wanted) and not moves(held, wanted)
+        return {stream.uuid: stamp for stream, stamp in stamps if stamp}
 
     # --- what is said ---------------------------------------------------------------------------
 

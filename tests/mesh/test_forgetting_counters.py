@@ -14,7 +14,7 @@ from node.digest import digest_of
 from node.store.entry import COUNT_FOLDED, COUNT_MARK, COUNTED, NO_REGISTER, STABLE, Field
 from node.store.values.hashes import HashValue
 from tests.mesh.stories import Mesh
-from tests.mesh.test_forgetting_in_slices import SLICES, hold, left, pair, say, slices
+from tests.mesh.test_forgetting_in_slices import SLICES, heartbeat, hold, left, pair, say, slices
 from tests.mesh.test_stability import no_log
 from tests.support.seeds import seeds
 from tests.support.simnode import SimNode
@@ -307,12 +307,7 @@ def test_fields_that_are_counted_again_and_again_go_on_to_be_counters() -> None:
             if name % 3 != beat % 3:  # not in each heartbeat
                 a("HINCRBY", "h", f"{name}", "1")
         a("HINCRBY", "h", f"once {beat}", "1")
-        mesh.flow()
-        mesh.time_s += 1.0
-        for node in (a, b):
-            node.save()
-            node.beat()
-        mesh.flow()
+        heartbeat(mesh)
         if beat > 6:
             for field in map(str, range(MANY)):
                 slot = slot_of(a, field)

@@ -45,6 +45,16 @@ def say(mesh: Mesh) -> None:
         node.member.stability.advance()
 
 
+def heartbeat(mesh: Mesh) -> None:
+    """What was written arrives and is saved, and all say so."""
+    mesh.flow()
+    mesh.time_s += 1.0
+    for node in mesh.nodes:
+        node.save()
+        node.beat()
+    mesh.flow()
+
+
 def hold(mesh: Mesh) -> None:
     """All save, say so, and forget what is stable then."""
     for _ in range(2):
@@ -330,12 +340,7 @@ def test_what_is_written_again_in_each_heartbeat_is_left_alone() -> None:
             a("HSET", "h", f"{number}", f"{beat}")
             a("ZADD", "z", f"{beat}", f"{number}")
             a("SADD", "s", f"{number}")
-        mesh.flow()
-        mesh.time_s += 1.0
-        for node in (a, b):
-            node.save()
-            node.beat()
-        mesh.flow()  # what is written is stable before the next heartbeat
+        heartbeat(mesh)  # what is written is stable before the next one
         for words in (("HSET", "h", "0", "v"), ("ZADD", "z", "-1", "0"), ("SADD", "s", "0")):
             a(*words)
         mesh.flow()
@@ -392,12 +397,7 @@ def test_a_large_set_of_which_little_is_written_is_looked_at_where_it_is() -> No
     for beat in range(3 * (PUT_OFF_MOST + 1)):
         for number in range(1000 if beat < 2 else 90):
             a("SADD", "s", f"{number}")
-        mesh.flow()
-        mesh.time_s += 1.0
-        for node in (a, b):
-            node.save()
-            node.beat()
-        mesh.flow()
+        heartbeat(mesh)
         for node in (a, b):
             remembered_here = node.member.forgetter.meter.dotted()
             assert dots(node) <= remembered_here and (beat < 4 or remembered_here < 400)
@@ -411,12 +411,7 @@ def test_so_it_is_where_all_is_on_disks_before_the_next_heartbeat() -> None:
     kept: list[int] = []
     for beat in range(4 * (PUT_OFF_MOST + 1)):
         write_again(a, beat, kept)
-        mesh.flow()
-        mesh.time_s += 1.0
-        for node in (a, b):
-            node.save()
-            node.beat()
-        mesh.flow()
+        heartbeat(mesh)
         a("SADD", "s", "0")
         assert a.member.advance()
         a.forget()
