@@ -6,6 +6,9 @@ peer"; docs/decisions/0029).
     at the cap                           members who are away are expelled; the cut moves on
     after mesh-peer-expel-after          a member who is away so long is expelled whatever there is
 
+At the cap is who has counted four fifths of it (mesh/usage.py): the rest may be one place that is
+written all the time, and nobody is expelled for what was only noted.
+
 Only the side with the majority of the members expels, of two equal halves that with the oldest
 member, so no two sides ever expel each other. The other side takes no more writes of clients at the
 cap: it would be overruled anyway, and what it keeps stays bounded. A member who is here but holds
@@ -21,7 +24,7 @@ import structlog
 
 from mesh.membership import JOINED
 from mesh.stability import has_all
-from mesh.usage import Usage
+from mesh.usage import PLACE_BYTES, Usage
 from mesh.vectors import moves
 from node.gates import IS_OVER_CAP
 
@@ -38,8 +41,11 @@ SILENT_BEATS: Final = 5
 SILENT_S: Final = 3.0
 # Between two saves that are made to let the cut move on, and two warnings that are alike.
 AGAIN_S: Final = 60.0
-# All places are counted one by one at most so often (mesh/usage.py): it walks over all data.
+# All places are counted one by one so often (mesh/usage.py), since it walks over all data; and
+# sooner where what was noted since comes to so much of the cap.
 COUNT_AGAIN_S: Final = 30.0
+UNCOUNTED_PERCENT: Final = 20
+NEAR_PERCENT: Final = 80
 # Who is fenced takes writes again below this share of the cap.
 REOPEN_PERCENT: Final = 90
 
@@ -52,6 +58,7 @@ class Cap:
         self.clock_s: Callable[[], float] = no_clock  # a clock that nobody sets
         self.save: Callable[[], None] = nothing  # in the background, unless a log makes it needless
         self.usage = Usage()
+        self.uncounted_bytes = 0  # of `usage`: places that were noted and not counted yet
         self.peak_bytes = 0
         self.state = OK
         self.fenced = ""  # why clients' writes are refused here; "" where they are not
@@ -76,11 +83,11 @@ class Cap:
         self._measure(now_s)
         limit_bytes = self.limit_bytes
         used = self.usage.unstable()
+        near_bytes = limit_bytes * NEAR_PERCENT // 100
         state = OK
-        if 0 < limit_bytes <= used:
-            state = FULL
-        elif limit_bytes > 0 and used >= limit_bytes * 8 // 10:
-            state = NEAR
+        if limit_bytes > 0 and used >= near_bytes:
+            is_counted = used - self.uncounted_bytes >= near_bytes
+            state = FULL if used >= limit_bytes and is_counted else NEAR
         self._tell(state, now_s)
         if state != OK:
             self._save(now_s)
@@ -159,7 +166,10 @@ class Cap:
         self.usage = meter.measure()
         used = self.usage.unstable()
         self.peak_bytes = max(self.peak_bytes, used)
-        if used * 2 > self.limit_bytes > 0 and now_s - self._counted_s >= COUNT_AGAIN_S:
+        self.uncounted_bytes = int(meter.uncounted()) * PLACE_BYTES
+        limit_bytes = self.limit_bytes
+        much = self.uncounted_bytes >= limit_bytes * UNCOUNTED_PERCENT // 100
+        if used * 2 > limit_bytes > 0 and (much or now_s - self._counted_s >= COUNT_AGAIN_S):
             self._counted_s = now_s
             meter.count()
 

@@ -95,10 +95,7 @@ class CounterForgetter:
                     at = self._fold_marked(sealed, now, at, end)
                     if at == end:
                         break
-                # Where no walk runs the counter's name is not looked at, which is far away.
-                if writer.walk is not None and not self._is_ready(
-                    is_strings, sealed.dbs[at], sealed.keys[at]
-                ):
+                if not self._is_ready(is_strings, sealed.dbs[at], sealed.keys[at]):
                     break
                 if is_strings:
                     quick = self._fold_key(sealed, now, at)
@@ -115,22 +112,13 @@ class CounterForgetter:
             yield None
             if book.counted is not counted:
                 return
-        for number, place, slot in sealed.left:
-            while writer.walk is not None and not self._is_ready(False, i64(number), place):
-                yield None
-                if book.counted is not counted:
-                    return
-            if not self._fold_field(sealed, now, i64(number), place, slot):
-                self._spell_out(book, sealed, number, place)
-            yield None
-            if book.counted is not counted:
-                return
-        for number, place in sealed.odd:
+        for number, place, slot in rest_of(sealed):
             while not self._is_ready(is_strings, i64(number), place):
                 yield None
                 if book.counted is not counted:
                     return
-            self._spell_out(book, sealed, number, place)
+            if slot is None or not self._fold_field(sealed, now, i64(number), place, slot):
+                self._spell_out(book, sealed, number, place)
             yield None
             if book.counted is not counted:
                 return
@@ -145,6 +133,8 @@ class CounterForgetter:
     def _is_ready(self, is_string: bool, db: i64, place: bytes) -> bool:
         """May this counter fold now? All of a generation must before its chunks go: so where one
         is to wait the slice ends."""
+        if self.engine.writer.walk is None:
+            return True  # without a look at the counter's name, which is far away
         key = place if is_string else key_and_field(place)[0]
         return self.beside.stand(db, key, True) == READY
 
@@ -248,3 +238,10 @@ class CounterForgetter:
                 book.counted.see(number, place)
         for parked in unparked:
             parked.park(db.now.ms)
+
+
+def rest_of(sealed: Generation) -> Iterator[tuple[int, bytes, Field | None]]:
+    """The counters of a generation that were not counted up in it, or are to be spelled out."""
+    yield from sealed.left
+    for number, place in sealed.odd:
+        yield number, place, None

@@ -88,12 +88,12 @@ class Noting(Reader):
         self._last = self._nobody  # what was noted last, where it may be noted again
         # What was noted last of those that are looked at whole in this heartbeat.
         self._hot_db = self.databases[0]
-        self._hot = Entry(None, 0, 0)
+        self._no_entry = Entry(None, 0, 0)
+        self._hot = self._no_entry
         self._vanished: dict[tuple[int, bytes], int] = {}  # hidden keys, by when they vanished
         self.places = PlaceForgetter()
         self.meter = Meter(engine, memory)
-        self.meter.unsure = True
-        self.meter.count()
+        self.meter.brought()
 
     def read(self, commit: Commit) -> None:
         first = commit.first
@@ -133,8 +133,7 @@ class Noting(Reader):
     def look_at_all(self) -> None:
         """A snapshot was merged, or a file loaded: nothing is known of what it brought."""
         self._collapse()
-        self.meter.unsure = True
-        self.meter.count()
+        self.meter.brought()
 
     def _note_place(self, effect: Effect, op: i64) -> bool:
         """One more member or field of a key that was written in this heartbeat already. False: it
@@ -352,7 +351,7 @@ class Noting(Reader):
         self.behind = []
         self.noted = 0
         self._last = self._nobody
-        self._hot = Entry(None, 0, 0)
+        self._hot = self._no_entry
         self._now.touched = []
         self._now.small = []
         self._now.last = {}
@@ -370,7 +369,7 @@ class Noting(Reader):
             self.epochs.append(now)
             self.noted += 1
         self._last = self._nobody
-        self._hot = Entry(None, 0, 0)
+        self._hot = self._no_entry
         self._now = Epoch(now.number + 1)
         self.streams.beats = self._now.number
         if self.noted > self.noted_max:

@@ -1,8 +1,8 @@
 """Usage: what the mesh remembers beside the data, in bytes, by kind.  [compiled]
 
-Places with dots are counted as they are written; who writes one place again and again counts it as
+Places with dots are noted as they are written; who writes one place again and again notes it as
 often. So where that comes to much, all places are counted anew in slices, one by one, and what is
-written after that is added. Lists, streams and strings that are written in place are measured
+noted after that is added. Lists, streams and strings that are written in place are measured
 themselves, those that were written lately or wait to be forgotten; and all others by turns, since
 what takes the last of a key away need not be noted anywhere.
 """
@@ -39,7 +39,8 @@ MEASURED_MOST: Final = 1000
 CHECKED_MOST: Final = 100
 # Chunks of a list that are looked at for its runs; of a longer one all spans count as identities.
 CHUNKS_MOST: Final = 10_000
-KEYS_AT_ONCE: Final = 50  # of a count, between two looks at the budget
+# What a dict of a large value takes in a count, in keys.
+DICT_KEYS: Final[i64] = 8
 
 
 class Usage:
@@ -83,7 +84,7 @@ class Meter:
         self.counts = 0  # how often all places were counted
         self._counted: i64 = -1  # places found by the last count; -1: there was none
         self._counted_at: i64 = 0  # `ever` when it began
-        self._work: Iterator[None] | None = None
+        self._work: Iterator[int] | None = None
         self._sizes: dict[tuple[int, bytes], Usage] = {}
         self._sum = Usage()  # of all sizes
         self._due: dict[tuple[int, bytes], None] = {}
@@ -115,6 +116,13 @@ class Meter:
         """So many places were written in a heartbeat."""
         self.places += places
         self.ever += places
+
+    def brought(self) -> None:
+        """Data was loaded or merged. What was counted before may be forgotten by now, as may what a
+        count that is under way has found: only one that begins now tells what is here."""
+        self.unsure = True
+        self._counted = -1
+        self._work = self._counting()
 
     def looked_at(self, places: i64, everything: bool) -> None:
         """What was written then is stable; `everything`: all keys were looked at."""
@@ -163,12 +171,19 @@ class Meter:
         hidden: i64 = 0
         for db in self.engine.databases:
             hidden += len(db.hidden)
-        places = self.places
+        return self._places() + hidden
+
+    def _places(self) -> i64:
         if self._counted >= 0:
             since = self._counted + self.ever - self._counted_at
-            if since < places or self.unsure:
-                places = since
-        return places + hidden
+            if since < self.places or self.unsure:
+                return since
+        return self.places
+
+    def uncounted(self) -> i64:
+        """How many of these were only noted: one place, written again and again, may be all."""
+        places = self._places()
+        return places if self._counted < 0 else min(places, self.ever - self._counted_at)
 
     # --- counting -------------------------------------------------------------------------------
 
@@ -178,17 +193,21 @@ class Meter:
             self._work = self._counting()
 
     def step(self, budget: int) -> bool:
-        """A slice of so many keys or dicts of a large value; True: nothing is to be done."""
+        """A slice of about so many keys; True: nothing is to be done."""
         work = self._work
         if work is None:
             return True
-        for _ in range(budget):
-            if next(work, self) is self:
+        left: i64 = budget
+        while left > 0:
+            keys: i64 = next(work, 0)
+            if keys == 0:
                 self._work = None
                 return True
+            left -= keys
         return False
 
-    def _counting(self) -> Iterator[None]:
+    def _counting(self) -> Iterator[int]:
+        """Yields what it has cost so far, in keys."""
         began = self.ever
         found: i64 = 0
         for db in self.engine.databases:
@@ -203,8 +222,8 @@ class Meter:
                         if isinstance(value, Container):
                             for chunk in value.chunks():
                                 found += dots_in(chunk)
-                                yield None
-                    yield None
+                                yield int(DICT_KEYS)
+                    yield 1
         self._counted = found
         self._counted_at = began
         self.counts += 1

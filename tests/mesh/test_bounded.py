@@ -145,6 +145,39 @@ def test_who_has_too_much_that_is_not_on_its_disk_saves() -> None:
     assert (used(a), used(b)) == (0, 0)
 
 
+def test_one_place_that_is_written_all_the_time_expels_nobody() -> None:
+    """However often it is noted in a heartbeat, and before a count has been through."""
+    mesh = capped("abc")
+    a, b, _ = mesh.nodes
+    gone(mesh, 2)
+    for times in (PLACES // 2, PLACES * 3 // 4, PLACES * 2, PLACES * 3 // 4, PLACES * 3):
+        for _ in range(2):
+            for _ in range(times):
+                a("HSET", "h", "f", "v")
+            hold(mesh, a, b)
+    assert a.member.cap.expelled + b.member.cap.expelled == 0
+    assert len(a.member.membership.ids()) == 3
+    hold(mesh, a, b)
+    assert states(a, b) == [OK, OK]
+
+
+def test_new_places_after_one_that_is_written_all_the_time_expel_at_the_cap() -> None:
+    mesh = capped("abc")
+    a, b, c = mesh.nodes
+    gone(mesh, 2)
+    for _ in range(4):
+        for _ in range(PLACES * 3 // 4):
+            a("HSET", "h", "f", "v")
+        hold(mesh, a, b)
+    for step in range(40):
+        write(a, step * 60, 60)
+        hold(mesh, a, b)
+        assert max(used(a), used(b)) < CAP_BYTES + 60 * 3 * PLACE_BYTES
+    assert "at mesh-unstable-max-bytes" in a.member.membership.refusal(c.member_id)
+    hold(mesh, a, b)
+    assert (used(a), used(b)) == (0, 0)
+
+
 # --- who may expel ------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from mesh.cap import OK
 from mesh.usage import Usage
 from node.store.values.lists import RUN_BYTES, SPAN_BYTES
 from tests.mesh.stories import Mesh
@@ -165,3 +166,17 @@ def test_where_living_elements_came_from_is_nothing_to_be_forgotten() -> None:
         hold(mesh, a, b)
     for node in mesh.nodes:
         assert used(node).unstable() == used(node).spans == 0
+
+
+def test_what_was_counted_and_is_forgotten_is_not_there_when_a_snapshot_is_merged() -> None:
+    mesh = capped("ab")
+    a, b = mesh.nodes
+    for first in range(0, 2000, 20):
+        a("SADD", "s", *(f"m{at}" for at in range(first, first + 20)))
+    hold(mesh, a, b)
+    hold(mesh, a, b)
+    assert a.member.forgetter.meter.counts > 1 and used(a).unstable() == 0
+    a.member.forgetter.look_at_all()
+    a.member.heartbeat()
+    assert used(a).unstable() == 0
+    assert a.member.cap.state == OK
