@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from mesh.aof_load import MeshReplay
+from mesh.cap import Cap
 from mesh.departures import Departures
 from mesh.forget_counters import CounterForgetter
 from mesh.inbox import Inbox
@@ -19,9 +20,11 @@ from mesh.range_server import NotedCommits, RangeServer
 from mesh.reissue import Source
 from mesh.removals import Pending
 from mesh.rreplay import Inner
+from mesh.usage import Meter
 from node.persist.partial import PartialWalk
 from node.ports import Clock
 from tests.mesh import (
+    test_bounded,
     test_departures,
     test_digest_resync,
     test_forgetting_counters,
@@ -29,6 +32,7 @@ from tests.mesh import (
     test_found_stories,
     test_rejoin,
     test_small_collections,
+    test_usage,
 )  # fmt: skip
 from tests.mesh.test_mutants import finds, mutant, mutated
 from tests.support.plan import TROUBLES, drawn
@@ -134,9 +138,19 @@ MUTANTS = {
         story=test_forgetting_in_slices.test_so_it_is_where_it_is_written_in_bursts,
     ),
     "fields that were left to the next generation are not looked at with it": mutant(
-        CounterForgetter, "_retire", "in sealed.left:", "in []:",
+        CounterForgetter, "_retire",
+        "in rest_of(sealed):", "in [(*each, None) for each in sealed.odd]:",
         story=test_forgetting_counters
         .test_fields_that_are_counted_again_and_again_go_on_to_be_counters,
+    ),
+    "a member is expelled for places that were only noted": mutant(
+        Cap, "beat", "used >= limit_bytes and is_counted", "used >= limit_bytes",
+        story=test_bounded.test_one_place_that_is_written_all_the_time_expels_nobody,
+    ),
+    "what was counted before a snapshot was merged counts after it": mutant(
+        Meter, "brought", "self._counted = -1", "pass",
+        story=test_usage
+        .test_what_was_counted_and_is_forgotten_is_not_there_when_a_snapshot_is_merged,
     ),
     "notes that were dropped are taken for such that wait": mutant(
         Noting, "_collapse", "self.collapsed = self._now.number", "pass",
