@@ -6,8 +6,9 @@ peer"; docs/decisions/0029).
     at the cap                           members who are away are expelled; the cut moves on
     after mesh-peer-expel-after          a member who is away so long is expelled whatever there is
 
-At the cap is who has counted four fifths of it (mesh/usage.py): the rest may be one place that is
-written all the time, and nobody is expelled for what was only noted.
+At the cap is who would pass it within a heartbeat. Where less than half of it was counted
+(mesh/usage.py), the rest may be one place, noted again and again: then nobody is expelled before a
+count has ended, or a fifth more was noted.
 
 Only the side with the majority of the members expels, of two equal halves that with the oldest
 member, so no two sides ever expel each other. The other side takes no more writes of clients at the
@@ -45,7 +46,16 @@ AGAIN_S: Final = 60.0
 # sooner where what was noted since comes to so much of the cap.
 COUNT_AGAIN_S: Final = 30.0
 UNCOUNTED_PERCENT: Final = 20
+COUNTED_PERCENT: Final = 50
 NEAR_PERCENT: Final = 80
+# The next heartbeat is expected to bring as much as the last one, but at most so much of the cap:
+# the last one may have been the last of many writes.
+GROWTH_PERCENT: Final = 10
+# Where most was only noted nobody is expelled below so much of the cap: a count is under way, which
+# takes some seconds for a million keys.
+NOTED_PERCENT: Final = 120
+# A slice of a count takes so much longer near the cap, about 4 ms.
+HASTE: Final = 8
 # Who is fenced takes writes again below this share of the cap.
 REOPEN_PERCENT: Final = 90
 
@@ -59,6 +69,7 @@ class Cap:
         self.save: Callable[[], None] = nothing  # in the background, unless a log makes it needless
         self.usage = Usage()
         self.uncounted_bytes = 0  # of `usage`: places that were noted and not counted yet
+        self.growth_bytes = 0  # of the last heartbeat
         self.peak_bytes = 0
         self.state = OK
         self.fenced = ""  # why clients' writes are refused here; "" where they are not
@@ -83,11 +94,7 @@ class Cap:
         self._measure(now_s)
         limit_bytes = self.limit_bytes
         used = self.usage.unstable()
-        near_bytes = limit_bytes * NEAR_PERCENT // 100
-        state = OK
-        if limit_bytes > 0 and used >= near_bytes:
-            is_counted = used - self.uncounted_bytes >= near_bytes
-            state = FULL if used >= limit_bytes and is_counted else NEAR
+        state = self.standing()
         self._tell(state, now_s)
         if state != OK:
             self._save(now_s)
@@ -100,6 +107,10 @@ class Cap:
         if after_s > 0:
             late = [each for each in self.away() if self.silent_s(each, now_s) >= after_s]
             self._expel(late, now_s, "after mesh-peer-expel-after")
+
+    def count_budget(self, budget: int) -> int:
+        """How long a slice of a count takes: longer where the cap may be reached before its end."""
+        return budget if self.state == OK else budget * HASTE
 
     # --- who is here ----------------------------------------------------------------------------
 
@@ -163,15 +174,28 @@ class Cap:
         meter = self.member.forgetter.meter
         stability = self.member.stability
         meter.closing = len(stability.closers)
+        before = self.usage.unstable()
         self.usage = meter.measure()
         used = self.usage.unstable()
         self.peak_bytes = max(self.peak_bytes, used)
         self.uncounted_bytes = int(meter.uncounted()) * PLACE_BYTES
         limit_bytes = self.limit_bytes
+        self.growth_bytes = max(used - before, 0)
         much = self.uncounted_bytes >= limit_bytes * UNCOUNTED_PERCENT // 100
         if used * 2 > limit_bytes > 0 and (much or now_s - self._counted_s >= COUNT_AGAIN_S):
             self._counted_s = now_s
             meter.count()
+
+    def standing(self) -> str:
+        """Where what is remembered stands."""
+        used = self.usage.unstable()
+        limit_bytes = self.limit_bytes
+        if limit_bytes == 0 or used < limit_bytes * NEAR_PERCENT // 100:
+            return OK
+        if used - self.uncounted_bytes < limit_bytes * COUNTED_PERCENT // 100:
+            return FULL if used >= limit_bytes * NOTED_PERCENT // 100 else NEAR
+        expected = used + min(self.growth_bytes, limit_bytes * GROWTH_PERCENT // 100)
+        return FULL if expected >= limit_bytes else NEAR
 
     def _tell(self, state: str, now_s: float) -> None:
         """The log, once for each change and again while it lasts."""

@@ -278,7 +278,9 @@ class Member(Seat):
         walk = self.engine.writer.walk
         if walk is not None and not walk.may_forget():
             return True
-        if not self.forgetter.step(budget) or not self.forgetter.meter.step(budget):
+        is_forgotten = self.forgetter.step(budget)
+        is_counted = self.forgetter.meter.step(self.cap.count_budget(budget))
+        if not is_forgotten or not is_counted:
             return False
         # What only waits for the walk is asked for again and again: it may be there for seconds.
         self.forgetter.beside.halted = len(self.forgetter.behind) > 0

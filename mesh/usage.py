@@ -39,8 +39,10 @@ MEASURED_MOST: Final = 1000
 CHECKED_MOST: Final = 100
 # Chunks of a list that are looked at for its runs; of a longer one all spans count as identities.
 CHUNKS_MOST: Final = 10_000
-# What a dict of a large value takes in a count, in keys.
-DICT_KEYS: Final[i64] = 8
+# Of a count, in slots of dicts: between two looks at the budget; and as many as take as long as to
+# forget one place. A key takes as long as two.
+SLOTS_AT_ONCE: Final[i64] = 150
+SLOTS_A_PLACE: Final[i64] = 3
 
 
 class Usage:
@@ -193,37 +195,41 @@ class Meter:
             self._work = self._counting()
 
     def step(self, budget: int) -> bool:
-        """A slice of about so many keys; True: nothing is to be done."""
+        """A slice as long as it takes to forget so many places; True: nothing is to be done."""
         work = self._work
         if work is None:
             return True
         left: i64 = budget
         while left > 0:
-            keys: i64 = next(work, 0)
-            if keys == 0:
+            cost: i64 = next(work, 0)
+            if cost == 0:
                 self._work = None
                 return True
-            left -= keys
+            left -= cost
         return False
 
     def _counting(self) -> Iterator[int]:
-        """Yields what it has cost so far, in keys."""
+        """Yields what it has cost since, in places."""
         began = self.ever
         found: i64 = 0
+        slots: i64 = 0
         for db in self.engine.databases:
             for number in range(SHARDS):
-                for key in list(db.keys.dicts[number]):
-                    entry = db.raw(key)
-                    if entry is None:
-                        continue
+                for entry in list(db.keys.dicts[number].values()):
+                    slots += 2
                     if entry.dots is not None or entry.flags & COUNTED:
                         found += 1
                     for value in values_of(entry):
                         if isinstance(value, Container):
                             for chunk in value.chunks():
+                                slots += len(chunk)
                                 found += dots_in(chunk)
-                                yield int(DICT_KEYS)
-                    yield 1
+                                if slots >= SLOTS_AT_ONCE:
+                                    yield int(slots // SLOTS_A_PLACE)
+                                    slots = 0
+                    if slots >= SLOTS_AT_ONCE:
+                        yield int(slots // SLOTS_A_PLACE)
+                        slots = 0
         self._counted = found
         self._counted_at = began
         self.counts += 1

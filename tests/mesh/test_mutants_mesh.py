@@ -144,7 +144,7 @@ MUTANTS = {
         .test_fields_that_are_counted_again_and_again_go_on_to_be_counters,
     ),
     "a member is expelled for places that were only noted": mutant(
-        Cap, "beat", "used >= limit_bytes and is_counted", "used >= limit_bytes",
+        Cap, "standing", "used - self.uncounted_bytes <", "used <",
         story=test_bounded.test_one_place_that_is_written_all_the_time_expels_nobody,
     ),
     "what was counted before a snapshot was merged counts after it": mutant(
