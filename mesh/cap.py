@@ -54,8 +54,8 @@ GROWTH_PERCENT: Final = 10
 # Where most was only noted nobody is expelled below so much of the cap: a count is under way, which
 # takes some seconds for a million keys.
 NOTED_PERCENT: Final = 120
-# A slice of a count takes so much longer near the cap, about 4 ms.
-HASTE: Final = 8
+# Near the cap a slice of a count takes as long as to forget so many places, about 4 ms.
+COUNT_PLACES: Final = 4000
 # Who is fenced takes writes again below this share of the cap.
 REOPEN_PERCENT: Final = 90
 
@@ -109,8 +109,9 @@ class Cap:
             self._expel(late, now_s, "after mesh-peer-expel-after")
 
     def count_budget(self, budget: int) -> int:
-        """How long a slice of a count takes: longer where the cap may be reached before its end."""
-        return budget if self.state == OK else budget * HASTE
+        """How long a slice of a count takes, in places that are forgotten: longer where the cap may
+        be reached before its end."""
+        return budget if self.state == OK else max(budget, COUNT_PLACES)
 
     # --- who is here ----------------------------------------------------------------------------
 
