@@ -39,10 +39,10 @@ MEASURED_MOST: Final = 1000
 CHECKED_MOST: Final = 100
 # Chunks of a list that are looked at for its runs; of a longer one all spans count as identities.
 CHUNKS_MOST: Final = 10_000
-# Of a count, in slots of dicts: between two looks at the budget; and as many as take as long as to
-# forget one place. A key takes as long as two.
-SLOTS_AT_ONCE: Final[i64] = 150
-SLOTS_A_PLACE: Final[i64] = 3
+# Of a count, in slots of dicts: as many as take as long as to look at a key, or to forget a place;
+# and between two looks at the budget.
+SLOTS_A_PLACE: Final[i64] = 16
+SLOTS_AT_ONCE: Final[i64] = 800
 
 
 class Usage:
@@ -216,7 +216,7 @@ class Meter:
         for db in self.engine.databases:
             for number in range(SHARDS):
                 for entry in list(db.keys.dicts[number].values()):
-                    slots += 2
+                    slots += SLOTS_A_PLACE
                     if entry.dots is not None or entry.flags & COUNTED:
                         found += 1
                     for value in values_of(entry):
